@@ -1,0 +1,56 @@
+# Everything that a checkout needs besides make is Python 3.11 or later, with its venv module.
+# Another interpreter: make install PYTHON=/path/to/python3. Options for the program: make demo ARGS="--profiles 5".
+
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	"$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo "$$python" && break; done)
+ARGS ?=
+
+# Relative, so that a path with spaces in it does no harm; modules rather than scripts, for the same reason.
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install demo test lint bench docs clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-16s %s\n", $$1, $$2 }'
+
+install: $(INSTALLED)  ## create .venv and install the program and what its tests need
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Python 3.11 or later with its venv module is needed; name one with PYTHON=..." >&2; exit 2; }
+	@echo "installing into .venv"
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e . --group dev
+	@touch $(INSTALLED)
+
+demo: $(INSTALLED)  ## run everything on this machine, with an emulated Ayrshare
+	@$(BIN)/python -m collector demo $(ARGS)
+
+test: $(INSTALLED)  ## run the tests; skipped ones say why
+	$(BIN)/python -m pytest -n auto $(ARGS)
+
+lint: $(INSTALLED)  ## check style, types and import layers
+	$(BIN)/python -m ruff check
+	$(BIN)/python -m ruff format --check
+	$(BIN)/python -m mypy
+	$(BIN)/lint-imports
+
+bench: $(INSTALLED)  ## run the benchmarks
+	@for name in polls wal claim page memory; do \
+		echo "== bench/$$name.py"; \
+		$(BIN)/python -m bench.$$name || exit 1; \
+	done
+
+docs: $(INSTALLED)  ## write docs/configuration.md from the settings
+	@$(BIN)/python -m collector run --help-markdown > docs/configuration.md.new
+	@mv docs/configuration.md.new docs/configuration.md
+
+clean:  ## remove .venv, caches and the demo's data; collector-data stays
+	rm -rf .venv demo-data dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find bench collector tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,82 @@
+"""What the benchmarks share: an emulator in its own process, a database of its own, and registered profiles."""
+
+import asyncio
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
+
+from collector.app import open_dsn
+from collector.config import load_settings
+from collector.crypto import KeyRing, fingerprint
+from collector.emulator import EmulatorConfig, profile_identity
+from collector.migrate import migrate
+from collector.store.pool import Database, connected, open_database
+from collector.store.profile import NewProfile, ProfileStore
+
+API_KEY = SecretStr(EmulatorConfig().api_key)
+ENCRYPTION_KEY = Fernet.generate_key().decode()
+KEYS = KeyRing([SecretStr(ENCRYPTION_KEY)])
+
+
+@asynccontextmanager
+async def emulator_process(*, profiles: int, days: int) -> AsyncIterator[str]:
+    """Yield the address of an emulator that has a core of its own to run on and no rate limit."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "collector.emulator", "--profiles", str(profiles), "--days", str(days),
+        "--cache-seconds", "86400", "--rate-limit", "0", stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    try:
+        yield (await process.stdout.readline()).decode().strip()
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+@asynccontextmanager
+async def bench_dsn() -> AsyncIterator[str]:
+    """Yield the address of an empty database with the schema, in a folder that is deleted at the end."""
+    with tempfile.TemporaryDirectory(prefix="collector-bench-") as folder:
+        bindir = os.environ.get("COLLECTOR_PG_BINDIR")
+        settings = load_settings(database_url=None, data_dir=Path(folder), pg_bindir=Path(bindir) if bindir else None)
+        async with open_dsn(settings) as dsn:
+            async with connected(dsn) as connection:
+                await migrate(connection)
+            yield dsn
+
+
+@asynccontextmanager
+async def bench_database() -> AsyncIterator[Database]:
+    async with bench_dsn() as dsn, open_database(dsn) as database:
+        version = await database.fetchval("SELECT current_setting('server_version')")
+        timescaledb = await database.fetchval("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'")
+        print(f"PostgreSQL {version}, TimescaleDB {timescaledb or 'no'}, Python {platform.python_version()}, "
+              f"{os.cpu_count()} cores")  # fmt: skip
+        yield database
+
+
+def identities(count: int) -> list[tuple[str, str]]:
+    """Return (name, profile key) of the emulator's profiles."""
+    found = (profile_identity(index, seed=1, profiles=count) for index in range(count))
+    return [(identity.title, identity.profile_key) for identity in found]
+
+
+async def register(database: Database, profiles: Sequence[tuple[str, str]]) -> None:
+    await ProfileStore(database).put(
+        [
+            NewProfile(
+                name=name,
+                client=f"brand-{index // 3}",
+                key_ciphertext=KEYS.encrypt(SecretStr(key)),
+                key_fingerprint=fingerprint(SecretStr(key)),
+            )
+            for index, (name, key) in enumerate(profiles)
+        ]
+    )

@@ -1,0 +1,1 @@
+"""Ayrshare's API: the client that calls it and the parser that reads its answers."""

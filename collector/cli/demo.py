@@ -1,0 +1,175 @@
+"""``collector demo``: the whole job on one machine, with an emulated Ayrshare and an embedded database."""
+
+import asyncio
+import math
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import SecretStr
+
+from collector.app import Hooks, key_ring, open_storage, run_roles
+from collector.cli.execute import execute
+from collector.config import Settings, load_settings
+from collector.emulator import EmulatorConfig, profile_identity, serve
+from collector.errors import RegistryError
+from collector.models import Outcome
+from collector.poll.poller import PollResult
+from collector.registry.register import register
+from collector.registry.validate import Registration
+from collector.store.fleet import FleetStore
+from collector.store.pool import Database
+from collector.store.profile import ProfileStore
+from collector.telemetry import configure_logging
+
+_FOLDER = Path("demo-data")
+_POLL_SECONDS = 30.0
+_PROFILES_A_CLIENT = 3
+# Marks the demo's own profiles, so that it never touches others.
+_TAG = "demo"
+_REPORT_SECONDS = 0.5
+_FINE = frozenset({Outcome.OK, Outcome.UNCHANGED})
+
+
+@click.command()
+@click.option("--profiles", default=50, show_default=True, type=click.IntRange(1, 100_000), help="Client profiles.")
+@click.option("--days", default=90, show_default=True, type=click.IntRange(1, 90), help="Days of metrics of each.")
+@click.option("--port", default=9470, show_default=True, type=click.IntRange(0, 65535), help="Port of the pages.")
+@click.option("--exit-after", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop by itself.")
+def demo(profiles: int, days: int, port: int, exit_after: float | None) -> None:
+    """Run everything on one machine: an emulated Ayrshare, an embedded database, and the daemon.
+
+    The data stays in COLLECTOR_DATA_DIR (./demo-data by default), and the next start carries on from it. Nothing leaves
+    this machine.
+    """
+    if exit_after is not None and not math.isfinite(exit_after):
+        raise click.BadParameter("is not a number of seconds", param_hint="--exit-after")
+    settings = load_settings()
+    quiet = "log_level" not in settings.model_fields_set
+    configure_logging(settings.log_format, "warning" if quiet else settings.log_level)
+    execute(_Demo(settings, profiles=profiles, days=days, port=port).run(exit_after))
+
+
+class _Demo:
+    """One run of the demo, and what it tells the user."""
+
+    def __init__(self, settings: Settings, *, profiles: int, days: int, port: int) -> None:
+        self._folder = settings.data_dir if "data_dir" in settings.model_fields_set else _FOLDER
+        # What Ayrshare serves is older than the interval, so that every round of polls finds something to read.
+        self._emulator = EmulatorConfig(profiles=profiles, days=days, cache_seconds=_POLL_SECONDS / 2)
+        self._settings = settings.model_copy(
+            update={
+                "database_url": None,
+                "data_dir": self._folder,
+                "http_port": port,
+                "ayrshare_api_key": SecretStr(self._emulator.api_key),
+                "poll_interval": _POLL_SECONDS,
+                "max_requests_per_second": 1000.0,
+            }
+        )
+        self._round = _Round(self._folder)
+
+    async def run(self, exit_after: float | None) -> None:
+        async with serve(self._emulator) as url:
+            settings = self._settings.model_copy(update={"ayrshare_url": url})
+            _line("Ayrshare", f"{url} (emulated), {self._emulator.profiles} profiles, {self._emulator.days} days each")
+            async with open_storage(settings) as database:
+                await self._prepare(settings, database)
+                hooks = Hooks(serving=self._round.show_pages, polled=self._round.note)
+                await _for_seconds(exit_after, self._with_rounds(settings, database, hooks))
+
+    async def _with_rounds(self, settings: Settings, database: Database, hooks: Hooks) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(run_roles(settings, database, hooks))
+            group.create_task(self._round.report_for_ever())
+
+    async def _prepare(self, settings: Settings, database: Database) -> None:
+        store = ProfileStore(database)
+        wanted = self._registrations()
+        rows = await store.all()
+        foreign = [row.name for row in rows if _TAG not in row.tags]
+        if foreign:
+            raise RegistryError(
+                f"{self._folder} holds {len(foreign)} profiles that are not the demo's; "
+                "name another folder in COLLECTOR_DATA_DIR"
+            )
+        gone = {row.name for row in rows} - {profile.name for profile in wanted}
+        if gone:
+            await store.remove(sorted(gone))
+        await register(wanted, store, key_ring(settings))
+        found = await FleetStore(database).database() or {}
+        _line("Database", f"PostgreSQL {found['version']} in {self._folder}, {found['days']:,} days from earlier runs")
+
+    def _registrations(self) -> list[Registration]:
+        emulator = self._emulator
+        identities = [
+            profile_identity(i, seed=emulator.seed, profiles=emulator.profiles) for i in range(emulator.profiles)
+        ]
+        return [
+            Registration(
+                name=identity.title,
+                client=f"brand-{index // _PROFILES_A_CLIENT + 1:03d}",
+                profile_key=SecretStr(identity.profile_key),
+                ref_id=identity.ref_id,
+                tags=(_TAG,),
+            )
+            for index, identity in enumerate(identities)
+        ]
+
+
+class _Round:
+    """Counts polls and says now and then what they brought."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._started = time.monotonic()
+        self._results: list[PollResult] = []
+
+    def note(self, result: PollResult) -> None:
+        self._results.append(result)
+
+    def show_pages(self, address: str) -> None:
+        for title, path in (
+            ("Pages", "/"),
+            ("Fleet", "/metrics/profiles"),
+            ("Process", "/metrics"),
+            ("Ready", "/readyz"),
+        ):
+            _line(title, f"{address}{path}")
+        _line("Look around", f"COLLECTOR_DATA_DIR={self._folder} collector status   (in another terminal)")
+        _line("Stop", "Ctrl-C; the next start carries on from the same data")
+
+    async def report_for_ever(self) -> None:
+        """Print a line for every burst of polls, once it is over."""
+        while True:
+            before = len(self._results)
+            await asyncio.sleep(_REPORT_SECONDS)
+            if self._results and len(self._results) == before:
+                self._report()
+
+    def _report(self) -> None:
+        results, self._results = self._results, []
+        new = sum(result.rows.rows_new for result in results if result.rows)
+        changed = sum(result.rows.rows_changed for result in results if result.rows)
+        failed = sum(1 for result in results if result.outcome not in _FINE)
+        trouble = f", {failed} failed (see `collector status`)" if failed else ""
+        elapsed = time.monotonic() - self._started - _REPORT_SECONDS
+        _line(
+            "Polled",
+            f"{len(results)} profiles: {new:,} days new, {changed:,} changed{trouble}; {elapsed:.1f} s after start",
+        )
+
+
+def _line(title: str, text: str) -> None:
+    click.echo(f"{title:<12} {text}")
+
+
+async def _for_seconds(seconds: float | None, work: Coroutine[Any, Any, None]) -> None:
+    """Await ``work``, for ``seconds`` only where they are given."""
+    try:
+        async with asyncio.timeout(seconds):
+            await work
+    except TimeoutError:
+        _line("Stopped", f"after {seconds:g} s, as asked")

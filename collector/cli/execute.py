@@ -1,0 +1,95 @@
+"""Runs a command's coroutine: a fast loop, signals that end it tidily, and errors as one clear line."""
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import click
+
+from collector.config import Settings, load_settings, missing_secrets
+from collector.errors import CollectorError, ConfigurationError
+from collector.telemetry import configure_logging
+
+try:
+    from uvloop import new_event_loop
+except ImportError:  # there is none for this platform; asyncio's own does the same work, slower
+    from asyncio import new_event_loop  # type: ignore[assignment]  # the two have the same use here
+
+T = TypeVar("T")
+
+
+def settings_for_command(*, keys: bool = False, api_key: bool = False) -> Settings:
+    """Read the settings and set the log up by them.
+
+    Raises:
+        ConfigurationError: what is wrong, and what is missing for a command that needs the encryption ``keys``, or
+            those and the ``api_key``.
+
+    """
+
+    def missing(settings: Settings) -> list[str]:
+        return missing_secrets(settings, api_key=api_key) if keys or api_key else []
+
+    settings = load_settings(missing=missing)
+    configure_logging(settings.log_format, settings.log_level)
+    return settings
+
+
+def execute(main: Coroutine[Any, Any, T]) -> T:
+    """Run ``main`` to its end, or until SIGTERM or SIGINT cancels it, which is a tidy end too (exit code 0 or 130)."""
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        try:
+            return runner.run(_until_signal(main))
+        except BaseExceptionGroup as group:
+            raise _first_cause(group) from group
+
+
+async def _until_signal(main: Coroutine[Any, Any, T]) -> T:
+    task = asyncio.ensure_future(main)
+    received: list[int] = []
+
+    def stop(number: int) -> None:
+        received.append(number)
+        task.cancel()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not received:
+            raise
+        raise click.exceptions.Exit(0 if received[0] == signal.SIGTERM else 130) from None
+    finally:
+        # Or what comes after the loop, a question for example, could not be interrupted.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+def _first_cause(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first error meant for the operator, else the first of all."""
+    leaves = list(_leaves(group))
+    return next((error for error in leaves if isinstance(error, CollectorError)), leaves[0])
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for part in error.exceptions for leaf in _leaves(part)]
+    return [error]
+
+
+class ClearErrors(click.Group):
+    """A command group whose commands report our errors as a line on standard error and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 -- click's own signature
+        try:
+            return super().invoke(ctx)
+        except ConfigurationError as error:
+            for problem in error.problems:
+                click.echo(f"error: {problem}", err=True)
+            ctx.exit(error.exit_code)
+        except CollectorError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(error.exit_code)

@@ -1,0 +1,71 @@
+"""``collector poll``: one pass now."""
+
+from collections import Counter
+
+import click
+
+from collector.app import make_poller, open_ayrshare, open_storage
+from collector.cli.execute import execute, settings_for_command
+from collector.cli.progress import progress
+from collector.config import Settings
+from collector.errors import RegistryError
+from collector.models import Outcome, ProfileState
+from collector.poll.poller import PollResult
+from collector.store.profile import ProfileStore
+
+_FINE = frozenset({Outcome.OK, Outcome.UNCHANGED})
+
+
+@click.command()
+@click.argument("names", metavar="[PROFILE]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Poll every profile that is not paused, due or not.")
+def poll(names: tuple[str, ...], *, everything: bool) -> None:
+    """Poll profiles once, now.
+
+    Named profiles are polled whether due or not, with --all every one that is not paused; without either, those that
+    are due. Exits with 1 if any of them failed.
+    """
+    if names and everything:
+        raise click.UsageError("name profiles or say --all, not both")
+    if not execute(_pass(settings_for_command(api_key=True), names, everything=everything)):
+        raise click.exceptions.Exit(1)
+
+
+async def _pass(settings: Settings, names: tuple[str, ...], *, everything: bool) -> bool:
+    async with open_ayrshare(settings) as client, open_storage(settings) as database:
+        ids = await _chosen(ProfileStore(database), names, everything=everything)
+        results: list[PollResult] = []
+        with progress("polling", len(ids)) as advance:
+
+            def note(result: PollResult) -> None:
+                advance()
+                results.append(result)
+
+            poller = make_poller(settings, database, client, note)
+            busy = await poller.poll_named(ids)
+    return _report(results, asked=len(ids), busy=busy, refused=poller.api_key_refused)
+
+
+async def _chosen(store: ProfileStore, names: tuple[str, ...], *, everything: bool) -> list[int]:
+    if names:
+        rows = await store.named(names)
+        paused = [row.name for row in rows if row.state == ProfileState.PAUSED]
+        if paused:
+            raise RegistryError(f"{', '.join(paused)}: paused; `collector profiles resume` first")
+        return [row.id for row in rows]
+    return await (store.unpaused_ids() if everything else store.due_ids())
+
+
+def _report(results: list[PollResult], *, asked: int, busy: int, refused: bool) -> bool:
+    failed = [result for result in results if result.outcome not in _FINE or result.rows is None]
+    new, changed = (sum(getattr(r.rows, name) for r in results if r.rows) for name in ("rows_new", "rows_changed"))
+    for result in sorted(failed, key=lambda result: result.name):
+        click.echo(f"{result.name}: {result.outcome.value}: {result.detail or 'its lease was lost'}", err=True)
+    counts = Counter(result.outcome.value for result in results)
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common()) or "none due"
+    click.echo(f"{len(results)} of {asked} polled: {outcomes}; days: {new} new, {changed} changed")
+    if busy:
+        click.echo(f"{busy} left out: another process is polling them now")
+    if refused:
+        click.echo("Ayrshare refuses the API key: check COLLECTOR_AYRSHARE_API_KEY; the rest was not tried", err=True)
+    return not failed and not refused

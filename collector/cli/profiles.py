@@ -1,0 +1,253 @@
+"""``collector profiles ...``: the registry. Keys are read from standard input or a file, never from an argument."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TextIO
+
+import click
+
+from collector.app import key_ring, open_ayrshare, open_storage
+from collector.cli.execute import ClearErrors, execute, settings_for_command
+from collector.cli.report import as_json_text, print_table, profile_report
+from collector.crypto import KeyRing, fingerprint
+from collector.errors import RegistryError
+from collector.registry.register import Comparison, compare, register
+from collector.registry.table import BadLinesError, read_table
+from collector.registry.validate import checked_key, checked_text, registration
+from collector.store.fleet import FleetStore
+from collector.store.profile import ProfileRow, ProfileStore
+
+_MOST_LINES_SHOWN = 50
+
+
+@click.group(cls=ClearErrors)
+def profiles() -> None:
+    """Register, show and change client profiles.
+
+    A profile key is shown by Ayrshare once, when the profile is made. It is read here from standard input (or a file),
+    so that it does not end in the shell's history, and stored encrypted.
+    """
+
+
+@asynccontextmanager
+async def _registry() -> AsyncIterator[ProfileStore]:
+    async with open_storage(settings_for_command()) as database:
+        yield ProfileStore(database)
+
+
+@asynccontextmanager
+async def _registry_and_keys() -> AsyncIterator[tuple[ProfileStore, KeyRing]]:
+    settings = settings_for_command(keys=True)
+    keys = key_ring(settings)
+    async with open_storage(settings) as database:
+        yield ProfileStore(database), keys
+
+
+@profiles.command()
+@click.argument("name")
+@click.option("--client", required=True, help="The client that the profile belongs to; alerts are grouped by it.")
+@click.option("--ref-id", default="", help="Ayrshare's refId of the profile, for `discover`.")
+@click.option("--tags", default="", help="Tags, separated by commas.")
+@click.option("--key-file", type=click.File(), default="-", help="File with the profile key. Default: standard input.")
+def add(name: str, client: str, ref_id: str, tags: str, key_file: TextIO) -> None:
+    """Register one profile; its key is read from standard input."""
+    profile = registration(name=name, client=client, profile_key=_read_key(key_file), ref_id=ref_id, tags=tags)
+
+    async def work() -> None:
+        async with _registry_and_keys() as (store, keys):
+            if any(row.name == profile.name for row in await store.all()):
+                raise RegistryError(f"{profile.name} is registered already; `profiles rotate-key` changes its key")
+            await register([profile], store, keys)
+
+    execute(work())
+    click.echo(f"{profile.name} added; it is polled next")
+
+
+@profiles.command("import")
+@click.argument("file", type=click.File(encoding="utf-8-sig"))
+def import_(file: TextIO) -> None:
+    """Register many profiles from a CSV: name,client,profile_key[,ref_id,tags].
+
+    All or nothing. A name that is registered already is updated, so an import can be repeated. FILE may be - for
+    standard input. Several tags are separated by |.
+    """
+    try:
+        table = read_table(file)
+    except UnicodeDecodeError:
+        raise RegistryError("the file is not UTF-8; nothing was imported") from None
+    except BadLinesError as error:
+        raise RegistryError(_bad_lines(error)) from None
+
+    async def work() -> str:
+        async with _registry_and_keys() as (store, keys):
+            done = await register(table, store, keys)
+            return f"{done.added} added, {done.updated} updated, {done.unchanged} unchanged"
+
+    click.echo(execute(work()))
+
+
+def _bad_lines(error: BadLinesError) -> str:
+    shown = [f"line {number}: {reason}" for number, reason in error.lines[:_MOST_LINES_SHOWN]]
+    if len(error.lines) > _MOST_LINES_SHOWN:
+        shown.append(f"... and {len(error.lines) - _MOST_LINES_SHOWN} more")
+    return "\n".join([f"nothing was imported; {len(error.lines)} bad lines:", *shown])
+
+
+@profiles.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(*, as_json: bool) -> None:
+    """List all profiles."""
+
+    async def work() -> list[ProfileRow]:
+        async with _registry() as store:
+            return await store.all()
+
+    rows = execute(work())
+    if as_json:
+        click.echo(as_json_text([_as_dict(row) for row in rows]))
+        return
+    print_table(("profile", "client", "state", "last read", "tags"), [_cells(row) for row in rows])
+    click.echo(f"{len(rows)} profiles")
+
+
+@profiles.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(name: str, *, as_json: bool) -> None:
+    """Show one profile: its state, its newest numbers, its gaps, and its last polls."""
+
+    async def work() -> str:
+        settings = settings_for_command()
+        async with open_storage(settings) as database:
+            [row] = await ProfileStore(database).named([name])
+            fleet = FleetStore(database)
+            [status] = await fleet.status_of([row.id])
+            return profile_report(dict(status), await fleet.recent_polls(row.id, 10), as_json=as_json)
+
+    click.echo(execute(work()))
+
+
+@profiles.command()
+@click.argument("names", nargs=-1, required=True)
+@click.option("--reason", default="by the operator", help="Shown in the status.")
+def pause(names: tuple[str, ...], reason: str) -> None:
+    """Stop polling profiles; their data stays."""
+    why = checked_text("reason", reason)
+
+    async def work() -> None:
+        async with _registry() as store:
+            await store.pause(names, why)
+
+    execute(work())
+    click.echo(f"{len(set(names))} paused")
+
+
+@profiles.command()
+@click.argument("names", nargs=-1, required=True)
+def resume(names: tuple[str, ...]) -> None:
+    """Poll profiles again, at once, whatever had stopped it."""
+
+    async def work() -> None:
+        async with _registry() as store:
+            await store.resume(names)
+
+    execute(work())
+    click.echo(f"{len(set(names))} resumed; they are polled next")
+
+
+@profiles.command()
+@click.argument("names", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def remove(names: tuple[str, ...], *, yes: bool) -> None:
+    """Delete profiles with their keys and all their metrics. `pause` keeps them."""
+
+    async def count_days() -> int:
+        async with _registry() as store:
+            return await store.count_days(names)
+
+    async def work() -> None:
+        async with _registry() as store:
+            await store.remove(names)
+
+    count = len(set(names))
+    if not yes:
+        # Asked outside the event loop, whose signal handlers would swallow a Ctrl-C.
+        days = execute(count_days())
+        click.confirm(f"Delete {count} profiles with {days} days of metrics, for ever?", abort=True)
+    execute(work())
+    click.echo(f"{count} removed")
+
+
+@profiles.command("rotate-key")
+@click.argument("name")
+@click.option("--key-file", type=click.File(), default="-", help="File with the profile key. Default: standard input.")
+def rotate_key(name: str, key_file: TextIO) -> None:
+    """Replace a profile's key, read from standard input; the profile is polled at once."""
+    key = checked_key(_read_key(key_file))
+
+    async def work() -> None:
+        async with _registry_and_keys() as (store, keys):
+            await store.rotate_key(name, ciphertext=keys.encrypt(key), fingerprint=fingerprint(key))
+
+    execute(work())
+    click.echo(f"{name} has a new key; it is polled next")
+
+
+@profiles.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def discover(*, as_json: bool) -> None:
+    """Compare with Ayrshare: which profiles are linked to Pinterest, which are missing here, which are suspended.
+
+    Ayrshare never tells profile keys, so what is missing must be added with its key.
+    """
+
+    async def work() -> Comparison:
+        settings = settings_for_command(api_key=True)
+        async with open_ayrshare(settings) as client, open_storage(settings) as database:
+            return compare([entry async for entry in client.profiles()], await ProfileStore(database).all())
+
+    found = execute(work())
+    if as_json:
+        click.echo(as_json_text(_comparison_dict(found)))
+    else:
+        _print_comparison(found)
+
+
+def _read_key(file: TextIO) -> str:
+    if sys.stdin.isatty() and getattr(file, "name", "") == "<stdin>":
+        return str(click.prompt("Profile key", hide_input=True))
+    try:
+        return str(file.read(10_000))
+    except UnicodeDecodeError:
+        raise RegistryError("the profile key is not text") from None
+
+
+def _cells(row: ProfileRow) -> tuple[str, ...]:
+    last = row.last_success_at.strftime("%Y-%m-%d %H:%M") if row.last_success_at else "never"
+    return row.name, row.client, row.state, last, ", ".join(row.tags)
+
+
+def _as_dict(row: ProfileRow) -> dict[str, object]:
+    return {name: getattr(row, name) for name in ProfileRow.__struct_fields__ if name != "id"}
+
+
+def _comparison_dict(found: Comparison) -> dict[str, object]:
+    return {
+        "profiles": [
+            {name: getattr(profile, name) for name in profile.__struct_fields__} for profile in found.profiles
+        ],
+        "gone": found.gone,
+    }
+
+
+def _print_comparison(found: Comparison) -> None:
+    rows = []
+    for profile in found.profiles:
+        standing = "suspended" if profile.suspended else "linked" if profile.linked else "not linked"
+        rows.append((profile.title, profile.name or "-", standing, profile.ref_id or ""))
+    print_table(("title", "registered as", "Pinterest", "refId"), rows)
+    missing = sum(1 for profile in found.profiles if profile.name is None and profile.linked)
+    click.echo(f"{len(found.profiles)} profiles at Ayrshare; {missing} linked to Pinterest and not registered here")
+    if found.gone:
+        click.echo(f"registered here and unknown to Ayrshare: {', '.join(found.gone)}")

@@ -1,0 +1,271 @@
+"""The settings: environment, ``.env``, or a folder of secrets, checked all at once and never echoed when secret."""
+
+import re
+from collections.abc import Callable
+from enum import StrEnum
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError
+
+from collector.errors import ConfigurationError
+
+PREFIX = "COLLECTOR_"
+
+_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|)")
+# One or more of host, host:port, [IPv6]:port, :port; none is the default.
+_HOSTS = re.compile(r"((\[[^\]]*\]|[^:,\[\]]*)(:[0-9]{1,5})?(,(?!$)|$))*")
+
+
+class Role(StrEnum):
+    """What a process does; replicas may share the roles out."""
+
+    POLLER = "poller"
+    PUBLISHER = "publisher"
+    EXPORTER = "exporter"
+    DETECTOR = "detector"
+
+
+def parse_duration(text: object) -> object:
+    """Seconds from ``30s``, ``15m``, ``6h`` or a number of seconds."""
+    if not isinstance(text, str):
+        return text
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None:
+        raise ValueError("is not a duration; write 30s, 15m, 6h, 1d or a number of seconds")
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def _comma_separated(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _http_url(value: str) -> str:
+    try:
+        url = urlsplit(value)
+        host = url.hostname if url.scheme in {"http", "https"} and url.port != 0 else None
+    except ValueError:
+        host = None
+    if not host or url.query or url.fragment:
+        raise ValueError("is not an http(s) address")
+    if url.scheme == "http" and not _is_private(host):
+        raise ValueError(
+            "would send the keys unencrypted; use https (http is for addresses on this machine or network)"
+        )
+    return value.rstrip("/")
+
+
+def _is_private(host: str) -> bool:
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return "." not in host or host.endswith((".localhost", ".local", ".internal"))
+
+
+def _postgresql_url(value: SecretStr) -> SecretStr:
+    # The parser's own complaint would show the password.
+    try:
+        url = urlsplit(value.get_secret_value())
+        readable = url.scheme in {"postgres", "postgresql"} and _HOSTS.fullmatch(url.netloc.rpartition("@")[2])
+    except ValueError:
+        readable = None
+    if not readable:
+        raise ValueError("is not a PostgreSQL address; write postgresql://user:password@host:5432/database")
+    return value
+
+
+def _fernet_key(value: SecretStr) -> SecretStr:
+    try:
+        Fernet(value.get_secret_value())
+    except ValueError:
+        raise ValueError(
+            "holds something that is not an encryption key: 32 bytes in URL-safe base64; make one with "
+            "`openssl rand -base64 32 | tr '+/' '-_'`"
+        ) from None
+    return value
+
+
+Duration = Annotated[float, BeforeValidator(parse_duration)]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgresql_url)]
+EncryptionKey = Annotated[SecretStr, AfterValidator(_fernet_key)]
+
+
+class Settings(BaseSettings):
+    """Every setting of the program; the descriptions are what ``docs/configuration.md`` shows."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    database_url: DatabaseUrl | None = Field(
+        None,
+        description="PostgreSQL or TimescaleDB to keep everything in. Unset: a private PostgreSQL under `DATA_DIR`.",
+    )
+    data_dir: Path = Field(
+        Path("collector-data"),
+        description="Folder of the embedded database and of the keys generated for it.",
+    )
+    pg_bindir: Path | None = Field(
+        None,
+        description="Folder with `postgres` and `initdb` for the embedded database. Unset: the binaries that came with "
+        "the installation. With TimescaleDB in that server, it is used.",
+    )
+    ayrshare_url: Annotated[str, AfterValidator(_http_url)] = Field(
+        "https://api.ayrshare.com/api", description="Base address of Ayrshare's API."
+    )
+    ayrshare_api_key: SecretStr | None = Field(
+        None,
+        description="The API key of the agency's Ayrshare account. Needed by everything that calls Ayrshare.",
+    )
+    encryption_keys: Annotated[tuple[EncryptionKey, ...], NoDecode, BeforeValidator(_comma_separated)] = Field(
+        (),
+        description="Keys that encrypt the profile keys at rest, separated by commas: the first encrypts, all decrypt. "
+        "Required with `DATABASE_URL`; else one is generated into `DATA_DIR` (mode 0600).",
+    )
+    roles: Annotated[frozenset[Role], NoDecode, BeforeValidator(_comma_separated), Field(min_length=1)] = Field(
+        frozenset(Role),
+        description="What this process does, separated by commas. `publisher` and `detector` have no work yet.",
+    )
+    poll_interval: Annotated[Duration, Field(ge=1, le=86400)] = Field(
+        21600.0, description="How often each profile is read."
+    )
+    poll_concurrency: Annotated[int, Field(ge=1, le=1000)] = Field(
+        32, description="How many profiles are read at the same time by this process."
+    )
+    request_timeout: Annotated[Duration, Field(gt=0, le=600)] = Field(
+        30.0, description="How long one request to Ayrshare may take in all."
+    )
+    max_requests_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        20.0, description="Upper limit of requests to Ayrshare by this process, over all profiles."
+    )
+    settle_days: Annotated[int, Field(ge=0, le=30)] = Field(
+        3,
+        description="Pinterest restates recent days; a day this many days old when it was last read is settled.",
+    )
+    lease_time: Annotated[Duration, Field(ge=1, le=86400)] = Field(
+        120.0,
+        description="How long a claim on a profile holds when its owner has died. Longer than `REQUEST_TIMEOUT`.",
+    )
+    retention_days: Annotated[int, Field(ge=91)] | None = Field(
+        None,
+        description="Delete daily metrics, revisions and snapshots older than this. Unset: kept for ever.",
+    )
+    http_host: str = Field("127.0.0.1", description="Address on which the pages are served.")
+    http_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+        9470, description="Port on which the pages are served; 0 finds a free one."
+    )
+    log_format: Literal["console", "json"] = Field(
+        "console", description="How log lines are written, on standard error."
+    )
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lambda v: str(v).lower())] = (
+        Field("info", description="The least important log lines that are written.")
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Settings":
+        if self.lease_time <= self.request_timeout:
+            raise ValueError(
+                f"{PREFIX}LEASE_TIME ({self.lease_time:g} s) must be longer than {PREFIX}REQUEST_TIMEOUT "
+                f"({self.request_timeout:g} s), or profiles are read twice"
+            )
+        return self
+
+
+def load_settings(
+    *,
+    missing: Callable[[Settings], list[str]] = lambda _settings: [],
+    **overrides: Any,  # noqa: ANN401 -- whatever the fields take
+) -> Settings:
+    """Read the settings; ``overrides`` (field names) win over the environment, ``missing`` tells what else is needed.
+
+    Raises:
+        ConfigurationError: with every problem, none of which shows a secret's value.
+
+    """
+    try:
+        settings, problems = _read(overrides | {"_secrets_dir": _secrets_dir()})
+    except (SettingsError, UnicodeDecodeError, OSError) as error:
+        raise ConfigurationError([f"the settings cannot be read: {error}"]) from None
+    # Beside a wrong setting, what is missing is told as well; that the wrong one is missing, too, is no news.
+    lacking = missing(settings) if settings is not None else []
+    problems += [text for text in lacking if not any(text.split()[0] == known.partition(":")[0] for known in problems)]
+    if settings is None or problems:
+        raise ConfigurationError(problems)
+    return settings
+
+
+def _read(arguments: dict[str, Any]) -> tuple[Settings | None, list[str]]:
+    """Return the settings, the wrong ones replaced by their defaults where that makes sense, and what is wrong."""
+    try:
+        return Settings(**arguments), []
+    except ValidationError as error:
+        found = error.errors()
+    problems = [_problem(item["loc"], item["msg"]) for item in found]
+    # Only the comparison of these two has no location.
+    wrong = {str(item["loc"][0]) for item in found if item["loc"]} or {"lease_time", "request_timeout"}
+    try:
+        return Settings(**(arguments | {name: Settings.model_fields[name].default for name in wrong})), problems
+    except ValidationError:
+        return None, problems
+
+
+def _secrets_dir() -> str | None:
+    class Where(BaseSettings):
+        model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore")
+        secrets_dir: str | None = None
+
+    folder = Where().secrets_dir
+    if folder is not None and not Path(folder).is_dir():
+        raise ConfigurationError([f"{PREFIX}SECRETS_DIR: there is no folder {folder}"])
+    return folder
+
+
+def _problem(location: tuple[int | str, ...], message: str) -> str:
+    message = message.removeprefix("Value error, ")
+    if not location:
+        return message
+    return f"{PREFIX}{str(location[0]).upper()}: {message[:1].lower()}{message[1:]}"
+
+
+def require_secrets(settings: Settings, *, api_key: bool = True) -> None:
+    """Check that what encrypts the profile keys is there and, with ``api_key``, what authenticates with Ayrshare.
+
+    Raises:
+        ConfigurationError: with everything that is missing.
+
+    """
+    problems = missing_secrets(settings, api_key=api_key)
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def missing_secrets(settings: Settings, *, api_key: bool = True) -> list[str]:
+    """Return what :func:`require_secrets` would complain about."""
+    problems = _api_key_problems(settings.ayrshare_api_key) if api_key else []
+    if settings.database_url is not None and not settings.encryption_keys:
+        problems.append(
+            f"{PREFIX}ENCRYPTION_KEYS is required with {PREFIX}DATABASE_URL: it encrypts the profile keys; "
+            "make one with `openssl rand -base64 32 | tr '+/' '-_'` and keep it safe"
+        )
+    return problems
+
+
+def _api_key_problems(key: SecretStr | None) -> list[str]:
+    name = f"{PREFIX}AYRSHARE_API_KEY"
+    if key is None:
+        return [f"{name} is not set: put the API key of your Ayrshare account into it"]
+    text = key.get_secret_value()
+    if not text.isascii() or not text.isprintable() or " " in text:
+        return [f"{name} holds characters that no API key has"]
+    return []

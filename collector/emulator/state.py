@@ -1,0 +1,80 @@
+"""An emulator's whole state, and one call as the endpoints see it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from collector.emulator.accounts import Account, Accounts
+from collector.emulator.answers import SocialAnswers
+from collector.emulator.config import Clock, EmulatorConfig
+from collector.emulator.errors import NOT_LINKED, Json, Problem, parameters, refuse, relink
+from collector.emulator.faults import Fault, Faults
+from collector.emulator.pins import PinBook
+from collector.emulator.record import Record
+
+
+@dataclass(slots=True)
+class Emulator:
+    """Everything behind the endpoints; tests in the same process may look at it and change it."""
+
+    config: EmulatorConfig
+    clock: Clock = field(init=False)
+    accounts: Accounts = field(init=False)
+    faults: Faults = field(init=False)
+    record: Record = field(init=False)
+    social: SocialAnswers = field(init=False)
+    pins: PinBook = field(init=False)
+    history_answers: dict[tuple[int, str], tuple[float, bytes]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.clock = Clock(self.config.now)
+        self.accounts = Accounts(self.config)
+        self.faults = Faults(self.config.seed)
+        self.record = Record()
+        self.social = SocialAnswers(self.config)
+        self.pins = PinBook(self.config.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One admitted request. `keyed` tells whether a Profile-Key came with it, which changes some answers' shape."""
+
+    account: Account
+    keyed: bool
+    now: float
+    endpoint: str
+    raw_body: bytes
+    query: Mapping[str, str]
+    fault: Fault | None = None
+
+    def body(self) -> Json:
+        """Return the JSON object of the request.
+
+        Raises:
+            RefusalError: not a JSON object (400).
+        """
+        try:
+            return msgspec.json.decode(self.raw_body, type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            raise refuse(parameters(f"The body is not a JSON object: {error}")) from error
+
+    def number(self, name: str, default: int, largest: int) -> int:
+        """Return a whole number from the query.
+
+        Raises:
+            RefusalError: not a number between 1 and `largest` (400).
+        """
+        text = self.query.get(name, str(default))
+        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= largest):
+            raise refuse(parameters(f"{name} must be a number from 1 to {largest}."))
+        return int(text)
+
+    def link_problem(self) -> Problem | None:
+        """Tell why the account cannot reach Pinterest, if it cannot."""
+        fault = self.fault
+        if fault is not None and fault.fault == "relink":
+            return relink(fault.code or 161)
+        unlinked = fault is not None and fault.fault == "unlinked"
+        return NOT_LINKED if unlinked or not self.account.linked else None

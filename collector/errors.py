@@ -1,0 +1,82 @@
+"""The errors of the program, cut by what the caller does next.
+
+::
+
+    CollectorError                 one clear line for the operator, exit code 1
+    ├── ConfigurationError         wrong usage or settings, every problem listed at once: exit code 2
+    ├── MigrationsPendingError     the schema is older than the program: exit code 3
+    ├── DatabaseUnavailableError   nothing can be read or written now; try again later: exit code 4
+    │   └── EmbeddedError          the private server could not be started
+    ├── MigrationError             an applied migration was changed or lost: a human must look
+    ├── RegistryError              a profile cannot be added, found or changed as asked
+    └── AyrshareError              a call failed; its ``outcome`` says what becomes of the profile
+"""
+
+from typing import ClassVar
+
+from collector.models import Outcome
+
+
+class CollectorError(Exception):
+    """Root of all errors that the program raises on purpose; the message is written for the operator."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class ConfigurationError(CollectorError):
+    """Wrong usage or settings; ``problems`` holds every one of them."""
+
+    exit_code = 2
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class MigrationsPendingError(CollectorError):
+    """The database's schema is older than this program."""
+
+    exit_code = 3
+
+
+class DatabaseUnavailableError(CollectorError):
+    """The database cannot be reached, or refuses connections."""
+
+    exit_code = 4
+
+
+class EmbeddedError(DatabaseUnavailableError):
+    """The embedded PostgreSQL could not be started; the message says what to do."""
+
+
+class MigrationError(CollectorError):
+    """The migrations on disk and those applied contradict each other."""
+
+
+class RegistryError(CollectorError):
+    """A profile cannot be added, found or changed as asked; nothing was changed."""
+
+
+class AyrshareError(CollectorError):
+    """A call to Ayrshare failed.
+
+    ``outcome`` decides what becomes of the profile; ``http_status`` and ``code`` are Ayrshare's own, when there were
+    any; ``retry_after_seconds`` is what the answer asked for; ``excerpt`` is the beginning of an unreadable answer.
+    """
+
+    def __init__(
+        self,
+        outcome: Outcome,
+        message: str,
+        *,
+        http_status: int | None = None,
+        code: int | None = None,
+        retry_after_seconds: float | None = None,
+        excerpt: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.outcome = outcome
+        self.http_status = http_status
+        self.code = code
+        self.retry_after_seconds = retry_after_seconds
+        self.excerpt = excerpt

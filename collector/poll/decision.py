@@ -1,0 +1,122 @@
+"""What becomes of a profile after a poll. Pure but for the jitter: the clock is an argument."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import assert_never
+
+import msgspec
+
+from collector.ayrshare.client import RateLimit
+from collector.errors import AyrshareError
+from collector.loops import backoff
+from collector.models import AccountAnalytics, Claim, Outcome, PollRecord, ProfileState
+
+# Ayrshare counts requests per profile over five minutes.
+RATE_LIMIT_WINDOW = 300.0
+PROBE_INTERVAL = 86_400.0
+_FIRST_BACKOFF = 30.0
+_LEAST_BACKOFF = 1.0
+# A "next update" further away than this is not believed: the days must be read before Pinterest forgets them.
+_LONGEST_CACHE = 86_400.0
+_GOLDEN_RATIO = 0.6180339887498949
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings that decide about a poll; ``interval`` in seconds."""
+
+    interval: float
+    settle_days: int
+
+
+def seconds_to_slot(profile_id: int, now: datetime, interval: float) -> float:
+    """Return the seconds to the profile's own moment of the interval, between half and one and a half intervals away.
+
+    Consecutive ids have moments spread evenly over the interval (multiples of the golden ratio, Weyl's
+    equidistribution), so the fleet's load is flat after the first round, whenever its profiles were added.
+    """
+    phase = profile_id * _GOLDEN_RATIO % 1.0 * interval
+    wait = (phase - now.timestamp()) % interval
+    return wait if wait >= interval / 2 else wait + interval
+
+
+def after_data(
+    claim: Claim,
+    analytics: AccountAnalytics,
+    rate_limit: RateLimit,
+    *,
+    policy: Policy,
+    now: datetime,
+    duration_seconds: float,
+) -> PollRecord:
+    """Store the days, be active, and come back at the profile's next slot, but not before Ayrshare has new data."""
+    wait = seconds_to_slot(claim.profile_id, now, policy.interval)
+    if analytics.next_update is not None:
+        cached = min((analytics.next_update - now).total_seconds(), max(_LONGEST_CACHE, policy.interval))
+        wait = max(wait, cached + _jitter(min(30.0, policy.interval / 10)))
+    if rate_limit.nearly_spent:
+        wait = max(wait, RATE_LIMIT_WINDOW)
+    return PollRecord(
+        profile_id=claim.profile_id,
+        lease_until=claim.lease_until,
+        outcome=Outcome.OK,
+        duration_seconds=duration_seconds,
+        next_poll_in=wait,
+        state=ProfileState.ACTIVE,
+        http_status=200,
+        detail=_left_out(analytics),
+        analytics=analytics,
+        settled_through=now.astimezone(UTC).date() - timedelta(days=policy.settle_days),
+        rate_limit_max=rate_limit.maximum,
+        rate_limit_count=rate_limit.count,
+    )
+
+
+def after_failure(claim: Claim, error: AyrshareError, *, policy: Policy, duration_seconds: float) -> PollRecord:
+    """Keep the profile's data, and come back when it can be expected to work."""
+    state, wait = _consequence(claim, error, policy)
+    return PollRecord(
+        profile_id=claim.profile_id,
+        lease_until=claim.lease_until,
+        outcome=error.outcome,
+        duration_seconds=duration_seconds,
+        next_poll_in=wait,
+        state=state,
+        http_status=error.http_status,
+        code=error.code,
+        detail=str(error),
+        excerpt=error.excerpt,
+    )
+
+
+def _consequence(claim: Claim, error: AyrshareError, policy: Policy) -> tuple[ProfileState | None, float | None]:
+    """Return the profile's new state, None for "as it was", and the seconds to its next poll, None for "never"."""
+    match error.outcome:
+        case Outcome.RATE_LIMITED:
+            return None, max(error.retry_after_seconds or 0.0, RATE_LIMIT_WINDOW) + _jitter(30.0)
+        case Outcome.UNAUTHORIZED:
+            return None, 0.0
+        case Outcome.SUSPENDED:
+            return ProfileState.SUSPENDED, PROBE_INTERVAL + _jitter(600.0)
+        case Outcome.UNLINKED:
+            return ProfileState.UNLINKED, PROBE_INTERVAL + _jitter(600.0)
+        case Outcome.KEY_INVALID:
+            return ProfileState.KEY_INVALID, None
+        case Outcome.UPSTREAM_ERROR | Outcome.TIMEOUT | Outcome.NETWORK | Outcome.PAYLOAD_INVALID:
+            wait = backoff(claim.consecutive_failures + 1, base=_FIRST_BACKOFF, cap=policy.interval)
+            return None, max(wait, error.retry_after_seconds or 0.0, _LEAST_BACKOFF)
+        case Outcome.OK | Outcome.UNCHANGED:
+            raise AssertionError("a success is no failure")
+        case never:
+            assert_never(never)
+
+
+def _left_out(analytics: AccountAnalytics) -> str | None:
+    if not analytics.problems:
+        return None
+    first = analytics.problems[0]
+    more = f", and {len(analytics.problems) - 1} more" if len(analytics.problems) > 1 else ""
+    return f"left out: {first.reason} ({first.detail}){more}"
+
+
+def _jitter(seconds: float) -> float:
+    return random.uniform(0.0, seconds)  # noqa: S311 -- jitter is no secret

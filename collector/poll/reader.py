@@ -1,0 +1,72 @@
+"""Reads one profile: decrypts its key, asks Ayrshare, and turns whatever comes into a record."""
+
+import time
+from datetime import UTC, datetime
+
+import structlog
+
+from collector.ayrshare.client import AyrshareClient
+from collector.crypto import KeyDecryptionError, KeyRing
+from collector.errors import AyrshareError
+from collector.models import Claim, Outcome, PollRecord
+from collector.poll.decision import Policy, after_data, after_failure
+from collector.telemetry import PAYLOAD_PROBLEMS, POLL_DURATION, POLLS_IN_FLIGHT
+
+log = structlog.get_logger(__name__)
+
+
+class Reader:
+    """Polls profiles without writing anything."""
+
+    def __init__(self, client: AyrshareClient, keys: KeyRing, policy: Policy) -> None:
+        self._client = client
+        self._keys = keys
+        self._policy = policy
+
+    async def read(self, claim: Claim) -> PollRecord:
+        """Poll one profile; whatever Ayrshare does comes out as a record."""
+        started = time.perf_counter()
+        with POLLS_IN_FLIGHT.track_inprogress():
+            record = await self._record(claim, started)
+        POLL_DURATION.observe(time.perf_counter() - started)
+        return record
+
+    async def _record(self, claim: Claim, started: float) -> PollRecord:
+        try:
+            key = self._keys.decrypt(claim.key_ciphertext)
+        except KeyDecryptionError as error:
+            # The key may be in order and our encryption keys wrong, so the profile keeps its state.
+            return self._undecipherable(claim, str(error))
+        try:
+            analytics, rate_limit = await self._client.account_analytics(key, known=claim.known_answer)
+        except AyrshareError as error:
+            if error.outcome is Outcome.PAYLOAD_INVALID:
+                PAYLOAD_PROBLEMS.labels("unreadable").inc()
+            elapsed = time.perf_counter() - started
+            return after_failure(claim, error, policy=self._policy, duration_seconds=elapsed)
+        for problem in analytics.problems:
+            PAYLOAD_PROBLEMS.labels(problem.reason).inc()
+        return after_data(
+            claim,
+            analytics,
+            rate_limit,
+            policy=self._policy,
+            now=datetime.now(UTC),
+            duration_seconds=time.perf_counter() - started,
+        )
+
+    def unexpected(self, claim: Claim, error: Exception) -> PollRecord:
+        """Return the record of a poll that our own defect ended."""
+        reason = AyrshareError(Outcome.PAYLOAD_INVALID, f"internal error: {type(error).__name__}; see the log")
+        return after_failure(claim, reason, policy=self._policy, duration_seconds=0.0)
+
+    def _undecipherable(self, claim: Claim, reason: str) -> PollRecord:
+        log.error("a profile key cannot be decrypted", profile=claim.name, reason=reason)
+        return PollRecord(
+            profile_id=claim.profile_id,
+            lease_until=claim.lease_until,
+            outcome=Outcome.KEY_INVALID,
+            duration_seconds=0.0,
+            next_poll_in=min(300.0, self._policy.interval),
+            detail=reason,
+        )

@@ -1,0 +1,84 @@
+"""Stores checked profiles with their keys encrypted, and compares the registry with what Ayrshare has."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from collector.ayrshare.profiles import ProfileEntry
+from collector.crypto import KeyDecryptionError, KeyRing, fingerprint
+from collector.errors import ConfigurationError
+from collector.registry.validate import Registration
+from collector.store.profile import Imported, NewProfile, ProfileRow, ProfileStore
+
+
+async def try_keys(store: ProfileStore, keys: KeyRing) -> None:
+    """Find out at once, rather than by every profile failing, that the encryption keys are not this database's.
+
+    Raises:
+        ConfigurationError: they do not open the oldest and the newest profile's key.
+
+    """
+    try:
+        for ciphertext in await store.sample_of_ciphertexts():
+            keys.decrypt(ciphertext)
+    except KeyDecryptionError:
+        raise ConfigurationError(
+            ["COLLECTOR_ENCRYPTION_KEYS: they do not open the profile keys in this database; add the missing one"]
+        ) from None
+
+
+async def register(profiles: Sequence[Registration], store: ProfileStore, keys: KeyRing) -> Imported:
+    """Add or update profiles by name, all or none.
+
+    Raises:
+        RegistryError: a key belongs to another profile.
+        ConfigurationError: see :func:`try_keys`.
+
+    """
+    await try_keys(store, keys)
+    return await store.put(
+        [
+            NewProfile(
+                name=profile.name,
+                client=profile.client,
+                key_ciphertext=keys.encrypt(profile.profile_key),
+                key_fingerprint=fingerprint(profile.profile_key),
+                ref_id=profile.ref_id,
+                tags=profile.tags,
+            )
+            for profile in profiles
+        ]
+    )
+
+
+class Discovered(msgspec.Struct, frozen=True):
+    """A profile of Ayrshare beside what is registered here; ``name`` is None when nothing is."""
+
+    title: str
+    ref_id: str | None
+    linked: bool
+    suspended: bool
+    name: str | None
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """All profiles of Ayrshare, and the names registered here that Ayrshare does not list."""
+
+    profiles: list[Discovered]
+    gone: list[str]
+
+
+def compare(entries: Iterable[ProfileEntry], registered: Iterable[ProfileRow]) -> Comparison:
+    """Match by ``ref_id`` where the registry has one, else by title and name."""
+    rows = list(registered)
+    by_ref = {row.ref_id: row.name for row in rows if row.ref_id is not None}
+    names = {row.name for row in rows}
+    unreferenced = {row.name for row in rows if row.ref_id is None}
+    found = []
+    for entry in entries:
+        name = by_ref.get(entry.ref_id) if entry.ref_id is not None else None
+        if name is None and entry.title in (names if entry.ref_id is None else unreferenced):
+            name = entry.title
+        found.append(Discovered(entry.title, entry.ref_id, entry.linked_to_pinterest, entry.suspended, name))
+    known = {profile.name for profile in found}
+    return Comparison(found, sorted(row.name for row in rows if row.name not in known))

@@ -1,0 +1,66 @@
+"""Checks one profile before anything of it is stored. Messages never show a key."""
+
+import re
+
+import msgspec
+from pydantic import SecretStr
+
+from collector.errors import RegistryError
+
+_LONGEST_NAME = 200
+_LONGEST_KEY = 500
+_LONGEST_TAG = 100
+_MOST_TAGS = 50
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_KEY = re.compile(r"[\x21-\x7e]+")
+
+
+class Registration(msgspec.Struct, frozen=True, kw_only=True):
+    """A checked profile, its key still clear and therefore wrapped."""
+
+    name: str
+    client: str
+    profile_key: SecretStr
+    ref_id: str | None = None
+    tags: tuple[str, ...] = ()
+
+
+def registration(*, name: str, client: str, profile_key: str, ref_id: str = "", tags: str = "") -> Registration:
+    """Return a checked profile; ``tags`` are separated by ``|`` or ``,``.
+
+    Raises:
+        RegistryError: with the first thing that is wrong.
+
+    """
+    parts = [tag.strip() for tag in re.split(r"[|,]", tags) if tag.strip()]
+    if len(parts) > _MOST_TAGS:
+        raise RegistryError(f"more than {_MOST_TAGS} tags")
+    return Registration(
+        name=checked_text("name", name),
+        client=checked_text("client", client),
+        profile_key=checked_key(profile_key),
+        ref_id=checked_text("ref_id", ref_id) if ref_id.strip() else None,
+        tags=tuple(dict.fromkeys(checked_text("tag", tag, _LONGEST_TAG) for tag in parts)),
+    )
+
+
+def checked_key(profile_key: str) -> SecretStr:
+    """Return the key, wrapped. Raises ``RegistryError`` when no profile key can look like that."""
+    key = profile_key.strip()
+    if not key:
+        raise RegistryError("the profile key is empty")
+    if len(key) > _LONGEST_KEY or not _KEY.fullmatch(key):
+        raise RegistryError(f"the profile key is not {_LONGEST_KEY} or fewer printable ASCII characters without spaces")
+    return SecretStr(key)
+
+
+def checked_text(what: str, value: str, longest: int = _LONGEST_NAME) -> str:
+    """Return a text that a table, a terminal and a database can hold. Raises ``RegistryError`` for any other."""
+    text = value.strip()
+    if not text:
+        raise RegistryError(f"the {what} is empty")
+    if len(text) > longest:
+        raise RegistryError(f"the {what} is longer than {longest} characters")
+    if _CONTROL.search(text):
+        raise RegistryError(f"the {what} holds control characters")
+    return text

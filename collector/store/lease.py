@@ -1,0 +1,89 @@
+"""Claims: which profiles are due, and whose they are for now."""
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from collector.models import Claim, ProfileState
+from collector.store.pool import Database
+
+_CLAIM = """
+UPDATE profile AS p
+SET lease_owner = $1,
+    lease_until = now() + $2 * interval '1 second'
+FROM claimable AS c
+WHERE p.id = c.id
+RETURNING
+    p.id, p.name, p.key_ciphertext, p.state, p.consecutive_failures, p.lease_until,
+    -- Once a UTC day the whole answer is compared with the table, so that a row lost there comes back.
+    CASE WHEN p.answer_day = (now() AT TIME ZONE 'UTC')::date THEN p.answer_digest END
+"""
+
+# MATERIALIZED: the rows are locked once, whatever plan the join takes.
+_CLAIM_DUE = f"""
+WITH claimable AS MATERIALIZED (
+    SELECT id
+    FROM profile
+    WHERE next_poll_at <= now()
+      AND (lease_until IS NULL OR lease_until <= now())
+    ORDER BY next_poll_at
+    LIMIT $3
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+{_CLAIM}
+"""
+
+_CLAIM_NAMED = f"""
+WITH claimable AS MATERIALIZED (
+    SELECT id
+    FROM profile
+    WHERE id = ANY ($3::bigint[])
+      AND (lease_until IS NULL OR lease_until <= now())
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+{_CLAIM}
+"""
+
+_RELEASE = """
+UPDATE profile AS p
+SET lease_owner = NULL,
+    lease_until = NULL
+FROM unnest($1::bigint[], $2::timestamptz[]) AS held (id, lease_until)
+WHERE p.id = held.id
+  AND p.lease_until = held.lease_until
+"""
+
+
+_RELEASE_ALL = "UPDATE profile SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = $1"
+
+
+class LeaseStore:
+    """Leases of one owner; they end by a written result, by :meth:`release`, or by themselves after ``seconds``."""
+
+    def __init__(self, database: Database, *, owner: str, seconds: float) -> None:
+        self._database = database
+        self._owner = owner
+        self._seconds = seconds
+
+    async def claim_due(self, limit: int) -> list[Claim]:
+        """Claim up to ``limit`` due profiles, those that waited longest first."""
+        return [_claim(row) for row in await self._database.fetch(_CLAIM_DUE, self._owner, self._seconds, limit)]
+
+    async def claim_named(self, profile_ids: Sequence[int]) -> list[Claim]:
+        """Claim these profiles, due or not, save those that somebody else is polling right now."""
+        rows = await self._database.fetch(_CLAIM_NAMED, self._owner, self._seconds, profile_ids)
+        return [_claim(row) for row in rows]
+
+    async def release(self, claims: Sequence[Claim]) -> None:
+        """Give claims back unused; those that are no longer ours are left alone."""
+        ids = [claim.profile_id for claim in claims]
+        await self._database.execute(_RELEASE, ids, [claim.lease_until for claim in claims])
+
+    async def release_all(self) -> None:
+        """Give everything back, also what was claimed and, the claim being interrupted, never heard of."""
+        await self._database.execute(_RELEASE_ALL, self._owner)
+
+
+def _claim(row: asyncpg.Record) -> Claim:
+    profile_id, name, ciphertext, state, failures, lease_until, known_answer = row
+    return Claim(profile_id, name, ciphertext, ProfileState(state), failures, lease_until, known_answer)

@@ -1,0 +1,43 @@
+"""Readiness: whether this process can do its work, and if not, what is wrong."""
+
+import asyncio
+from collections.abc import Callable
+
+from collector.errors import CollectorError, DatabaseUnavailableError
+from collector.loops import Heartbeats
+from collector.migrate import check
+from collector.store.pool import Database
+
+_PATIENCE_SECONDS = 2.0
+
+
+class Health:
+    """Asks the database, its schema, the loops, and whether Ayrshare accepts the API key."""
+
+    def __init__(self, database: Database, heartbeats: Heartbeats, *, api_key_refused: Callable[[], bool]) -> None:
+        self._database = database
+        self._heartbeats = heartbeats
+        self._api_key_refused = api_key_refused
+
+    async def problems(self) -> list[str]:
+        """Return what keeps this process from its work, for the operator; an empty list is readiness."""
+        problems = await self._database_problems()
+        problems += [
+            f"the loop {name!r} has not done its work for {seconds:.0f} s"
+            for name, seconds in sorted(self._heartbeats.late().items())
+        ]
+        if self._api_key_refused():
+            problems.append("Ayrshare refuses the API key: check COLLECTOR_AYRSHARE_API_KEY")
+        return problems
+
+    async def _database_problems(self) -> list[str]:
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS), self._database.connection() as connection:
+                await check(connection)
+        except TimeoutError:
+            return [f"the database does not answer within {_PATIENCE_SECONDS:g} s"]
+        except DatabaseUnavailableError as error:
+            return [str(error)]
+        except CollectorError as error:
+            return [f"the schema: {error}"]
+        return []

@@ -1,0 +1,102 @@
+"""Serves the pages. A scrape never works: it sends bytes that are there already."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from importlib.resources import files
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from collector import __version__
+from collector.errors import CollectorError
+from collector.export.page import CONTENT_TYPE, Page
+from collector.telemetry import REGISTRY
+from collector.web.health import Health
+
+_SLICE = 256 * 1024
+_FRONT_PAGE = files(__package__).joinpath("front.html").read_text(encoding="utf-8").replace("{version}", __version__)
+
+
+class Pages:
+    """The handlers, and what they show; ``page`` is None where this process has no exporter."""
+
+    def __init__(self, health: Health, page: Callable[[], Page | None] | None) -> None:
+        self._health = health
+        self._page = page
+
+    def application(self) -> web.Application:
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/", self.front),
+                web.get("/healthz", self.healthz),
+                web.get("/readyz", self.readyz),
+                web.get("/metrics", self.metrics),
+                web.get("/metrics/profiles", self.profiles),
+            ]
+        )
+        return app
+
+    async def front(self, _request: web.Request) -> web.Response:
+        return web.Response(text=_FRONT_PAGE, content_type="text/html")
+
+    async def healthz(self, _request: web.Request) -> web.Response:
+        return web.json_response({"alive": True, "version": __version__})
+
+    async def readyz(self, _request: web.Request) -> web.Response:
+        problems = await self._health.problems()
+        return web.json_response({"ready": not problems, "problems": problems}, status=503 if problems else 200)
+
+    async def metrics(self, _request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    async def profiles(self, request: web.Request) -> web.StreamResponse:
+        if self._page is None:
+            raise web.HTTPNotFound(text="this process has no exporter: add it to COLLECTOR_ROLES, or ask another one\n")
+        page = self._page()
+        if page is None:
+            raise web.HTTPServiceUnavailable(text="the profiles have not been read yet; try again in a moment\n")
+        headers = {"Content-Type": CONTENT_TYPE, "Vary": "Accept-Encoding"}
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            return await _send(request, page.gzipped, headers | {"Content-Encoding": "gzip"})
+        return await _send(request, page.plain, headers)
+
+
+async def _send(request: web.Request, body: bytes | bytearray, headers: dict[str, str]) -> web.StreamResponse:
+    """Send in slices, waiting for a slow reader, so that one scrape never holds up the others or the loop."""
+    response = web.StreamResponse(headers=headers)
+    response.content_length = len(body)
+    await response.prepare(request)
+    view = memoryview(body)
+    for start in range(0, len(body), _SLICE):
+        await response.write(view[start : start + _SLICE])
+    await response.write_eof()
+    return response
+
+
+@asynccontextmanager
+async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
+    """Serve ``app`` and yield its address; port 0 takes a free one.
+
+    Raises:
+        CollectorError: the address cannot be listened on.
+
+    """
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise CollectorError(
+                f"cannot listen on {host}:{port}: {error.strerror}; choose another COLLECTOR_HTTP_HOST "
+                "or COLLECTOR_HTTP_PORT (of the demo: --port)"
+            ) from error
+        yield _address(host, runner.addresses[0][1])
+    finally:
+        await runner.cleanup()
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,60 @@
+-- The registry: one row a client profile, its encrypted key, and the lease by which replicas share the polling.
+--
+-- A profile is due when next_poll_at has passed; NULL means "not until somebody acts" (paused, key_invalid).
+-- A claim writes lease_owner and lease_until. The pair is the fencing token: a result is written only while it still
+-- stands, so a worker that was presumed dead cannot overwrite its successor's work.
+--
+-- What never changes comes first and what every poll writes comes last: an UPDATE's WAL record leaves out the bytes that
+-- the old and the new row share at their head. fillfactor leaves room in the page, so that a claim is a HOT update.
+
+CREATE TABLE profile (
+    id                   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name                 text NOT NULL UNIQUE CHECK (name <> ''),
+    client               text NOT NULL CHECK (client <> ''),
+    tags                 text[] NOT NULL DEFAULT '{}',
+    ref_id               text,
+    key_ciphertext       bytea NOT NULL,
+    key_fingerprint      bytea NOT NULL,
+    created_at           timestamptz NOT NULL DEFAULT now(),
+    state                text NOT NULL DEFAULT 'active'
+                         CHECK (state IN ('active', 'paused', 'unlinked', 'suspended', 'key_invalid')),
+    state_reason         text,
+    state_since          timestamptz NOT NULL DEFAULT now(),
+    first_day            date,
+    last_day             date,
+    settled_through      date,
+    window_days          smallint,
+    answer_digest        bigint,
+    answer_day           date,
+    rate_limit_max       integer,
+    rate_limit_count     integer,
+    rate_limited_on      date,
+    rate_limited_count   integer NOT NULL DEFAULT 0,
+    last_outcome         text,
+    last_error           text,
+    consecutive_failures integer NOT NULL DEFAULT 0,
+    last_success_at      timestamptz,
+    last_poll_at         timestamptz,
+    next_poll_at         timestamptz DEFAULT now(),
+    lease_until          timestamptz,
+    lease_owner          text
+) WITH (
+    fillfactor = 70,
+    -- Every poll leaves a dead row and a dead index entry at the head of the queue; a fifth of a large table is too late.
+    autovacuum_vacuum_scale_factor = 0.02,
+    autovacuum_analyze_scale_factor = 0.05
+);
+
+-- The claim walks this from its head.
+CREATE INDEX profile_next_poll_at_idx ON profile (next_poll_at) WHERE next_poll_at IS NOT NULL;
+
+COMMENT ON TABLE profile IS 'Client profiles, their encrypted keys and the leases of their polls';
+COMMENT ON COLUMN profile.key_ciphertext IS 'Fernet token of the Ayrshare profile key';
+COMMENT ON COLUMN profile.key_fingerprint IS 'First 16 bytes of SHA-256 of the key: finds a key registered twice, reveals nothing';
+COMMENT ON COLUMN profile.first_day IS 'Oldest day that was ever read';
+COMMENT ON COLUMN profile.last_day IS 'Newest day that was ever read';
+COMMENT ON COLUMN profile.settled_through IS 'Newest day that was old enough not to be restated when it was last read';
+COMMENT ON COLUMN profile.window_days IS 'Days in the window of the last answer that had any';
+COMMENT ON COLUMN profile.answer_digest IS 'Of the last answer stored: the same again on the same UTC day (answer_day) holds nothing to compare';
+COMMENT ON COLUMN profile.rate_limit_count IS 'x-ratelimit-count of the last answer, out of rate_limit_max in five minutes';
+COMMENT ON COLUMN profile.rate_limited_count IS 'Answers of 429 on the UTC day rate_limited_on; 1,000 suspend the profile';

@@ -1,0 +1,147 @@
+"""The client: what it sends, how it classifies, and that no key leaves it but in its header."""
+
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+import pytest
+from aioresponses import CallbackResult, aioresponses
+from pydantic import SecretStr
+from yarl import URL
+
+from collector.ayrshare.client import AyrshareClient, open_client
+from collector.errors import AyrshareError
+from collector.models import Outcome
+from tests.conftest import Ayrshare
+
+URL_SOCIAL = "https://ayrshare.example/api/analytics/social"
+API_KEY = SecretStr("the-api-key")
+PROFILE_KEY = SecretStr("THE-PROFILE-KEY")
+GOOD = {"pinterest": {"analytics": {"impression": 3, "daily": []}}, "status": "success"}
+
+
+def client(session: aiohttp.ClientSession) -> AyrshareClient:
+    return AyrshareClient(session, url="https://ayrshare.example/api", api_key=API_KEY)
+
+
+async def refusal(**answer: Any) -> AyrshareError:
+    async with aiohttp.ClientSession() as session:
+        with aioresponses() as mocked:
+            mocked.post(URL_SOCIAL, **answer)
+            with pytest.raises(AyrshareError) as caught:
+                await client(session).account_analytics(PROFILE_KEY)
+    return caught.value
+
+
+async def test_a_request_carries_both_keys_in_their_headers_and_follows_no_redirect() -> None:
+    async with aiohttp.ClientSession() as session:
+        with aioresponses() as mocked:
+            mocked.post(URL_SOCIAL, payload=GOOD, headers={"x-ratelimit-max": "300", "x-ratelimit-count": "280"})
+            analytics, rate_limit = await client(session).account_analytics(PROFILE_KEY)
+            [[call]] = mocked.requests.values()
+    assert mocked.requests.keys() == {("POST", URL(URL_SOCIAL))}
+    assert call.kwargs["headers"] == {"Authorization": "Bearer the-api-key", "Profile-Key": "THE-PROFILE-KEY"}
+    assert call.kwargs["data"] == b'{"platforms":["pinterest"]}'
+    assert call.kwargs["allow_redirects"] is False
+    assert analytics.window.impression == 3
+    assert (rate_limit.maximum, rate_limit.count, rate_limit.nearly_spent) == (300, 280, True)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "outcome"),
+    [
+        (401, {"message": "API Key not valid", "code": 102}, Outcome.UNAUTHORIZED),
+        (403, {"message": "Profile suspended"}, Outcome.SUSPENDED),
+        (403, {"message": "The Profile Key is invalid"}, Outcome.KEY_INVALID),
+        (400, {"code": 156, "message": "Pinterest is not linked."}, Outcome.UNLINKED),
+        (429, {"message": "Rate limit"}, Outcome.RATE_LIMITED),
+        (500, {"message": "Oops"}, Outcome.UPSTREAM_ERROR),
+        (302, {}, Outcome.UPSTREAM_ERROR),
+        (200, {"status": "error", "code": 161, "message": "relink"}, Outcome.UNLINKED),
+        (200, [1, 2], Outcome.PAYLOAD_INVALID),
+    ],
+)
+async def test_an_answer_is_classified_by_what_to_do_next(status: int, body: object, outcome: Outcome) -> None:
+    assert (await refusal(status=status, payload=body)).outcome is outcome
+
+
+async def test_retry_after_is_honoured() -> None:
+    error = await refusal(status=429, payload={}, headers={"Retry-After": "17"})
+    assert error.retry_after_seconds == 17.0
+
+
+@pytest.mark.parametrize(
+    ("exception", "outcome"),
+    [
+        (TimeoutError(), Outcome.TIMEOUT),
+        (aiohttp.ServerDisconnectedError(), Outcome.NETWORK),
+        (aiohttp.ClientPayloadError("truncated"), Outcome.NETWORK),
+    ],
+)
+async def test_no_answer_is_a_timeout_or_the_network(exception: Exception, outcome: Outcome) -> None:
+    assert (await refusal(exception=exception)).outcome is outcome
+
+
+@pytest.mark.parametrize("before", ["", " " * 290, "x" * 495])
+@pytest.mark.parametrize("status", [200, 400, 500])
+async def test_no_part_of_a_key_that_an_answer_echoes_is_kept(status: int, before: str) -> None:
+    for echo in (f"{before}THE-PROFILE-KEY for the-api-key", f'{{"message": "x{before}THE-PROFILE-KEY"}}'):
+        error = await refusal(status=status, body=echo)
+        shown = f"{error} {error.excerpt} {error!r} {error.args}"
+        assert "THE-P" not in shown
+        assert "the-api" not in shown
+
+
+async def test_what_cannot_be_a_header_is_ignored() -> None:
+    async with aiohttp.ClientSession() as session:
+        with aioresponses() as mocked:
+            headers = {"x-ratelimit-max": "many", "x-ratelimit-count": "-4"}
+            mocked.post(URL_SOCIAL, callback=lambda _url, **_: CallbackResult(payload=GOOD, headers=headers))
+            _, rate_limit = await client(session).account_analytics(PROFILE_KEY)
+    assert (rate_limit.maximum, rate_limit.count) == (None, None)
+
+
+async def opened(ayrshare: Ayrshare, *, patience: float = 5.0) -> AyrshareError | None:
+    key = SecretStr(ayrshare.identity(0).profile_key)
+    async with open_client(
+        url=ayrshare.url, api_key=SecretStr(ayrshare.config.api_key), request_timeout=patience, connections=2
+    ) as real:
+        try:
+            await real.account_analytics(key)
+        except AyrshareError as error:
+            return error
+    return None
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome", "status"),
+    [
+        ("hang", Outcome.TIMEOUT, None),
+        ("reset_before", Outcome.NETWORK, None),
+        ("reset_after", Outcome.NETWORK, None),
+        ("truncated", Outcome.PAYLOAD_INVALID, HTTPStatus.OK),
+        ("wrong_json", Outcome.PAYLOAD_INVALID, HTTPStatus.OK),
+        ("huge", Outcome.PAYLOAD_INVALID, HTTPStatus.OK),
+        ("html", Outcome.UPSTREAM_ERROR, HTTPStatus.BAD_GATEWAY),
+        ("bad_key", Outcome.KEY_INVALID, None),
+        ("relink", Outcome.UNLINKED, HTTPStatus.BAD_REQUEST),
+    ],
+)
+async def test_real_misbehaviour_over_a_real_socket(
+    ayrshare: Ayrshare, fault: str, outcome: Outcome, status: int | None
+) -> None:
+    await ayrshare.fault("client-001", fault)
+    error = await opened(ayrshare, patience=0.5 if fault == "hang" else 10.0)
+    assert error is not None
+    assert error.outcome is outcome
+    assert status is None or error.http_status == status
+    await ayrshare.heal()
+    assert await opened(ayrshare) is None
+
+
+async def test_all_pages_of_profiles_are_read(ayrshare: Ayrshare) -> None:
+    async with open_client(
+        url=ayrshare.url, api_key=SecretStr(ayrshare.config.api_key), request_timeout=5.0, connections=2
+    ) as real:
+        entries = [entry async for entry in real.profiles()]
+    assert [entry.title for entry in entries] == [ayrshare.identity(index).title for index in range(50)]

@@ -1,0 +1,282 @@
+"""The settings: where they come from, which ones are refused, and that no secret is ever shown."""
+
+from base64 import urlsafe_b64encode
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from collector.cli import main
+from collector.config import PREFIX, Role, Settings, load_settings, missing_secrets, parse_duration, require_secrets
+from collector.errors import ConfigurationError
+
+ONE, TWO = (urlsafe_b64encode(digit * 32).decode() for digit in (b"1", b"2"))
+
+# Field, text as an operator writes it, value.
+WRITTEN: list[tuple[str, str, object]] = [
+    ("database_url", "postgresql://u:p@db:5432/x", "postgresql://u:p@db:5432/x"),
+    ("data_dir", "/var/lib/collector", Path("/var/lib/collector")),
+    ("pg_bindir", "/usr/lib/postgresql/17/bin", Path("/usr/lib/postgresql/17/bin")),
+    ("ayrshare_url", "https://example.com/api/", "https://example.com/api"),
+    ("ayrshare_api_key", "AAAA-BBBB", "AAAA-BBBB"),
+    ("encryption_keys", f"{ONE}, {TWO}", (ONE, TWO)),
+    ("roles", "poller, exporter", frozenset({Role.POLLER, Role.EXPORTER})),
+    ("poll_interval", "15m", 900.0),
+    ("poll_concurrency", "8", 8),
+    ("request_timeout", "10s", 10.0),
+    ("max_requests_per_second", "0.5", 0.5),
+    ("settle_days", "5", 5),
+    ("lease_time", "3m", 180.0),
+    ("retention_days", "365", 365),
+    ("http_host", "::1", "::1"),
+    ("http_port", "0", 0),
+    ("log_format", "json", "json"),
+    ("log_level", "WARNING", "warning"),
+]
+
+
+def plain(value: object) -> object:
+    """Return a setting with its secrets open."""
+    if isinstance(value, tuple):
+        return tuple(plain(each) for each in value)
+    return value.get_secret_value() if hasattr(value, "get_secret_value") else value
+
+
+def test_the_table_holds_every_setting() -> None:
+    assert [name for name, *_ in WRITTEN] == list(Settings.model_fields)
+
+
+@pytest.mark.parametrize("source", ["environment", "dotenv", "folder"])
+def test_every_setting_can_come_from_everywhere(source: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv(f"{PREFIX}PG_BINDIR", raising=False)  # it may name the server that the tests use
+    match source:
+        case "environment":
+            for name, text, _ in WRITTEN:
+                monkeypatch.setenv(f"{PREFIX}{name.upper()}", text)
+        case "dotenv":
+            (tmp_path / ".env").write_text("".join(f'{PREFIX}{name.upper()}="{text}"\n' for name, text, _ in WRITTEN))
+        case _:
+            folder = tmp_path / "secrets"
+            folder.mkdir()
+            for name, text, _ in WRITTEN:
+                (folder / f"{PREFIX.lower()}{name}").write_text(f"{text}\n")
+            monkeypatch.setenv(f"{PREFIX}SECRETS_DIR", str(folder))
+
+    settings = load_settings()
+
+    assert {name: plain(getattr(settings, name)) for name, *_ in WRITTEN} == {name: value for name, _, value in WRITTEN}
+
+
+def test_the_environment_wins_over_dotenv_and_dotenv_over_the_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    for name in ("http_host", "http_port", "settle_days"):
+        (folder / f"collector_{name}").write_text("3")
+    (tmp_path / ".env").write_text(
+        f"COLLECTOR_HTTP_HOST=2\nCOLLECTOR_HTTP_PORT=2\nCOLLECTOR_SECRETS_DIR={folder}\nOTHER=1\nCOLLECTOR_ROLES=\n"
+    )
+    monkeypatch.setenv("COLLECTOR_HTTP_HOST", "1")
+
+    settings = load_settings()
+
+    assert (settings.http_host, settings.http_port, settings.settle_days) == ("1", 2, 3)
+    assert settings.roles == frozenset(Role), "an empty value is none"
+
+
+def test_the_defaults_are_enough_to_start_from() -> None:
+    settings = load_settings()
+
+    assert settings.database_url is None
+    assert settings.ayrshare_url == "https://api.ayrshare.com/api"
+    assert settings.http_host == "127.0.0.1"
+    assert missing_secrets(settings, api_key=False) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("30s", 30),
+        ("15m", 900),
+        ("6h", 21_600),
+        ("1d", 86_400),
+        ("90", 90),
+        ("1.5h", 5_400),
+        ("250ms", 0.25),
+        (" 6 H ", 21_600),
+        (7.5, 7.5),
+    ],
+)
+def test_durations(text: object, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["soon", "", "-5s", "1e3", "5 parsecs", "1h30m", "5,5s", "s", ".5s", "inf", "nan"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a duration; write 30s, 15m, 6h, 1d or a number of seconds"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("POLL_INTERVAL", "0s", "greater than or equal to 1"),
+        ("POLL_INTERVAL", "2d", "less than or equal to 86400"),
+        ("POLL_INTERVAL", "9" * 400, "less than or equal to 86400"),
+        ("REQUEST_TIMEOUT", "0", "greater than 0"),
+        ("LEASE_TIME", "30s", "must be longer than COLLECTOR_REQUEST_TIMEOUT (30 s)"),
+        ("POLL_CONCURRENCY", "0", "greater than or equal to 1"),
+        ("MAX_REQUESTS_PER_SECOND", "0", "greater than 0"),
+        ("MAX_REQUESTS_PER_SECOND", "inf", "finite"),
+        ("MAX_REQUESTS_PER_SECOND", "nan", "finite"),
+        ("SETTLE_DAYS", "-1", "greater than or equal to 0"),
+        ("RETENTION_DAYS", "90", "greater than or equal to 91"),
+        ("HTTP_PORT", "65536", "less than or equal to 65535"),
+        ("ROLES", "poller,dancer", "'poller', 'publisher', 'exporter' or 'detector'"),
+        ("ROLES", " , ", "at least 1 item"),
+        ("LOG_FORMAT", "xml", "'console' or 'json'"),
+        ("LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
+        ("SECRETS_DIR", "/no/such/folder", "there is no folder /no/such/folder"),
+        ("AYRSHARE_URL", "ftp://example.com", "is not an http(s) address"),
+        ("AYRSHARE_URL", "https://", "is not an http(s) address"),
+        ("AYRSHARE_URL", "https://example.com:port", "is not an http(s) address"),
+        ("AYRSHARE_URL", "https://[::1", "is not an http(s) address"),
+        ("AYRSHARE_URL", "https://example.com/?a=b", "is not an http(s) address"),
+        ("AYRSHARE_URL", "http://api.ayrshare.com/api", "would send the keys unencrypted; use https"),
+        ("AYRSHARE_URL", "http://8.8.8.8/api", "would send the keys unencrypted; use https"),
+        ("AYRSHARE_URL", "http://localhost.example.com", "would send the keys unencrypted; use https"),
+    ],
+)
+def test_wrong_settings_are_refused_by_name(name: str, text: str, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}{name}", text)
+
+    with pytest.raises(ConfigurationError) as raised:
+        load_settings()
+
+    [problem] = raised.value.problems
+    assert problem.startswith(f"{PREFIX}{name}")
+    assert why in problem
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.ayrshare.com/api",
+        "http://127.0.0.1:9471/api",
+        "http://[::1]:9471/api",
+        "http://localhost:9471/api",
+        "http://emulator:9471/api",
+        "http://10.0.0.7",
+        "http://ayrshare.internal",
+    ],
+)
+def test_addresses_that_keep_the_keys_safe_are_taken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLLECTOR_AYRSHARE_URL", url)
+
+    assert load_settings().ayrshare_url == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://u:p@db/x",
+        "postgres://u@db:5432/x?sslmode=require",
+        "postgresql:///x?host=/run/postgresql",
+        "postgresql://u:p@%2Frun%2Fpostgresql:5433/x",
+        "postgresql://u:p@one:5432,two:5433/x",
+        "postgresql://u:p@[::1]:5432,[::2]/x",
+    ],
+)
+def test_database_addresses_in_all_their_forms_are_taken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLLECTOR_DATABASE_URL", url)
+
+    assert plain(load_settings().database_url) == url
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("DATABASE_URL", "mysql://u:hunter2@db/x"),
+        ("DATABASE_URL", "hunter2"),
+        ("DATABASE_URL", "postgresql://u:hunter2@db:port/x"),
+        ("DATABASE_URL", "postgresql://u:hunter2@[db/x"),
+        ("DATABASE_URL", "postgresql://u:hunter2\u2100@db/x"),  # urllib's own complaint quotes it
+        ("ENCRYPTION_KEYS", "hunter2"),
+        ("ENCRYPTION_KEYS", f"{ONE},hunter2"),
+        ("ENCRYPTION_KEYS", "hunter2ключ"),
+    ],
+)
+def test_a_wrong_secret_is_named_and_not_shown(name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"{PREFIX}{name}", text)
+
+    with pytest.raises(ConfigurationError) as raised:
+        load_settings()
+
+    [problem] = raised.value.problems
+    assert problem.startswith(f"{PREFIX}{name}: ")
+    assert "hunter2" not in problem
+    assert ONE not in problem
+    assert raised.value.__cause__ is None
+
+
+def test_a_dotenv_that_is_no_text_is_one_clear_problem(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"COLLECTOR_AYRSHARE_API_KEY=hunter2\xff\n")
+
+    with pytest.raises(ConfigurationError, match="the settings cannot be read") as raised:
+        load_settings()
+
+    assert "hunter2" not in str(raised.value)
+
+
+def test_settings_do_not_show_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLLECTOR_DATABASE_URL", "postgresql://u:hunter2@db/x")
+    monkeypatch.setenv("COLLECTOR_AYRSHARE_API_KEY", "hunter2")
+    monkeypatch.setenv("COLLECTOR_ENCRYPTION_KEYS", ONE)
+
+    settings = load_settings()
+
+    for shown in (repr(settings), str(settings), f"{settings.model_dump()}", settings.model_dump_json()):
+        assert "hunter2" not in shown
+        assert ONE not in shown
+
+
+def test_what_is_missing_is_told_beside_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLLECTOR_DATABASE_URL", "postgresql://db/x")
+    monkeypatch.setenv("COLLECTOR_LEASE_TIME", "1s")
+
+    with pytest.raises(ConfigurationError) as raised:
+        load_settings(missing=missing_secrets)
+
+    wrong, no_api_key, no_keys = raised.value.problems
+    assert wrong.startswith("COLLECTOR_LEASE_TIME (1 s) must be longer")
+    assert no_api_key.startswith("COLLECTOR_AYRSHARE_API_KEY is not set")
+    assert no_keys.startswith("COLLECTOR_ENCRYPTION_KEYS is required")
+
+
+def test_a_wrong_secret_is_not_also_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLLECTOR_DATABASE_URL", "postgresql://db/x")
+    monkeypatch.setenv("COLLECTOR_ENCRYPTION_KEYS", "hunter2")
+    monkeypatch.setenv("COLLECTOR_AYRSHARE_API_KEY", "AAAA")
+
+    with pytest.raises(ConfigurationError) as raised:
+        load_settings(missing=missing_secrets)
+
+    assert len(raised.value.problems) == 1
+
+
+@pytest.mark.parametrize("key", ["two words", "line\nbreak", "schlüssel", "tab\there"])
+def test_an_api_key_that_no_header_can_carry_is_refused_unseen(key: str) -> None:
+    with pytest.raises(ConfigurationError, match="holds characters that no API key has") as raised:
+        require_secrets(load_settings(ayrshare_api_key=key))
+
+    assert key not in str(raised.value)
+
+
+def test_the_documentation_of_the_settings_names_each_with_its_default() -> None:
+    shown = CliRunner().invoke(main, ["run", "--help-markdown"]).stdout
+
+    rows = [line for line in shown.splitlines() if line.startswith(f"| `{PREFIX}")]
+    assert len(rows) == len(Settings.model_fields) + 1, "and the folder of secrets"
+    assert any(row.startswith("| `COLLECTOR_POLL_INTERVAL` | `6h` |") for row in rows)
+    assert any(row.startswith("| `COLLECTOR_DATABASE_URL` |  |") for row in rows)

@@ -1,0 +1,110 @@
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from collector.ayrshare.client import RateLimit
+from collector.errors import AyrshareError
+from collector.models import AccountAnalytics, Claim, Metrics, Outcome, Problem, ProfileState
+from collector.poll.decision import PROBE_INTERVAL, Policy, after_data, after_failure, seconds_to_slot
+
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+HOUR = 3600.0
+POLICY = Policy(interval=6 * HOUR, settle_days=3)
+CLAIM = Claim(7, "client-007", b"", ProfileState.ACTIVE, 0, NOW, None)
+UNLIMITED = RateLimit(300, 1)
+
+
+def next_poll_in(analytics: AccountAnalytics, rate_limit: RateLimit = UNLIMITED) -> float:
+    wait = after_data(CLAIM, analytics, rate_limit, policy=POLICY, now=NOW, duration_seconds=0.1).next_poll_in
+    assert wait is not None
+    return wait
+
+
+def failed(
+    outcome: Outcome, *, failures: int = 0, retry_after: float | None = None
+) -> tuple[ProfileState | None, float | None]:
+    claim = Claim(7, "client-007", b"", ProfileState.ACTIVE, failures, NOW, None)
+    error = AyrshareError(outcome, "why", retry_after_seconds=retry_after)
+    record = after_failure(claim, error, policy=POLICY, duration_seconds=0.1)
+    return record.state, record.next_poll_in
+
+
+def test_a_fleet_added_at_once_is_spread_over_the_interval() -> None:
+    moments = sorted(
+        (NOW.timestamp() + seconds_to_slot(profile_id, NOW, 6 * HOUR)) % (6 * HOUR) for profile_id in range(1, 1001)
+    )
+    gaps = [after - before for before, after in itertools.pairwise(moments)]
+    assert max(gaps) < 3 * 6 * HOUR / 1000
+
+
+def test_a_profile_keeps_its_moment_and_is_read_once_an_interval() -> None:
+    first = seconds_to_slot(7, NOW, 6 * HOUR)
+    assert 3 * HOUR <= first < 9 * HOUR
+    then = NOW + timedelta(seconds=first)
+    assert seconds_to_slot(7, then, 6 * HOUR) == pytest.approx(6 * HOUR, abs=0.01)
+    assert seconds_to_slot(7, then + timedelta(minutes=10), 6 * HOUR) == pytest.approx(6 * HOUR - 600, abs=0.01)
+
+
+def test_ayrshare_is_not_asked_before_it_has_new_data() -> None:
+    later = NOW + timedelta(hours=20)
+    assert 20 * HOUR <= next_poll_in(AccountAnalytics(window=Metrics(), next_update=later)) <= 20 * HOUR + 30
+
+
+def test_a_next_update_in_another_century_is_not_believed() -> None:
+    never = datetime(2999, 1, 1, tzinfo=UTC)
+    assert next_poll_in(AccountAnalytics(window=Metrics(), next_update=never)) <= 24 * HOUR + 30
+
+
+def test_a_nearly_spent_rate_limit_is_given_its_window() -> None:
+    quick = Policy(interval=10.0, settle_days=3)
+    record = after_data(
+        CLAIM, AccountAnalytics(window=Metrics()), RateLimit(300, 280), policy=quick, now=NOW, duration_seconds=0.1
+    )
+    assert record.next_poll_in == 300.0
+
+
+def test_what_was_left_out_of_an_answer_is_said() -> None:
+    analytics = AccountAnalytics(
+        window=Metrics(), problems=(Problem("overflow", "2026-11-01"), Problem("bad_day", "x"))
+    )
+    record = after_data(CLAIM, analytics, UNLIMITED, policy=POLICY, now=NOW, duration_seconds=0.1)
+    assert record.detail == "left out: overflow (2026-11-01), and 1 more"
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        (Outcome.SUSPENDED, ProfileState.SUSPENDED),
+        (Outcome.UNLINKED, ProfileState.UNLINKED),
+    ],
+)
+def test_a_profile_that_only_its_owner_can_mend_is_probed_once_a_day(outcome: Outcome, state: ProfileState) -> None:
+    found, wait = failed(outcome)
+    assert found is state
+    assert wait is not None
+    assert PROBE_INTERVAL <= wait <= PROBE_INTERVAL + 600
+
+
+def test_an_invalid_key_waits_for_a_new_one() -> None:
+    assert failed(Outcome.KEY_INVALID) == (ProfileState.KEY_INVALID, None)
+
+
+@pytest.mark.parametrize(("retry_after", "least"), [(None, 300.0), (10.0, 300.0), (900.0, 900.0)])
+def test_after_a_429_the_window_passes_first(retry_after: float | None, least: float) -> None:
+    state, wait = failed(Outcome.RATE_LIMITED, retry_after=retry_after)
+    assert state is None
+    assert wait is not None
+    assert least <= wait <= least + 30
+
+
+@pytest.mark.parametrize("outcome", [Outcome.UPSTREAM_ERROR, Outcome.TIMEOUT, Outcome.NETWORK, Outcome.PAYLOAD_INVALID])
+def test_what_passes_by_itself_is_tried_again_ever_later_up_to_the_interval(outcome: Outcome) -> None:
+    def waits(failures: int) -> list[float]:
+        found = [failed(outcome, failures=failures) for _ in range(200)]
+        assert {state for state, _ in found} == {None}
+        return [wait for _, wait in found if wait is not None]
+
+    assert 1.0 <= min(waits(0)) <= max(waits(0)) <= 30.0
+    assert 30.0 < max(waits(3)) <= 240.0
+    assert 240.0 < max(waits(1000)) <= 6 * HOUR

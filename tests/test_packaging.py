@@ -1,0 +1,196 @@
+"""The files around the code say what is true of the code: Compose file, constraints, documents."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import click
+import pytest
+import yaml
+from prometheus_client import Metric
+
+from collector.cli import main, settings_help
+from collector.config import PREFIX, Settings
+from collector.export.page import FAMILIES
+from collector.telemetry import REGISTRY
+
+ROOT = Path(__file__).parent.parent
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+VARIABLES = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+# Read beside the settings, to find some of them.
+LOCATIONS = {f"{PREFIX}SECRETS_DIR"}
+
+_VARIABLE = re.compile(rf"\b{PREFIX}[A-Z][A-Z_]*[A-Z]\b")
+_FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_COLLECTOR = re.compile(r"(?:^|\s)(?:\S*/)?collector (?=[a-z-])")
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
+    return loaded
+
+
+def service(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = compose()["services"][name]
+    return found
+
+
+@pytest.mark.parametrize("path", ["docker-compose.yml", ".env.example", "Dockerfile"])
+def test_every_variable_of_a_file_is_a_setting(path: str) -> None:
+    used = set(_VARIABLE.findall((ROOT / path).read_text(encoding="utf-8")))
+    assert used
+    assert used <= VARIABLES
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_every_variable_in_a_document_is_a_setting(document: Path) -> None:
+    assert set(_VARIABLE.findall(document.read_text(encoding="utf-8"))) <= VARIABLES | LOCATIONS
+
+
+def test_every_secret_of_the_compose_file_is_in_the_example() -> None:
+    wanted = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text(encoding="utf-8")))
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    given = dict(re.findall(r"^(\w+)=(.*)$", example, re.MULTILINE))
+    assert wanted == set(given)
+    assert set(given.values()) == {""}
+
+
+def test_the_compose_services_wait_for_each_other() -> None:
+    assert set(compose()["services"]) == {"timescaledb", "migrate", "collector"}
+    assert "depends_on" not in service("timescaledb")
+    assert service("migrate")["depends_on"] == {"timescaledb": {"condition": "service_healthy"}}
+    assert service("collector")["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
+
+
+def test_the_compose_services_tell_their_health() -> None:
+    assert "pg_isready" in service("timescaledb")["healthcheck"]["test"]
+    assert "/readyz" in " ".join(service("collector")["healthcheck"]["test"])
+    # The image's own check would ask pages that a one-shot does not have.
+    assert service("migrate")["healthcheck"] == {"disable": True}
+
+
+def test_the_daemon_runs_confined_and_is_reached_from_this_machine_only() -> None:
+    for name in ("migrate", "collector"):
+        assert service(name)["read_only"] is True
+        assert service(name)["cap_drop"] == ["ALL"]
+        assert service(name)["security_opt"] == ["no-new-privileges:true"]
+    assert [port.partition(":")[0] for port in service("collector")["ports"]] == ["127.0.0.1"]
+    assert "ports" not in service("timescaledb")
+
+
+def test_everything_that_the_compose_file_mounts_is_there() -> None:
+    named = set(compose()["volumes"])
+    for name in compose()["services"]:
+        for volume in service(name).get("volumes", []):
+            source = volume.partition(":")[0]
+            assert source in named or (ROOT / source).exists()
+
+
+@pytest.mark.parametrize("name", ["migrate", "collector"])
+def test_a_compose_command_is_one_of_the_program(name: str) -> None:
+    assert problem_of(service(name)["command"]) is None
+
+
+def test_everything_that_the_image_copies_is_there_and_not_ignored() -> None:
+    allowed = re.findall(r"^!(.+)$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE)
+    copied = [
+        source
+        for line in re.findall(
+            r"^COPY (?!--from)(.+)$", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE
+        )
+        for source in line.split()[:-1]
+    ]
+    assert sorted(copied) == sorted(allowed)
+    assert all((ROOT / source).exists() for source in copied)
+
+
+def test_constraints_are_versions_only() -> None:
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line)] == []
+
+
+def test_the_configuration_document_is_current() -> None:
+    assert (ROOT / "docs/configuration.md").read_text(encoding="utf-8") == settings_help.markdown(), "run `make docs`"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_relative_links_lead_somewhere(document: Path) -> None:
+    assert [target for target in links(document) if not leads_somewhere(document, target)] == []
+
+
+def links(document: Path) -> list[str]:
+    text = _FENCE.sub("", document.read_text(encoding="utf-8"))
+    return [target for target in _LINK.findall(text) if "://" not in target and not target.startswith("mailto:")]
+
+
+def leads_somewhere(document: Path, target: str) -> bool:
+    path, _, anchor = unquote(target).partition("#")
+    file = document.parent / path if path else document
+    if not file.exists():
+        return False
+    return not anchor or anchor in anchors(file)
+
+
+def anchors(document: Path) -> set[str]:
+    titles = re.findall(r"^#+ (.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_every_documented_command_exists(document: Path) -> None:
+    problems = {text: problem_of(shlex.split(text, comments=True)) for text in commands(document)}
+    assert {text: problem for text, problem in problems.items() if problem is not None} == {}
+
+
+def test_the_readme_documents_every_command() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [name for name in main.commands if f"`collector {name}" not in text] == []
+
+
+def commands(document: Path) -> Iterator[str]:
+    """Yield what follows ``collector`` in the document's shell blocks and code spans."""
+    text = document.read_text(encoding="utf-8")
+    shell = [line for kind, block in _FENCE.findall(text) if kind in {"sh", "console"} for line in block.splitlines()]
+    spans = re.findall(r"`([^`\n]+)`", _FENCE.sub("", text))
+    for line in shell + [span for span in spans if span.startswith("collector ")]:
+        for match in _COLLECTOR.finditer(line):
+            rest = re.split(r"[|<>;&()`]", line[match.end() :])[0]
+            # `docker compose exec collector collector status`: the first is the service.
+            yield rest.removeprefix("collector ")
+
+
+def problem_of(words: list[str]) -> str | None:
+    """Return what is wrong with a command line, None when its commands and options exist."""
+    command: click.Command = main
+    for word in words:
+        if word.startswith("-"):
+            if word.partition("=")[0] not in options(command):
+                return f"{command.name} has no option {word}"
+        elif isinstance(command, click.Group):
+            if word not in command.commands:
+                return f"{command.name} has no command {word}"
+            command = command.commands[word]
+    return None
+
+
+def options(command: click.Command) -> set[str]:
+    return {name for parameter in command.params for name in parameter.opts} | {"--help", "-h"}
+
+
+def test_the_metrics_document_names_every_metric() -> None:
+    text = (ROOT / "docs/metrics.md").read_text(encoding="utf-8")
+    profiles = {family.name for family in FAMILIES} | {"collector_profile_state"}
+    process = {exposed_name(metric) for metric in REGISTRY.collect()}
+    assert [name for name in sorted(profiles | process) if f"| `{name}` |" not in text] == []
+
+
+def exposed_name(metric: Metric) -> str:
+    return f"{metric.name}_total" if metric.type == "counter" else metric.name
