@@ -94,7 +94,7 @@ async def open_ayrshare(settings: Settings) -> AsyncIterator[AyrshareClient]:
     async with open_client(
         url=settings.ayrshare_url,
         api_key=settings.ayrshare_api_key or SecretStr(""),
-        request_timeout=settings.request_timeout,
+        request_timeout=settings.request_seconds,
         connections=settings.poll_concurrency,
     ) as client:
         yield client

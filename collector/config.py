@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
@@ -154,8 +154,9 @@ class Settings(BaseSettings):
         description="Pinterest restates recent days; a day this many days old when it was last read is settled.",
     )
     lease_time: Annotated[Duration, Field(ge=1, le=86400)] = Field(
-        120.0,
-        description="How long a claim on a profile holds when its owner has died. Longer than `REQUEST_TIMEOUT`.",
+        180.0,
+        description="How long a claim on a profile holds when its owner has died. No request may take longer than a "
+        "fifth of it.",
     )
     retention_days: Annotated[int, Field(ge=91)] | None = Field(
         None,
@@ -172,14 +173,10 @@ class Settings(BaseSettings):
         Field("info", description="The least important log lines that are written.")
     )
 
-    @model_validator(mode="after")
-    def _consistent(self) -> "Settings":
-        if self.lease_time <= self.request_timeout:
-            raise ValueError(
-                f"{PREFIX}LEASE_TIME ({self.lease_time:g} s) must be longer than {PREFIX}REQUEST_TIMEOUT "
-                f"({self.request_timeout:g} s), or profiles are read twice"
-            )
-        return self
+    @property
+    def request_seconds(self) -> float:
+        """How long a request may take, so that a claim outlives it even when it had to wait for three others."""
+        return min(self.request_timeout, self.lease_time / 5)
 
 
 def load_settings(
@@ -212,8 +209,7 @@ def _read(arguments: dict[str, Any]) -> tuple[Settings | None, list[str]]:
     except ValidationError as error:
         found = error.errors()
     problems = [_problem(item["loc"], item["msg"]) for item in found]
-    # Only the comparison of these two has no location.
-    wrong = {str(item["loc"][0]) for item in found if item["loc"]} or {"lease_time", "request_timeout"}
+    wrong = {str(item["loc"][0]) for item in found}
     try:
         return Settings(**(arguments | {name: Settings.model_fields[name].default for name in wrong})), problems
     except ValidationError:

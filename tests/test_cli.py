@@ -343,7 +343,7 @@ async def test_a_terminated_daemon_ends_at_once_and_gives_its_leases_back(
 ) -> None:
     for name in twelve:
         await ayrshare.fault(name, "latency", seconds=60.0)
-    async with polling.started("run", HTTP_PORT="0", REQUEST_TIMEOUT="90s") as daemon:
+    async with polling.started("run", HTTP_PORT="0", REQUEST_TIMEOUT="90s", LEASE_TIME="10m") as daemon:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while await requests_suffering(ayrshare) < 12:
                 await asyncio.sleep(0.02)

@@ -125,7 +125,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         ("POLL_INTERVAL", "2d", "less than or equal to 86400"),
         ("POLL_INTERVAL", "9" * 400, "less than or equal to 86400"),
         ("REQUEST_TIMEOUT", "0", "greater than 0"),
-        ("LEASE_TIME", "30s", "must be longer than COLLECTOR_REQUEST_TIMEOUT (30 s)"),
+        ("LEASE_TIME", "0.5s", "greater than or equal to 1"),
         ("POLL_CONCURRENCY", "0", "greater than or equal to 1"),
         ("MAX_REQUESTS_PER_SECOND", "0", "greater than 0"),
         ("MAX_REQUESTS_PER_SECOND", "inf", "finite"),
@@ -243,13 +243,13 @@ def test_settings_do_not_show_their_secrets(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_what_is_missing_is_told_beside_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLLECTOR_DATABASE_URL", "postgresql://db/x")
-    monkeypatch.setenv("COLLECTOR_LEASE_TIME", "1s")
+    monkeypatch.setenv("COLLECTOR_LEASE_TIME", "soon")
 
     with pytest.raises(ConfigurationError) as raised:
         load_settings(missing=missing_secrets)
 
     wrong, no_api_key, no_keys = raised.value.problems
-    assert wrong.startswith("COLLECTOR_LEASE_TIME (1 s) must be longer")
+    assert wrong.startswith("COLLECTOR_LEASE_TIME: is not a duration")
     assert no_api_key.startswith("COLLECTOR_AYRSHARE_API_KEY is not set")
     assert no_keys.startswith("COLLECTOR_ENCRYPTION_KEYS is required")
 
@@ -280,3 +280,8 @@ def test_the_documentation_of_the_settings_names_each_with_its_default() -> None
     assert len(rows) == len(Settings.model_fields) + 1, "and the folder of secrets"
     assert any(row.startswith("| `COLLECTOR_POLL_INTERVAL` | `6h` |") for row in rows)
     assert any(row.startswith("| `COLLECTOR_DATABASE_URL` |  |") for row in rows)
+
+
+def test_no_request_outlives_a_claim_that_had_to_wait_for_others() -> None:
+    assert load_settings().request_seconds == 30.0
+    assert load_settings(lease_time=10.0).request_seconds == 2.0
