@@ -56,6 +56,7 @@ async def every(period: float, name: str, work: Callable[[], Awaitable[object]],
             await asyncio.sleep(min(period, 0.5 + backoff(failures, base=1.0, cap=_LONGEST_PAUSE_SECONDS)))
         else:
             heartbeats.beat(name)
+            DATABASE_UP.set(1)
             await asyncio.sleep(period)
 
 
@@ -72,7 +73,6 @@ async def attempt(name: str, work: Callable[[], Awaitable[object]], failures: in
         LOOP_FAILURES.labels(name).inc()
         log.exception("a loop failed; trying again", loop=name)
     else:
-        DATABASE_UP.set(1)
         if failures:
             log.info("working again", loop=name, failures=failures)
         return True

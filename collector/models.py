@@ -84,7 +84,8 @@ class AccountAnalytics(msgspec.Struct, frozen=True, kw_only=True):
 class Claim(msgspec.Struct, frozen=True):
     """A profile whose poll is ours until ``lease_until``; that instant is also the fencing token of its result.
 
-    ``known_answer`` is the digest of the answer stored last, if that was today.
+    ``known_answer`` is the digest of the answer stored last, if that was today; ``has_days`` tells
+    whether any day of the profile was ever stored.
     """
 
     profile_id: int
@@ -94,6 +95,7 @@ class Claim(msgspec.Struct, frozen=True):
     consecutive_failures: int
     lease_until: datetime
     known_answer: int | None
+    has_days: bool
 
 
 class PollRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,6 +117,7 @@ class PollRecord(msgspec.Struct, frozen=True, kw_only=True):
     excerpt: str | None = None
     analytics: AccountAnalytics | None = None
     settled_through: date | None = None
+    settle_days: int | None = None
     rate_limit_max: int | None = None
     rate_limit_count: int | None = None
 

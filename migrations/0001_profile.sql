@@ -23,6 +23,7 @@ CREATE TABLE profile (
     first_day            date,
     last_day             date,
     settled_through      date,
+    settle_days          smallint,
     window_days          smallint,
     answer_digest        bigint,
     answer_day           date,
@@ -53,7 +54,8 @@ COMMENT ON COLUMN profile.key_ciphertext IS 'Fernet token of the Ayrshare profil
 COMMENT ON COLUMN profile.key_fingerprint IS 'First 16 bytes of SHA-256 of the key: finds a key registered twice, reveals nothing';
 COMMENT ON COLUMN profile.first_day IS 'Oldest day that was ever read';
 COMMENT ON COLUMN profile.last_day IS 'Newest day that was ever read';
-COMMENT ON COLUMN profile.settled_through IS 'Newest day that was old enough not to be restated when it was last read';
+COMMENT ON COLUMN profile.settled_through IS 'Newest day that was old enough not to be restated when Ayrshare last read it';
+COMMENT ON COLUMN profile.settle_days IS 'COLLECTOR_SETTLE_DAYS at the last good poll';
 COMMENT ON COLUMN profile.window_days IS 'Days in the window of the last answer that had any';
 COMMENT ON COLUMN profile.answer_digest IS 'Of the last answer stored: the same again on the same UTC day (answer_day) holds nothing to compare';
 COMMENT ON COLUMN profile.rate_limit_count IS 'x-ratelimit-count of the last answer, out of rate_limit_max in five minutes';

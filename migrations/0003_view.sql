@@ -1,7 +1,7 @@
 -- The questions that dashboards, alerts and pages ask, answered in one place.
 --
--- A day is settled when it was at least SETTLE_DAYS old at the last good read of its profile (profile.settled_through) and
--- Pinterest does not call it an estimate. A profile that is no longer read keeps its last days provisional: nobody has
+-- A day is settled when it was at least SETTLE_DAYS old when Ayrshare last read it from Pinterest (profile.settled_through)
+-- and Pinterest does not call it an estimate. A profile that is no longer read keeps its last days provisional: nobody has
 -- seen what became of them.
 
 CREATE VIEW settled_metric AS
@@ -65,10 +65,10 @@ JOIN profile p ON p.id = w.profile_id;
 
 COMMENT ON VIEW weekly_metric IS 'Sums by week from Monday, the rates made from the sums; days counts the days with a number';
 
--- The newest day that should be there by now: what SETTLE_DAYS was at the last good read, counted from today.
-CREATE FUNCTION newest_day_due(settled_through date, last_success_at timestamptz) RETURNS date
+-- The newest day that should be there by now, whether or not the profile is still read.
+CREATE FUNCTION newest_day_due(settle_days smallint) RETURNS date
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN (now() AT TIME ZONE 'UTC')::date - ((last_success_at AT TIME ZONE 'UTC')::date - settled_through);
+RETURN (now() AT TIME ZONE 'UTC')::date - settle_days;
 
 -- How many days back Ayrshare can be asked: 30 by its documents, up to 90 by Pinterest's, or what was seen in between.
 CREATE FUNCTION fetchable_days(window_days smallint) RETURNS integer
@@ -84,7 +84,7 @@ SELECT
     d.day + fetchable_days(p.window_days) <= (now() AT TIME ZONE 'UTC')::date AS lost
 FROM profile p
 CROSS JOIN LATERAL (
-    SELECT generate_series(p.first_day, newest_day_due(p.settled_through, p.last_success_at), interval '1 day')::date AS day
+    SELECT generate_series(p.first_day, newest_day_due(p.settle_days), interval '1 day')::date AS day
 ) d
 WHERE NOT EXISTS (
     SELECT FROM daily_metric m
@@ -139,7 +139,7 @@ SELECT
     s.outbound_click AS window_outbound_click,
     s.outbound_click_rate AS window_outbound_click_rate,
     s.followers,
-    g.missing_days,
+    coalesce(g.missing_days, 0) AS missing_days,
     greatest(
         0,
         coalesce(
@@ -150,7 +150,7 @@ SELECT
                   AND NOT EXISTS (SELECT FROM daily_metric m WHERE m.profile_id = p.id AND m.day = c.day::date)
             ) END,
             p.last_day + 1,
-            (p.created_at AT TIME ZONE 'UTC')::date
+            (coalesce(p.last_success_at, p.created_at) AT TIME ZONE 'UTC')::date
         ) + fetchable_days(p.window_days) - t.today
     ) AS days_until_data_loss
 FROM profile p
@@ -169,8 +169,9 @@ CROSS JOIN LATERAL (
         ))::integer AS missing_days
     FROM (
         SELECT
-            greatest(p.first_day, t.today - 90) AS since,
-            newest_day_due(p.settled_through, p.last_success_at) AS due
+            -- A profile that never had a day misses none; greatest() alone would ignore the NULL.
+            CASE WHEN p.first_day IS NOT NULL THEN greatest(p.first_day, t.today - 90) END AS since,
+            newest_day_due(p.settle_days) AS due
     ) b
 ) g
 LEFT JOIN LATERAL (

@@ -5,13 +5,13 @@ import pytest
 
 from collector.ayrshare.client import RateLimit
 from collector.errors import AyrshareError
-from collector.models import AccountAnalytics, Claim, Metrics, Outcome, Problem, ProfileState
+from collector.models import AccountAnalytics, Claim, DayMetrics, Metrics, Outcome, Problem, ProfileState
 from collector.poll.decision import PROBE_INTERVAL, Policy, after_data, after_failure, seconds_to_slot
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOUR = 3600.0
 POLICY = Policy(interval=6 * HOUR, settle_days=3)
-CLAIM = Claim(7, "client-007", b"", ProfileState.ACTIVE, 0, NOW, None)
+CLAIM = Claim(7, "client-007", b"", ProfileState.ACTIVE, 0, NOW, None, has_days=True)
 UNLIMITED = RateLimit(300, 1)
 
 
@@ -24,7 +24,7 @@ def next_poll_in(analytics: AccountAnalytics, rate_limit: RateLimit = UNLIMITED)
 def failed(
     outcome: Outcome, *, failures: int = 0, retry_after: float | None = None
 ) -> tuple[ProfileState | None, float | None]:
-    claim = Claim(7, "client-007", b"", ProfileState.ACTIVE, failures, NOW, None)
+    claim = Claim(7, "client-007", b"", ProfileState.ACTIVE, failures, NOW, None, has_days=True)
     error = AyrshareError(outcome, "why", retry_after_seconds=retry_after)
     record = after_failure(claim, error, policy=POLICY, duration_seconds=0.1)
     return record.state, record.next_poll_in
@@ -65,9 +65,8 @@ def test_a_nearly_spent_rate_limit_is_given_its_window() -> None:
 
 
 def test_what_was_left_out_of_an_answer_is_said() -> None:
-    analytics = AccountAnalytics(
-        window=Metrics(), problems=(Problem("overflow", "2026-11-01"), Problem("bad_day", "x"))
-    )
+    problems = (Problem("overflow", "2026-11-01"), Problem("bad_day", "x"))
+    analytics = AccountAnalytics(window=Metrics(), days=(DayMetrics(day=NOW.date()),), problems=problems)
     record = after_data(CLAIM, analytics, UNLIMITED, policy=POLICY, now=NOW, duration_seconds=0.1)
     assert record.detail == "left out: overflow (2026-11-01), and 1 more"
 
@@ -108,3 +107,26 @@ def test_what_passes_by_itself_is_tried_again_ever_later_up_to_the_interval(outc
     assert 1.0 <= min(waits(0)) <= max(waits(0)) <= 30.0
     assert 30.0 < max(waits(3)) <= 240.0
     assert 240.0 < max(waits(1000)) <= 6 * HOUR
+
+
+def test_an_answer_without_a_usable_day_is_no_good_poll_of_a_profile_that_has_had_days() -> None:
+    analytics = AccountAnalytics(window=Metrics(impression=5), problems=(Problem("no_daily", "`daily` is null"),))
+    record = after_data(CLAIM, analytics, UNLIMITED, policy=POLICY, now=NOW, duration_seconds=0.1)
+    assert (record.outcome, record.analytics) == (Outcome.PAYLOAD_INVALID, None)
+    assert record.detail == "no usable day; left out: no_daily (`daily` is null)"
+    new = Claim(8, "new", b"", ProfileState.ACTIVE, 0, NOW, None, has_days=False)
+    assert after_data(new, analytics, UNLIMITED, policy=POLICY, now=NOW, duration_seconds=0.1).outcome is Outcome.OK
+
+
+def test_days_are_settled_by_when_ayrshare_read_them_not_by_when_we_did() -> None:
+    cached = AccountAnalytics(window=Metrics(), last_updated=NOW - timedelta(days=2))
+    record = after_data(CLAIM, cached, UNLIMITED, policy=POLICY, now=NOW, duration_seconds=0.1)
+    assert record.settled_through == (NOW - timedelta(days=5)).date()
+
+
+def test_a_refused_profile_waits_ever_longer_so_that_others_are_probed() -> None:
+    assert [failed(Outcome.UNAUTHORIZED, failures=failures) for failures in (0, 1, 50)] == [
+        (None, 60.0),
+        (None, 120.0),
+        (None, 6 * HOUR),
+    ]

@@ -43,6 +43,7 @@ async def fill(database: Database, name: str, *, client: str = "acme") -> None:
     await ProfileStore(database).put([new_profile(name, f"key of {name!a}".replace(" ", "-"), client=client)])
     await database.execute(
         "UPDATE profile SET first_day = $2::date - 9, last_day = $2::date - 1, settled_through = $2::date - 3, "
+        "settle_days = 3, "
         "last_success_at = now() WHERE name = $1",
         name,
         TODAY,

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from collector.models import AccountAnalytics, Claim, DayMetrics, Metrics, Outcome, PollRecord, ProfileState, Written
+from collector.store.fleet import FleetStore
 from collector.store.lease import LeaseStore
 from collector.store.metric import MetricStore
 from collector.store.pool import Database
@@ -39,6 +40,7 @@ def good(claim: Claim, analytics: AccountAnalytics, **details: Any) -> PollRecor
         http_status=200,
         analytics=analytics,
         settled_through=TODAY - timedelta(days=3),
+        settle_days=3,
     )
     return msgspec.structs.replace(record, **details)
 
@@ -177,8 +179,6 @@ async def test_a_failure_counts_up_and_data_clears_it(
     for expected in (1, 2):
         await metrics.write_polls([bad(await claim(database, leases), Outcome.NETWORK, detail="reset")])
         assert await failures(database) == expected
-    await metrics.write_polls([bad(await claim(database, leases), Outcome.UNAUTHORIZED, detail="API key")])
-    assert await failures(database) == 2, "a refused API key is nobody's failure"
     await store(database, leases, metrics, answer(day(1, 10)))
     assert await failures(database) == 0
     assert await database.fetchval("SELECT last_error FROM profile WHERE name = 'one'") is None
@@ -186,14 +186,6 @@ async def test_a_failure_counts_up_and_data_clears_it(
 
 async def failures(database: Database) -> int:
     return int(await database.fetchval("SELECT consecutive_failures FROM profile WHERE name = 'one'"))
-
-
-async def test_a_refused_api_key_leaves_the_profile_due(
-    database: Database, leases: LeaseStore, metrics: MetricStore
-) -> None:
-    due = await database.fetchval("SELECT next_poll_at FROM profile WHERE name = 'one'")
-    await metrics.write_polls([bad(await claim(database, leases), Outcome.UNAUTHORIZED)])
-    assert await database.fetchval("SELECT next_poll_at FROM profile WHERE name = 'one'") == due
 
 
 async def test_states_change_with_their_reason_and_their_time(
@@ -279,10 +271,7 @@ async def test_missing_days_are_named_and_counted_down_to_their_loss(
     status = await database.fetchrow("SELECT missing_days, days_until_data_loss FROM profile_status WHERE name = 'one'")
     assert status is not None
     assert tuple(status) == (2, 10), "the day that is 20 days old can be read for 10 more of 30"
-    await database.execute(
-        "UPDATE profile SET last_success_at = last_success_at - interval '5 days', "
-        "settled_through = settled_through - 5"
-    )
+    await database.execute("UPDATE profile SET settled_through = settled_through - 5")
     assert await database.fetchval("SELECT missing_days FROM profile_status WHERE name = 'one'") == 2
     await database.execute("DELETE FROM daily_metric WHERE day > $1", TODAY - timedelta(days=5))
     assert await database.fetchval("SELECT missing_days FROM profile_status WHERE name = 'one'") == 4
@@ -309,3 +298,38 @@ async def test_what_is_older_than_its_retention_goes(
     assert await metrics.expire(retention_days=100) > 0
     assert [row["impression"] for row in await database.fetch("SELECT impression FROM daily_metric")] == [10]
     assert await database.fetchval("SELECT count(*) FROM poll_log") == 1
+    assert await database.fetchval("SELECT min(first_day) FROM profile") >= TODAY - timedelta(days=100)
+
+
+async def test_a_profile_without_a_day_misses_none(
+    database: Database, leases: LeaseStore, metrics: MetricStore
+) -> None:
+    await store(database, leases, metrics, answer())
+    row = await database.fetchrow("SELECT missing_days, days_until_data_loss FROM profile_status WHERE name = 'one'")
+    assert row is not None
+    assert tuple(row) == (0, 30)
+
+
+async def test_a_stray_day_of_long_ago_is_stored_and_stretches_nothing(
+    database: Database, leases: LeaseStore, metrics: MetricStore
+) -> None:
+    await store(database, leases, metrics, answer(day(1900, 7), *(day(age, 10) for age in range(1, 31))))
+    assert await database.fetchval("SELECT count(*) FROM daily_metric") == 31
+    assert await database.fetchval("SELECT count(*) FROM missing_day") == 0
+    row = await database.fetchrow("SELECT missing_days, days_until_data_loss FROM profile_status WHERE name = 'one'")
+    assert row is not None
+    assert tuple(row) == (0, 30)
+
+
+async def test_what_was_left_out_stays_said_while_the_same_answer_comes(
+    database: Database, leases: LeaseStore, metrics: MetricStore
+) -> None:
+    first = good(await claim(database, leases), answer(day(1, 10), digest=1), detail="left out: bad_day (x)")
+    await metrics.write_polls([first])
+    again = AccountAnalytics(window=Metrics(), digest=1, seen_before=True)
+    await metrics.write_polls([good(await claim(database, leases), again)])
+    [row] = await FleetStore(database).troubled()
+    assert (row["name"], row["reason"]) == ("one", "left out: bad_day (x)")
+    await metrics.write_polls([bad(await claim(database, leases), Outcome.TIMEOUT, detail="no answer")])
+    await metrics.write_polls([good(await claim(database, leases), again)])
+    assert await FleetStore(database).troubled() == []

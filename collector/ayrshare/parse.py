@@ -34,8 +34,14 @@ def parse_account_analytics(body: bytes, *, today: date, known: int | None = Non
     digest = envelope.digest()
     if digest == known:
         update = envelope.pinterest.next_update
-        next_update = utc(update) if update is not None else None
-        return AccountAnalytics(window=Metrics(), next_update=next_update, digest=digest, seen_before=True)
+        stamps = (envelope.pinterest.last_updated, envelope.last_updated)
+        return AccountAnalytics(
+            window=Metrics(),
+            last_updated=read_stamp("lastUpdated", stamps, Problems()),
+            next_update=utc(update) if update is not None else None,
+            digest=digest,
+            seen_before=True,
+        )
     usual = read_usual(envelope, latest=latest, digest=digest)
     return usual if usual is not None else _read_any(body, latest=latest, digest=digest)
 

@@ -42,7 +42,7 @@ async def _pass(settings: Settings, names: tuple[str, ...], *, everything: bool)
                 results.append(result)
 
             poller = make_poller(settings, database, client, note)
-            busy = await poller.poll_named(ids)
+            busy = await poller.poll_named(ids, only_due=not names and not everything)
     return _report(results, asked=len(ids), busy=busy, refused=poller.api_key_refused)
 
 
@@ -65,7 +65,7 @@ def _report(results: list[PollResult], *, asked: int, busy: int, refused: bool) 
     outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common()) or "none due"
     click.echo(f"{len(results)} of {asked} polled: {outcomes}; days: {new} new, {changed} changed")
     if busy:
-        click.echo(f"{busy} left out: another process is polling them now")
+        click.echo(f"{busy} left out: another process polls them, or they were paused meanwhile")
     if refused:
         click.echo("Ayrshare refuses the API key: check COLLECTOR_AYRSHARE_API_KEY; the rest was not tried", err=True)
     return not failed and not refused

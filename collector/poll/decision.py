@@ -1,7 +1,7 @@
 """What becomes of a profile after a poll. Pure but for the jitter: the clock is an argument."""
 
 import random
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import assert_never
 
 import msgspec
@@ -16,6 +16,7 @@ RATE_LIMIT_WINDOW = 300.0
 PROBE_INTERVAL = 86_400.0
 _FIRST_BACKOFF = 30.0
 _LEAST_BACKOFF = 1.0
+_FIRST_REFUSAL = 60.0
 # A "next update" further away than this is not believed: the days must be read before Pinterest forgets them.
 _LONGEST_CACHE = 86_400.0
 _GOLDEN_RATIO = 0.6180339887498949
@@ -48,7 +49,13 @@ def after_data(
     now: datetime,
     duration_seconds: float,
 ) -> PollRecord:
-    """Store the days, be active, and come back at the profile's next slot, but not before Ayrshare has new data."""
+    """Store the days, be active, and come back at the profile's next slot, but not before Ayrshare has new data.
+
+    An answer without one usable day, of a profile that has had days, is no answer: it must not look like a good poll.
+    """
+    if analytics.problems and not analytics.days and claim.has_days:
+        error = AyrshareError(Outcome.PAYLOAD_INVALID, f"no usable day; {_left_out(analytics)}", http_status=200)
+        return after_failure(claim, error, policy=policy, duration_seconds=duration_seconds)
     wait = seconds_to_slot(claim.profile_id, now, policy.interval)
     if analytics.next_update is not None:
         cached = min((analytics.next_update - now).total_seconds(), max(_LONGEST_CACHE, policy.interval))
@@ -65,7 +72,8 @@ def after_data(
         http_status=200,
         detail=_left_out(analytics),
         analytics=analytics,
-        settled_through=now.astimezone(UTC).date() - timedelta(days=policy.settle_days),
+        settled_through=_read_by_ayrshare(analytics, now) - timedelta(days=policy.settle_days),
+        settle_days=policy.settle_days,
         rate_limit_max=rate_limit.maximum,
         rate_limit_count=rate_limit.count,
     )
@@ -94,7 +102,8 @@ def _consequence(claim: Claim, error: AyrshareError, policy: Policy) -> tuple[Pr
         case Outcome.RATE_LIMITED:
             return None, max(error.retry_after_seconds or 0.0, RATE_LIMIT_WINDOW) + _jitter(30.0)
         case Outcome.UNAUTHORIZED:
-            return None, 0.0
+            # Ever later, so that the next probe is another profile, in case it is only this one that is refused.
+            return None, min(policy.interval, _FIRST_REFUSAL * 2.0 ** min(claim.consecutive_failures, 32))
         case Outcome.SUSPENDED:
             return ProfileState.SUSPENDED, PROBE_INTERVAL + _jitter(600.0)
         case Outcome.UNLINKED:
@@ -108,6 +117,11 @@ def _consequence(claim: Claim, error: AyrshareError, policy: Policy) -> tuple[Pr
             raise AssertionError("a success is no failure")
         case never:
             assert_never(never)
+
+
+def _read_by_ayrshare(analytics: AccountAnalytics, now: datetime) -> date:
+    """Return the UTC day on which Ayrshare read the numbers from Pinterest; they may have been cached since."""
+    return min(now, analytics.last_updated or now).astimezone(UTC).date()
 
 
 def _left_out(analytics: AccountAnalytics) -> str | None:

@@ -26,6 +26,12 @@ _WIND_DOWN_SECONDS = 3.0
 # With the pace as the limit, claims are gathered for as long as this.
 _PACE_SECONDS = 0.1
 
+# What a proxy or a defect of ours cannot have said.
+_ACCEPTED = frozenset({Outcome.OK, Outcome.SUSPENDED, Outcome.UNLINKED, Outcome.KEY_INVALID})
+# A write that takes longer holds back the claims, and one that takes much longer the heartbeat.
+_SLOW_WRITE_SECONDS = 5.0
+_STUCK_WRITE_SECONDS = 15.0
+
 HEARTBEAT = "poller"
 
 
@@ -48,14 +54,14 @@ class Breaker:
     def open(self) -> bool:
         return self._probe_at is not None
 
-    def note(self, outcome: Outcome) -> None:
-        """Open on a refused API key; close on any answer that Ayrshare gives only to an accepted one."""
-        if outcome is Outcome.UNAUTHORIZED:
+    def note(self, record: PollRecord) -> None:
+        """Open on a refused API key; close on an answer that Ayrshare gives only to an accepted one."""
+        if record.outcome is Outcome.UNAUTHORIZED:
             if not self.open:
                 log.error("Ayrshare refuses the API key; polls are held, and one a minute tries again")
             self._probe_at = time.monotonic() + _PROBE_SECONDS
             API_KEY_REFUSED.set(1)
-        elif self.open and outcome not in {Outcome.NETWORK, Outcome.TIMEOUT, Outcome.UPSTREAM_ERROR}:
+        elif self.open and record.http_status is not None and record.outcome in _ACCEPTED:
             log.info("Ayrshare accepts the API key again")
             self._probe_at = None
             API_KEY_REFUSED.set(0)
@@ -109,14 +115,18 @@ class Poller:
                 self._hungry.clear()
                 if await attempt(HEARTBEAT, self._claim_due, failures):
                     failures = 0
-                    heartbeats.beat(HEARTBEAT)
+                    if self._writer.waiting_seconds() < _STUCK_WRITE_SECONDS:
+                        heartbeats.beat(HEARTBEAT)
                     await self._rest()
                 else:
                     failures += 1
                     await asyncio.sleep(0.2 + backoff(failures, base=0.5, cap=15.0))
 
-    async def poll_named(self, profile_ids: Sequence[int]) -> int:
-        """Poll these profiles once, due or not; return how many were left to a process that is polling them now."""
+    async def poll_named(self, profile_ids: Sequence[int], *, only_due: bool = False) -> int:
+        """Poll these profiles once; return how many were left out, paused or being polled by another process.
+
+        ``only_due`` leaves out those that are no longer due either, another process having polled them.
+        """
         busy = 0
         waiting = list(profile_ids)
         async with self._machinery():
@@ -124,7 +134,7 @@ class Poller:
                 self._hungry.clear()
                 count = await self._permits(min(len(waiting), self._room()))
                 batch, waiting = waiting[:count], waiting[count:]
-                claims = await self._leases.claim_named(batch)
+                claims = await self._leases.claim_named(batch, only_due=only_due)
                 busy += len(batch) - len(claims)
                 self._enqueue(claims)
                 if self._claims.qsize() >= self._concurrency:
@@ -158,7 +168,9 @@ class Poller:
             log.warning("stopped without the database", profiles=len(self._held), reason=str(error))
 
     async def _claim_due(self) -> None:
-        wanted = self._breaker.allows(self._room())
+        # What is read while nothing can be stored would be read again when its lease has run out.
+        stalled = self._writer.waiting_seconds() > _SLOW_WRITE_SECONDS
+        wanted = 0 if stalled else self._breaker.allows(self._room())
         permits = self._pacer.take(wanted) if wanted > 0 else 0
         claims = await self._leases.claim_due(permits) if permits else []
         self._pacer.give_back(permits - len(claims))
@@ -207,7 +219,7 @@ class Poller:
             # A defect that one profile's answer brings out must not stop the polling of all the others.
             log.exception("polling a profile failed unexpectedly", profile=claim.name)
             record = self._reader.unexpected(claim, error)
-        self._breaker.note(record.outcome)
+        self._breaker.note(record)
         await self._writer.put(record)
         if self.api_key_refused:
             await self._give_back_queued()
@@ -233,4 +245,6 @@ class Poller:
         if written is None or record.analytics is None:
             reason = record.detail if written is not None else "its lease was lost; another process polls it"
             log.warning("poll failed", profile=claim.name, outcome=outcome.value, reason=reason)
+        elif record.detail is not None:
+            log.warning("an answer was not used in full", profile=claim.name, reason=record.detail)
         self._on_result(PollResult(claim.name, outcome, record.detail, written))

@@ -1,6 +1,7 @@
 """Writes records in batches across profiles, and lets neither an outage nor one bad record lose the others."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from functools import cache
 
@@ -20,6 +21,7 @@ log = structlog.get_logger(__name__)
 BATCH = 100
 _OLDEST_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 15.0
+_PUT_OFF_SECONDS = 300.0
 
 _polls = cache(POLLS.labels)
 _NEW, _CHANGED, _UNCHANGED = (ROWS.labels(change) for change in ("new", "changed", "unchanged"))
@@ -39,6 +41,11 @@ class Writer:
         # Bounded: when the database is slow or gone, reading stops too.
         self._queue: asyncio.Queue[PollRecord] = asyncio.Queue(maxsize=4 * BATCH)
         self._batch: dict[int, PollRecord] = {}
+        self._since: float | None = None
+
+    def waiting_seconds(self) -> float:
+        """Return for how long the batch under way has been waiting for the database."""
+        return time.monotonic() - self._since if self._since is not None else 0.0
 
     async def put(self, record: PollRecord) -> None:
         await self._queue.put(record)
@@ -47,7 +54,9 @@ class Writer:
         """Write until cancelled; what is not written then is kept for :meth:`flush`."""
         while True:
             await self._gather()
+            self._since = time.monotonic()
             await self._write_until_done()
+            self._since = None
 
     async def join(self) -> None:
         """Wait until everything that was put is written."""
@@ -119,17 +128,23 @@ class Writer:
             return [*await self._stored(records[:middle]), *await self._stored(records[middle:])]
         [record] = records
         log.error("the database refuses an answer", profile_id=record.profile_id, reason=str(error))
-        if record.analytics is None:
-            return [(record, None)]
         reason = " ".join(str(error).split())[:300]
-        bare = msgspec.structs.replace(
-            record,
-            outcome=Outcome.PAYLOAD_INVALID,
-            analytics=None,
-            settled_through=None,
-            detail=f"not stored: {reason}",
-        )
-        return await self._stored([bare])
+        if record.analytics is None:
+            await self._metrics.put_off(_refused(record, reason))
+            return [(record, Written(record.profile_id, 0, 0))]
+        return await self._stored([_refused(record, reason)])
+
+
+def _refused(record: PollRecord, reason: str) -> PollRecord:
+    """Return what is left of a record that the database refuses: that it was, and to try again a little later."""
+    return msgspec.structs.replace(
+        record,
+        outcome=Outcome.PAYLOAD_INVALID,
+        analytics=None,
+        settled_through=None,
+        next_poll_in=max(record.next_poll_in or 0.0, _PUT_OFF_SECONDS),
+        detail=f"not stored: {reason}",
+    )
 
 
 def _count(record: PollRecord, written: Written | None) -> None:

@@ -39,7 +39,7 @@ SELECT
     END AS rate_limited_today
 FROM profile
 WHERE state IN ('unlinked', 'suspended', 'key_invalid')
-   OR (state = 'active' AND last_outcome NOT IN ('ok', 'unchanged'))
+   OR (state = 'active' AND (last_outcome NOT IN ('ok', 'unchanged') OR last_error IS NOT NULL))
 ORDER BY client, name
 """
 

@@ -16,7 +16,8 @@ WHERE p.id = c.id
 RETURNING
     p.id, p.name, p.key_ciphertext, p.state, p.consecutive_failures, p.lease_until,
     -- Once a UTC day the whole answer is compared with the table, so that a row lost there comes back.
-    CASE WHEN p.answer_day = (now() AT TIME ZONE 'UTC')::date THEN p.answer_digest END
+    CASE WHEN p.answer_day = (now() AT TIME ZONE 'UTC')::date THEN p.answer_digest END,
+    p.last_day IS NOT NULL
 """
 
 # MATERIALIZED: the rows are locked once, whatever plan the join takes.
@@ -38,6 +39,8 @@ WITH claimable AS MATERIALIZED (
     SELECT id
     FROM profile
     WHERE id = ANY ($3::bigint[])
+      AND state <> 'paused'
+      AND (next_poll_at <= now() OR NOT $4::boolean)
       AND (lease_until IS NULL OR lease_until <= now())
     FOR NO KEY UPDATE SKIP LOCKED
 )
@@ -69,9 +72,9 @@ class LeaseStore:
         """Claim up to ``limit`` due profiles, those that waited longest first."""
         return [_claim(row) for row in await self._database.fetch(_CLAIM_DUE, self._owner, self._seconds, limit)]
 
-    async def claim_named(self, profile_ids: Sequence[int]) -> list[Claim]:
-        """Claim these profiles, due or not, save those that somebody else is polling right now."""
-        rows = await self._database.fetch(_CLAIM_NAMED, self._owner, self._seconds, profile_ids)
+    async def claim_named(self, profile_ids: Sequence[int], *, only_due: bool = False) -> list[Claim]:
+        """Claim these profiles, save those that are paused or that somebody else is polling right now."""
+        rows = await self._database.fetch(_CLAIM_NAMED, self._owner, self._seconds, profile_ids, only_due)
         return [_claim(row) for row in rows]
 
     async def release(self, claims: Sequence[Claim]) -> None:
@@ -85,5 +88,5 @@ class LeaseStore:
 
 
 def _claim(row: asyncpg.Record) -> Claim:
-    profile_id, name, ciphertext, state, failures, lease_until, known_answer = row
-    return Claim(profile_id, name, ciphertext, ProfileState(state), failures, lease_until, known_answer)
+    profile_id, name, ciphertext, state, failures, lease_until, known_answer, has_days = row
+    return Claim(profile_id, name, ciphertext, ProfileState(state), failures, lease_until, known_answer, has_days)

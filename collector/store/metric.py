@@ -1,11 +1,12 @@
 """Writes the results of polls: many profiles in one statement, and nothing for a day that did not change."""
 
 from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 from msgspec.structs import astuple
 
-from collector.models import AccountAnalytics, Metrics, PollRecord, Written
+from collector.models import AccountAnalytics, DayMetrics, Metrics, PollRecord, Written
 from collector.store.pool import Database
 
 _METRICS: dict[str, str] = {
@@ -31,11 +32,13 @@ _POLL: dict[str, str] = {
     "detail": "text",
     "excerpt": "text",
     "settled_through": "date",
+    "settle_days": "smallint",
     "rate_limit_max": "integer",
     "rate_limit_count": "integer",
     "problems": "integer",
     "first_day": "date",
     "last_day": "date",
+    "window_start": "date",
     "has_data": "boolean",
     "seen_before": "boolean",
     "answer_digest": "bigint",
@@ -44,6 +47,10 @@ _POLL: dict[str, str] = {
     **_METRICS,
     "extra": "jsonb",
 }
+
+
+def _expire(table: str, condition: str) -> str:
+    return f"DELETE FROM {table} WHERE ctid = ANY (ARRAY (SELECT ctid FROM {table} WHERE {condition} LIMIT 50000))"
 
 
 def _columns(names: Iterable[str], prefix: str = "") -> str:
@@ -119,10 +126,11 @@ held AS (
             WHEN r.state <> 'active' THEN r.detail
         END,
         state_since = CASE WHEN r.state <> p.state THEN now() ELSE p.state_since END,
-        first_day = least(p.first_day, r.first_day),
+        first_day = least(p.first_day, r.window_start),
         last_day = greatest(p.last_day, r.last_day),
         settled_through = greatest(p.settled_through, r.settled_through),
-        window_days = coalesce(r.last_day - r.first_day + 1, p.window_days),
+        settle_days = coalesce(r.settle_days, p.settle_days),
+        window_days = coalesce(r.last_day - r.window_start + 1, p.window_days),
         answer_digest = CASE WHEN r.has_data THEN r.answer_digest ELSE p.answer_digest END,
         answer_day = CASE WHEN r.has_data THEN (now() AT TIME ZONE 'UTC')::date ELSE p.answer_day END,
         rate_limit_max = coalesce(r.rate_limit_max, p.rate_limit_max),
@@ -137,18 +145,18 @@ held AS (
             ELSE 1
         END,
         last_outcome = r.final_outcome,
-        last_error = CASE WHEN r.has_data THEN NULL ELSE r.detail END,
+        -- What was left out of an answer stays said for as long as the same answer comes.
+        last_error = CASE
+            WHEN NOT r.seen_before THEN r.detail
+            WHEN p.last_outcome IN ('ok', 'unchanged') THEN p.last_error
+        END,
         consecutive_failures = CASE
             WHEN r.has_data THEN 0
-            WHEN r.outcome = 'unauthorized' THEN p.consecutive_failures
             ELSE p.consecutive_failures + 1
         END,
         last_success_at = CASE WHEN r.has_data THEN now() ELSE p.last_success_at END,
         last_poll_at = now(),
-        next_poll_at = CASE
-            WHEN r.outcome = 'unauthorized' THEN p.next_poll_at
-            ELSE now() + r.next_poll_in * interval '1 second'
-        END,
+        next_poll_at = now() + r.next_poll_in * interval '1 second',
         lease_until = NULL,
         lease_owner = NULL
     FROM result r
@@ -207,12 +215,34 @@ FROM result r
 WHERE {_HELD_R}
 """
 
-_EXPIRE_POLL_LOG = "DELETE FROM poll_log WHERE polled_at < now() - interval '90 days'"
+# In steps that end well within the time a statement may take, however much there is to delete.
+_EXPIRE_POLL_LOG = _expire("poll_log", "polled_at < now() - $1::integer * interval '1 day'")
 _EXPIRE = (
-    "DELETE FROM daily_metric WHERE day < (now() AT TIME ZONE 'UTC')::date - $1::integer",
-    "DELETE FROM daily_metric_revision WHERE observed_at < now() - $1::integer * interval '1 day'",
-    "DELETE FROM account_snapshot WHERE observed_at < now() - $1::integer * interval '1 day'",
+    _expire("daily_metric", "day < (now() AT TIME ZONE 'UTC')::date - $1::integer"),
+    _expire("daily_metric_revision", "observed_at < now() - $1::integer * interval '1 day'"),
+    _expire("account_snapshot", "observed_at < now() - $1::integer * interval '1 day'"),
 )
+_POLL_LOG_DAYS = 90
+
+# Days that were deleted on purpose are not missing.
+_FORGET_FIRST_DAYS = """
+UPDATE profile
+SET first_day = (now() AT TIME ZONE 'UTC')::date - $1::integer
+WHERE first_day < (now() AT TIME ZONE 'UTC')::date - $1::integer
+"""
+
+_PUT_OFF = """
+UPDATE profile
+SET last_outcome = $3,
+    last_error = $4,
+    consecutive_failures = consecutive_failures + 1,
+    last_poll_at = now(),
+    next_poll_at = now() + $5::double precision * interval '1 second',
+    lease_until = NULL,
+    lease_owner = NULL
+WHERE id = $1
+  AND lease_until = $2
+"""
 
 _IS_HYPERTABLE = "SELECT to_regclass('weekly_metric_aggregate') IS NOT NULL"
 # Deleting rows out of the columnstore would unpack it; whole chunks go at no cost, a chunk's length later.
@@ -222,6 +252,8 @@ FROM unnest('{daily_metric,daily_metric_revision,account_snapshot}'::text[]) AS 
 CROSS JOIN LATERAL drop_chunks(name::regclass, older_than => $1::integer * interval '1 day')
 """
 
+# Pinterest serves 90 days.
+_LONGEST_WINDOW = timedelta(days=100)
 _NOTHING = AccountAnalytics(window=Metrics())
 
 
@@ -249,15 +281,29 @@ class MetricStore:
 
     async def expire(self, *, retention_days: int | None) -> int:
         """Delete what is older than its retention (the log of polls: 90 days); return the rows or chunks deleted."""
+        deleted = 0
         if await self._database.fetchval(_IS_HYPERTABLE):
-            if retention_days is None:
-                return 0
-            return int(await self._database.fetchval(_DROP_CHUNKS, retention_days))
-        deleted = await self._database.execute(_EXPIRE_POLL_LOG)
+            if retention_days is not None:
+                deleted = int(await self._database.fetchval(_DROP_CHUNKS, retention_days))
+        else:
+            deleted = await self._delete(_EXPIRE_POLL_LOG, _POLL_LOG_DAYS)
+            if retention_days is not None:
+                deleted += sum([await self._delete(statement, retention_days) for statement in _EXPIRE])
         if retention_days is not None:
-            for statement in _EXPIRE:
-                deleted += await self._database.execute(statement, retention_days)
+            await self._database.execute(_FORGET_FIRST_DAYS, retention_days)
         return deleted
+
+    async def _delete(self, statement: str, days: int) -> int:
+        deleted = 0
+        while count := await self._database.execute(statement, days):
+            deleted += count
+        return deleted
+
+    async def put_off(self, record: PollRecord) -> None:
+        """Write only that the poll failed and when to try again, for a record that the other tables refuse."""
+        await self._database.execute(
+            _PUT_OFF, record.profile_id, record.lease_until, record.outcome, record.detail, record.next_poll_in
+        )
 
 
 def _poll_row(record: PollRecord) -> tuple[Any, ...]:
@@ -276,11 +322,13 @@ def _poll_row(record: PollRecord) -> tuple[Any, ...]:
         record.detail,
         record.excerpt,
         record.settled_through,
+        record.settle_days,
         record.rate_limit_max,
         record.rate_limit_count,
         len(analytics.problems),
         days[0].day if days else None,
         days[-1].day if days else None,
+        _window_start(days),
         record.analytics is not None,
         analytics.seen_before,
         analytics.digest,
@@ -289,6 +337,14 @@ def _poll_row(record: PollRecord) -> tuple[Any, ...]:
         *astuple(analytics.window),
         analytics.extra,
     )
+
+
+def _window_start(days: Sequence[DayMetrics]) -> date | None:
+    """Return the first day of the answer's window; a stray day of long ago is stored, but stretches no window."""
+    if not days:
+        return None
+    limit = days[-1].day - _LONGEST_WINDOW
+    return next(day.day for day in days if day.day > limit)
 
 
 def _day_rows(records: Sequence[PollRecord]) -> list[tuple[Any, ...]]:
