@@ -13,6 +13,7 @@ import msgspec
 import structlog
 from pydantic import SecretStr
 
+from collector import __version__
 from collector.ayrshare.client import AyrshareClient, open_client
 from collector.config import Role, Settings, require_secrets
 from collector.crypto import KeyRing, generated_key
@@ -148,7 +149,8 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
         async with asyncio.TaskGroup() as group:
             for loop in loops:
                 group.create_task(loop())
-            log.info("running", address=address, roles=",".join(sorted(settings.roles)))
+            resources.callback(log.info, "stopped")
+            log.info("running", version=__version__, address=address, roles=",".join(sorted(settings.roles)))
             hooks.serving(address)
 
 

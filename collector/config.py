@@ -1,7 +1,7 @@
 """The settings: environment, ``.env``, or a folder of secrets, checked all at once and never echoed when secret."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
@@ -138,7 +138,9 @@ class Settings(BaseSettings):
         description="What this process does, separated by commas. `publisher` and `detector` have no work yet.",
     )
     poll_interval: Annotated[Duration, Field(ge=1, le=86400)] = Field(
-        21600.0, description="How often each profile is read."
+        21600.0,
+        description="How often each profile is read. Each has its own moment of the interval, so the first gap is "
+        "between half and one and a half of it.",
     )
     poll_concurrency: Annotated[int, Field(ge=1, le=1000)] = Field(
         32, description="How many profiles are read at the same time by this process."
@@ -232,6 +234,12 @@ def _problem(location: tuple[int | str, ...], message: str) -> str:
     if not location:
         return message
     return f"{PREFIX}{str(location[0]).upper()}: {message[:1].lower()}{message[1:]}"
+
+
+def unknown_settings(environment: Iterable[str]) -> list[str]:
+    """Return the names in the environment that look like settings and are none, so that a misspelt one is noticed."""
+    known = {f"{PREFIX}{name.upper()}" for name in (*Settings.model_fields, "secrets_dir")}
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 
 def require_secrets(settings: Settings, *, api_key: bool = True) -> None:

@@ -38,7 +38,10 @@ API_KEY_REFUSED = Gauge(
     "collector_api_key_refused", "1 while Ayrshare refuses the API key and all polls are held.", registry=REGISTRY
 )
 ROWS = Counter(
-    "collector_rows", "Days read: new, changed, or unchanged and not written.", ["change"], registry=REGISTRY
+    "collector_rows",
+    "Days compared: new, changed, or unchanged. Days of an answer already seen today are not.",
+    ["change"],
+    registry=REGISTRY,
 )
 PAYLOAD_PROBLEMS = Counter(
     "collector_payload_problems", "Things in answers that were left out.", ["reason"], registry=REGISTRY

@@ -7,7 +7,16 @@ import pytest
 from click.testing import CliRunner
 
 from collector.cli import main
-from collector.config import PREFIX, Role, Settings, load_settings, missing_secrets, parse_duration, require_secrets
+from collector.config import (
+    PREFIX,
+    Role,
+    Settings,
+    load_settings,
+    missing_secrets,
+    parse_duration,
+    require_secrets,
+    unknown_settings,
+)
 from collector.errors import ConfigurationError
 
 ONE, TWO = (urlsafe_b64encode(digit * 32).decode() for digit in (b"1", b"2"))
@@ -285,3 +294,8 @@ def test_the_documentation_of_the_settings_names_each_with_its_default() -> None
 def test_no_request_outlives_a_claim_that_had_to_wait_for_others() -> None:
     assert load_settings().request_seconds == 30.0
     assert load_settings(lease_time=10.0).request_seconds == 2.0
+
+
+def test_a_misspelt_setting_is_noticed() -> None:
+    names = ["COLLECTOR_POLL_INTERVALL", "COLLECTOR_POLL_INTERVAL", "COLLECTOR_SECRETS_DIR", "PATH"]
+    assert unknown_settings(names) == ["COLLECTOR_POLL_INTERVALL"]

@@ -378,7 +378,8 @@ async def test_discover_tells_what_is_linked_missing_suspended_and_gone(
         AYRSHARE_API_KEY=ayrshare.config.api_key,
     )
     first, second = ayrshare.identity(0), ayrshare.identity(1)
-    rows = [f"{first.title},acme,KEY-0,", f"renamed,acme,KEY-1,{second.ref_id}", "left long ago,acme,KEY-2,"]
+    rows = [f"{first.title},acme,KEY-0,", f"renamed,acme,KEY-1,{second.ref_id}"]
+    rows += ["left long ago,acme,KEY-2,no-such-ref", "whose,acme,KEY-3,"]
     await collector("profiles", "import", "-", stdin="\n".join([f"{HEADER},ref_id", *rows]))
     for index, change in ((2, {"suspended": True}), (3, {"linked": False})):
         body = {"profile": ayrshare.identity(index).title} | change
@@ -403,4 +404,5 @@ async def test_discover_tells_what_is_linked_missing_suspended_and_gone(
     missing = sum(1 for row in told["profiles"] if row["name"] is None and row["linked"])
     assert f"50 profiles at Ayrshare; {missing} linked to Pinterest and not registered here\n" in shown.out
     assert "registered here and unknown to Ayrshare: left long ago\n" in shown.out
+    assert "registered without a refId, so they may be any of the above: whose;" in shown.out
     assert ayrshare.config.api_key not in shown.out + shown.err

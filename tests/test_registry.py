@@ -119,7 +119,7 @@ def registered(name: str, ref_id: str | None = None) -> ProfileRow:
     [
         ([], [], [], []),
         ([entry("a")], [], [None], []),
-        ([], [registered("b"), registered("a")], [], ["a", "b"]),
+        ([], [registered("b", "r2"), registered("a", "r1")], [], ["a", "b"]),
         ([entry("a", "r1")], [registered("renamed", "r1")], ["renamed"], []),
         ([entry("a", "r1")], [registered("a")], ["a"], []),
         ([entry("a")], [registered("a", "r1")], ["a"], []),
@@ -135,6 +135,12 @@ def test_profiles_are_matched_by_ref_id_and_else_by_title(
 
     assert [profile.name for profile in found.profiles] == names
     assert found.gone == gone
+
+
+def test_what_is_registered_without_a_ref_id_is_not_called_gone() -> None:
+    found = compare([entry("a", "r1")], [registered("acme-eu")])
+
+    assert (found.gone, found.without_ref_id) == ([], ["acme-eu"])
 
 
 # The statements behind an import.

@@ -130,9 +130,9 @@ class AyrshareClient:
                     response.headers.get("Retry-After"),
                 )
         except TimeoutError:
-            raise AyrshareError(Outcome.TIMEOUT, f"no answer from {url.host} in time") from None
+            raise AyrshareError(Outcome.TIMEOUT, f"no answer from {url.authority} in time") from None
         except aiohttp.ClientError as error:
-            raise AyrshareError(Outcome.NETWORK, f"no answer from {url.host}: {_reason(error)}") from None
+            raise AyrshareError(Outcome.NETWORK, f"no answer from {url.authority}: {_reason(error)}") from None
 
     def _without_keys(self, body: bytes, profile_key: SecretStr | None) -> bytes:
         """Return an answer without our keys, should somebody have echoed one, before anything is cut of it."""
@@ -168,6 +168,8 @@ def _whole(response: aiohttp.ClientResponse, header: str) -> int | None:
 
 
 def _reason(error: aiohttp.ClientError) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"{error.strerror or error.os_error}; check COLLECTOR_AYRSHARE_URL if it stays so"
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import math
+import shlex
+import sys
 import time
 from collections.abc import Coroutine
 from pathlib import Path
@@ -98,6 +100,7 @@ class _Demo:
         gone = {row.name for row in rows} - {profile.name for profile in wanted}
         if gone:
             await store.remove(sorted(gone))
+            _line("Removed", f"{len(gone)} profiles of an earlier demo, which this one does not have")
         await register(wanted, store, key_ring(settings))
         found = await FleetStore(database).database() or {}
         _line("Database", f"PostgreSQL {found['version']} in {self._folder}, {found['days']:,} days from earlier runs")
@@ -126,6 +129,7 @@ class _Round:
         self._folder = folder
         self._started = time.monotonic()
         self._results: list[PollResult] = []
+        self._reported = False
 
     def note(self, result: PollResult) -> None:
         self._results.append(result)
@@ -138,7 +142,7 @@ class _Round:
             ("Ready", "/readyz"),
         ):
             _line(title, f"{address}{path}")
-        _line("Look around", f"COLLECTOR_DATA_DIR={self._folder} collector status   (in another terminal)")
+        _line("Look around", f"COLLECTOR_DATA_DIR={self._folder} {_program()} status   (in another terminal)")
         _line("Stop", "Ctrl-C; the next start carries on from the same data")
 
     async def report_for_ever(self) -> None:
@@ -154,12 +158,22 @@ class _Round:
         new = sum(result.rows.rows_new for result in results if result.rows)
         changed = sum(result.rows.rows_changed for result in results if result.rows)
         failed = sum(1 for result in results if result.outcome not in _FINE)
+        if self._reported and not (new or changed or failed):
+            return
+        self._reported = True
         trouble = f", {failed} failed (see `collector status`)" if failed else ""
         elapsed = time.monotonic() - self._started - _REPORT_SECONDS
         _line(
             "Polled",
             f"{len(results)} profiles: {new:,} days new, {changed:,} changed{trouble}; {elapsed:.1f} s after start",
         )
+
+
+def _program() -> str:
+    """Return what to type for this program, whether or not it is in the PATH."""
+    script = Path(sys.executable).with_name("collector")
+    here = Path.cwd()
+    return shlex.quote(str(script.relative_to(here) if script.is_relative_to(here) else script))
 
 
 def _line(title: str, text: str) -> None:

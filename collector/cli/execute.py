@@ -1,13 +1,15 @@
 """Runs a command's coroutine: a fast loop, signals that end it tidily, and errors as one clear line."""
 
 import asyncio
+import os
 import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 import click
+import structlog
 
-from collector.config import Settings, load_settings, missing_secrets
+from collector.config import Settings, load_settings, missing_secrets, unknown_settings
 from collector.errors import CollectorError, ConfigurationError
 from collector.telemetry import configure_logging
 
@@ -17,6 +19,8 @@ except ImportError:  # there is none for this platform; asyncio's own does the s
     from asyncio import new_event_loop  # type: ignore[assignment]  # the two have the same use here
 
 T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 
 def settings_for_command(*, keys: bool = False, api_key: bool = False) -> Settings:
@@ -33,6 +37,8 @@ def settings_for_command(*, keys: bool = False, api_key: bool = False) -> Settin
 
     settings = load_settings(missing=missing)
     configure_logging(settings.log_format, settings.log_level)
+    for name in unknown_settings(os.environ):
+        log.warning("there is no such setting; is it spelt right?", name=name)
     return settings
 
 

@@ -130,7 +130,7 @@ def show(name: str, *, as_json: bool) -> None:
 
 @profiles.command()
 @click.argument("names", nargs=-1, required=True)
-@click.option("--reason", default="by the operator", help="Shown in the status.")
+@click.option("--reason", default="by the operator", help="Shown by `profiles show`.")
 def pause(names: tuple[str, ...], reason: str) -> None:
     """Stop polling profiles; their data stays."""
     why = checked_text("reason", reason)
@@ -238,6 +238,7 @@ def _comparison_dict(found: Comparison) -> dict[str, object]:
             {name: getattr(profile, name) for name in profile.__struct_fields__} for profile in found.profiles
         ],
         "gone": found.gone,
+        "without_ref_id": found.without_ref_id,
     }
 
 
@@ -251,3 +252,6 @@ def _print_comparison(found: Comparison) -> None:
     click.echo(f"{len(found.profiles)} profiles at Ayrshare; {missing} linked to Pinterest and not registered here")
     if found.gone:
         click.echo(f"registered here and unknown to Ayrshare: {', '.join(found.gone)}")
+    if found.without_ref_id:
+        names = ", ".join(found.without_ref_id)
+        click.echo(f"registered without a refId, so they may be any of the above: {names}; an import can add it")

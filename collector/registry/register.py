@@ -62,10 +62,14 @@ class Discovered(msgspec.Struct, frozen=True):
 
 
 class Comparison(msgspec.Struct, frozen=True):
-    """All profiles of Ayrshare, and the names registered here that Ayrshare does not list."""
+    """All profiles of Ayrshare; the names registered here that it does not list; those that cannot be compared.
+
+    A profile that is registered without a refId, and not under Ayrshare's title, may be any of them.
+    """
 
     profiles: list[Discovered]
     gone: list[str]
+    without_ref_id: list[str]
 
 
 def compare(entries: Iterable[ProfileEntry], registered: Iterable[ProfileRow]) -> Comparison:
@@ -81,4 +85,9 @@ def compare(entries: Iterable[ProfileEntry], registered: Iterable[ProfileRow]) -
             name = entry.title
         found.append(Discovered(entry.title, entry.ref_id, entry.linked_to_pinterest, entry.suspended, name))
     known = {profile.name for profile in found}
-    return Comparison(found, sorted(row.name for row in rows if row.name not in known))
+    unknown = sorted((row for row in rows if row.name not in known), key=lambda row: row.name)
+    return Comparison(
+        found,
+        gone=[row.name for row in unknown if row.ref_id is not None],
+        without_ref_id=[row.name for row in unknown if row.ref_id is None],
+    )

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
@@ -28,7 +29,7 @@ _REFUSED = (
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated(place: str = "the database") -> Iterator[None]:
     """Turn the driver's signs of an outage into :class:`DatabaseUnavailableError`."""
     try:
         yield
@@ -38,7 +39,15 @@ def translated() -> Iterator[None]:
         if isinstance(error, ValueError):
             # The driver's word for an argument that it cannot encode: trying again would not help.
             raise
-        raise DatabaseUnavailableError(f"the database cannot be used: {_reason(error)}") from error
+        raise DatabaseUnavailableError(f"{place} cannot be used: {_reason(error)}") from error
+
+
+def _place(dsn: str) -> str:
+    """Name the database of an address, without the password in it."""
+    url = urlsplit(dsn)
+    host = url.hostname or parse_qs(url.query).get("host", ["this machine"])[0]
+    port = f":{url.port}" if url.port else ""
+    return f"the database {url.path.strip('/') or 'postgres'} at {host}{port} (COLLECTOR_DATABASE_URL)"
 
 
 def _reason(error: BaseException) -> str:
@@ -98,7 +107,7 @@ async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
         DatabaseUnavailableError: the database cannot be reached or refuses us.
 
     """
-    with translated():
+    with translated(_place(dsn)):
         connection = await asyncpg.connect(
             dsn, timeout=_PATIENCE_SECONDS, server_settings={"application_name": "collector", "timezone": "UTC"}
         )
@@ -120,7 +129,7 @@ async def open_database(dsn: str, *, max_size: int = 8) -> AsyncIterator[Databas
         DatabaseUnavailableError: the database cannot be reached or refuses us.
 
     """
-    with translated():
+    with translated(_place(dsn)):
         pool = await asyncpg.create_pool(
             dsn,
             min_size=1,
