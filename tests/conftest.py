@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import aiohttp
 import aioresponses.core
+import asyncpg
 import msgspec
 import pytest
 import pytest_asyncio
@@ -63,7 +64,14 @@ async def migrated_dsn(server_dsn: str) -> str:
     dsn = other_database(server_dsn, "collector")
     async with connected(dsn) as connection:
         await migrate(connection)
+        await stop_policies(connection)
     return dsn
+
+
+async def stop_policies(connection: asyncpg.Connection) -> None:
+    """Keep TimescaleDB's background jobs from working beside a test, at a moment of their own."""
+    if await connection.fetchval("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')"):
+        await connection.execute("SELECT _timescaledb_functions.stop_background_workers()")
 
 
 @pytest.fixture

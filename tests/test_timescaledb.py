@@ -7,6 +7,7 @@ import pytest
 
 from collector.migrate import migrate, read_migrations
 from collector.store.pool import connected
+from tests.conftest import stop_policies
 
 pytestmark = [pytest.mark.timescaledb, pytest.mark.usefixtures("timescaledb")]
 
@@ -51,6 +52,7 @@ async def test_weekly_metric_reads_the_continuous_aggregate_and_what_came_after_
     monday = TODAY - timedelta(days=TODAY.weekday() + 28)
     async with connected(empty_dsn) as connection:
         await migrate(connection)
+        await stop_policies(connection)
         await add_profile(connection)
         await add_days(connection, monday, 7, impression=10)
         assert await weeks(connection) == {monday: 70}
