@@ -12,8 +12,8 @@ from pydantic import SecretStr
 
 from collector.errors import CollectorError, ConfigurationError
 
-# About 5 MB. A larger fleet passes through without effect.
-_MOST_REMEMBERED = 10_000
+# About 2 MB. A larger fleet passes through without effect.
+_MOST_REMEMBERED = 4096
 
 
 class KeyDecryptionError(CollectorError):
