@@ -30,7 +30,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@touch $(INSTALLED)
 
 demo: $(INSTALLED)  ## run everything on this machine, with an emulated Ayrshare
-	@$(BIN)/python -m collector demo $(ARGS)
+	@$(BIN)/python -m collector demo $(ARGS) || test $$? -eq 130 # Ctrl-C is how one ends it
 
 test: $(INSTALLED)  ## run the tests; skipped ones say why
 	$(BIN)/python -m pytest -n auto $(ARGS)
