@@ -83,5 +83,5 @@ def _command_line(pid: int) -> str:
             text = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
         else:
             command = ["/bin/ps", "-ww", "-o", "command=", "-p", str(pid)]
-            text = subprocess.run(command, capture_output=True, check=True, timeout=5).stdout  # noqa: S603
+            text = subprocess.run(command, capture_output=True, check=True, timeout=5).stdout  # noqa: S603 -- a fixed command
     return os.fsdecode(text)

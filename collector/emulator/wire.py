@@ -77,6 +77,7 @@ def _reset(request: web.Request) -> web.Response:
 async def _hang(request: web.Request, seconds: float | None) -> web.Response:
     """Say nothing until the client leaves or the time is over, then drop the connection."""
     ends = monotonic() + seconds if seconds is not None else float("inf")
+    # The transport tells nobody that its peer has left.
     while request.transport is not None and not request.transport.is_closing() and monotonic() < ends:  # noqa: ASYNC110
         await asyncio.sleep(min(_HANG_STEP_SECONDS, max(0.0, ends - monotonic())))
     return _reset(request)
