@@ -13,7 +13,7 @@ INSTALLED := .venv/.installed
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint bench docs clean
+.PHONY: help install demo test lint bench chaos docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -42,10 +42,13 @@ lint: $(INSTALLED)  ## check style, types and import layers
 	$(BIN)/lint-imports
 
 bench: $(INSTALLED)  ## run the benchmarks
-	@for name in polls wal claim page memory; do \
+	@for name in polls wal claim page memory pins; do \
 		echo "== bench/$$name.py"; \
 		$(BIN)/python -m bench.$$name || exit 1; \
 	done
+
+chaos: $(INSTALLED)  ## kill publishers thirty times and count the pins
+	@$(BIN)/python -m tests.chaos
 
 docs: $(INSTALLED)  ## write docs/configuration.md from the settings
 	@$(BIN)/python -m collector run --help-markdown > docs/configuration.md.new

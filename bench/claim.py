@@ -52,7 +52,7 @@ async def report(title: str, database: Database) -> None:
 async def main() -> None:
     async with bench_database() as database, asyncio.timeout(600):
         for share, title in ((0.01, "1 % due"), (1.0, "all due")):
-            await database.fetch("TRUNCATE profile")
+            await database.fetch("TRUNCATE profile CASCADE")
             await database.execute(_FILL, PROFILES, share)
             await database.fetch("VACUUM ANALYZE profile")
             if share < 1.0:

@@ -16,7 +16,7 @@ import uvloop
 
 from bench.support import API_KEY, KEYS, bench_database, emulator_process, identities, register
 from collector.ayrshare.client import open_client
-from collector.loops import Pacer
+from collector.loops import Breaker, Pacer
 from collector.poll.decision import Policy
 from collector.poll.poller import Poller
 from collector.poll.reader import Reader
@@ -63,6 +63,7 @@ async def polled(url: str, database: Database, concurrency: int) -> float:
             MetricStore(database),
             concurrency=concurrency,
             pacer=Pacer(1e9),
+            breaker=Breaker(),
             on_result=lambda result: outcomes.append(result.outcome.value),
         )
         started = time.perf_counter()

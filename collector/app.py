@@ -20,15 +20,23 @@ from collector.crypto import KeyRing, generated_key
 from collector.embedded import embedded
 from collector.export.backlog import measure_backlog
 from collector.export.exporter import Exporter
-from collector.loops import Heartbeats, Pacer, every
+from collector.loops import Breaker, Heartbeats, Pacer, every
 from collector.migrate import check, migrate
 from collector.poll.decision import Policy
 from collector.poll.poller import Poller, PollResult
 from collector.poll.reader import Reader
+from collector.publish.decision import PublishPolicy
+from collector.publish.measure import measure_queue
+from collector.publish.publisher import Published, Publisher
+from collector.publish.reconciler import Reconciler
+from collector.publish.sender import Sender
 from collector.registry.register import try_keys
 from collector.store.fleet import FleetStore
 from collector.store.lease import LeaseStore
 from collector.store.metric import MetricStore
+from collector.store.pin import PinStore
+from collector.store.pin_look import LookStore
+from collector.store.pin_queue import PinQueue
 from collector.store.pool import Database, connected, open_database
 from collector.store.profile import ProfileStore
 from collector.web.health import Health
@@ -39,13 +47,18 @@ log = structlog.get_logger(__name__)
 _EXPORT_SECONDS = 5.0
 _BACKLOG_SECONDS = 15.0
 _EXPIRY_SECONDS = 3600.0
+_QUEUE_SECONDS = 15.0
+_RECONCILE_SECONDS = 5.0
+# Servers close connections that idle longer, and a pin sent into a closing one would be unknown.
+_PIN_IDLE_SECONDS = 2.0
 
 
 class Hooks(msgspec.Struct, frozen=True):
-    """Told of what happens, for whoever shows it: the address once pages are served, and every poll's result."""
+    """Told of what happens, for whoever shows it: the address once pages are served, every poll's and pin's result."""
 
     serving: Callable[[str], None] = lambda _address: None
     polled: Callable[[PollResult], None] = lambda _result: None
+    published: Callable[[Published], None] = lambda _result: None
 
 
 @asynccontextmanager
@@ -84,8 +97,10 @@ def key_ring(settings: Settings) -> KeyRing:
 
 
 @asynccontextmanager
-async def open_ayrshare(settings: Settings) -> AsyncIterator[AyrshareClient]:
-    """Yield a client for Ayrshare.
+async def open_ayrshare(
+    settings: Settings, *, connections: int | None = None, idle_seconds: float = 15.0
+) -> AsyncIterator[AyrshareClient]:
+    """Yield a client for Ayrshare, with as many connections as polls go at once unless told otherwise.
 
     Raises:
         ConfigurationError: there is no API key.
@@ -96,29 +111,95 @@ async def open_ayrshare(settings: Settings) -> AsyncIterator[AyrshareClient]:
         url=settings.ayrshare_url,
         api_key=settings.ayrshare_api_key or SecretStr(""),
         request_timeout=settings.request_seconds,
-        connections=settings.poll_concurrency,
+        connections=connections or settings.poll_concurrency,
+        idle_seconds=idle_seconds,
     ) as client:
         yield client
 
 
+class Shared(msgspec.Struct, frozen=True):
+    """What all calls of this process to Ayrshare share: their pace, and that the API key is refused."""
+
+    pacer: Pacer
+    breaker: Breaker
+
+
+def share(settings: Settings) -> Shared:
+    return Shared(Pacer(settings.max_requests_per_second), Breaker())
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
+
+
 def make_poller(
-    settings: Settings, database: Database, client: AyrshareClient, on_result: Callable[[PollResult], None]
+    settings: Settings,
+    database: Database,
+    client: AyrshareClient,
+    shared: Shared,
+    on_result: Callable[[PollResult], None],
 ) -> Poller:
-    owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(2)}"
     policy = Policy(interval=settings.poll_interval, settle_days=settings.settle_days)
     return Poller(
         Reader(client, key_ring(settings), policy),
-        LeaseStore(database, owner=owner, seconds=settings.lease_time),
+        LeaseStore(database, owner=_owner(), seconds=settings.lease_time),
         MetricStore(database),
         concurrency=settings.poll_concurrency,
-        pacer=Pacer(settings.max_requests_per_second),
+        pacer=shared.pacer,
+        breaker=shared.breaker,
         on_result=on_result,
+    )
+
+
+def _publish_policy(settings: Settings) -> PublishPolicy:
+    return PublishPolicy(
+        lane_gap=settings.pin_lane_gap,
+        spam_cooldown=settings.pin_spam_cooldown,
+        looks=settings.pin_reconcile_after,
+        requeue_absent=settings.pins_requeue_absent,
+    )
+
+
+def _make_publisher(
+    settings: Settings,
+    database: Database,
+    client: AyrshareClient,
+    shared: Shared,
+    on_result: Callable[[Published], None],
+) -> Publisher:
+    return Publisher(
+        Sender(
+            client,
+            key_ring(settings),
+            _publish_policy(settings),
+            shared.breaker,
+            patience=settings.lease_time / 5,
+        ),
+        PinQueue(database, owner=_owner(), seconds=settings.lease_time),
+        database,
+        concurrency=settings.pin_concurrency,
+        pacer=shared.pacer,
+        breaker=shared.breaker,
+        on_result=on_result,
+    )
+
+
+def make_reconciler(settings: Settings, database: Database, client: AyrshareClient, shared: Shared) -> Reconciler:
+    return Reconciler(
+        client,
+        key_ring(settings),
+        PinQueue(database, owner=_owner(), seconds=settings.lease_time),
+        LookStore(database),
+        _publish_policy(settings),
+        hold=settings.lease_time,
+        pacer=shared.pacer,
+        breaker=shared.breaker,
     )
 
 
 async def run_daemon(settings: Settings, *, apply_migrations: bool = False) -> None:
     """Run every role of this process until cancelled; every resource is closed and every lease given back."""
-    require_secrets(settings, api_key=Role.POLLER in settings.roles)
+    require_secrets(settings, api_key=bool(settings.roles & {Role.POLLER, Role.PUBLISHER}))
     async with open_storage(settings, apply_migrations=apply_migrations) as database:
         await run_roles(settings, database, Hooks())
 
@@ -126,22 +207,28 @@ async def run_daemon(settings: Settings, *, apply_migrations: bool = False) -> N
 async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> None:
     """Run every role on a database with a current schema, until cancelled."""
     heartbeats = Heartbeats()
+    shared = share(settings)
     fleet = FleetStore(database)
     loops: list[Callable[[], Coroutine[Any, Any, None]]] = [
         partial(every, _BACKLOG_SECONDS, "backlog", partial(measure_backlog, fleet), heartbeats),
         partial(every, _EXPIRY_SECONDS, "expiry", _expiry(settings, database), heartbeats),
     ]
     async with AsyncExitStack() as resources:
-        poller = exporter = None
-        if Role.POLLER in settings.roles:
+        exporter = None
+        if settings.roles & {Role.POLLER, Role.PUBLISHER}:
             await try_keys(ProfileStore(database), key_ring(settings))
+        if Role.POLLER in settings.roles:
             client = await resources.enter_async_context(open_ayrshare(settings))
-            poller = make_poller(settings, database, client, hooks.polled)
-            loops.append(partial(poller.run, heartbeats))
+            loops.append(partial(make_poller(settings, database, client, shared, hooks.polled).run, heartbeats))
+        if Role.PUBLISHER in settings.roles:
+            client = await resources.enter_async_context(
+                open_ayrshare(settings, connections=settings.pin_concurrency, idle_seconds=_PIN_IDLE_SECONDS)
+            )
+            loops += _publishing(settings, database, client, shared, hooks, heartbeats)
         if Role.EXPORTER in settings.roles:
             exporter = Exporter(fleet)
             loops.append(partial(every, _EXPORT_SECONDS, "exporter", exporter.refresh, heartbeats))
-        health = Health(database, heartbeats, api_key_refused=lambda: poller is not None and poller.api_key_refused)
+        health = Health(database, heartbeats, api_key_refused=lambda: shared.breaker.open)
         pages = Pages(health, (lambda: exporter.page) if exporter else None)
         address = await resources.enter_async_context(
             serving(pages.application(), settings.http_host, settings.http_port)
@@ -152,6 +239,24 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
             resources.callback(log.info, "stopped")
             log.info("running", version=__version__, address=address, roles=",".join(sorted(settings.roles)))
             hooks.serving(address)
+
+
+def _publishing(
+    settings: Settings,
+    database: Database,
+    client: AyrshareClient,
+    shared: Shared,
+    hooks: Hooks,
+    heartbeats: Heartbeats,
+) -> list[Callable[[], Coroutine[Any, Any, None]]]:
+    """Return the loops of the role ``publisher``."""
+    publisher = _make_publisher(settings, database, client, shared, hooks.published)
+    reconciler = make_reconciler(settings, database, client, shared)
+    return [
+        partial(publisher.run, heartbeats),
+        partial(every, _RECONCILE_SECONDS, "reconciler", reconciler.run_once, heartbeats),
+        partial(every, _QUEUE_SECONDS, "queue", partial(measure_queue, PinStore(database)), heartbeats),
+    ]
 
 
 def _expiry(settings: Settings, database: Database) -> Callable[[], Awaitable[int]]:

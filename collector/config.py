@@ -46,6 +46,12 @@ def _comma_separated(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _ascending(value: tuple[float, ...]) -> tuple[float, ...]:
+    if list(value) != sorted(set(value)):
+        raise ValueError("must grow from one to the next, like 1m,5m,20m,60m")
+    return value
+
+
 def _http_url(value: str) -> str:
     try:
         url = urlsplit(value)
@@ -135,7 +141,7 @@ class Settings(BaseSettings):
     )
     roles: Annotated[frozenset[Role], NoDecode, BeforeValidator(_comma_separated), Field(min_length=1)] = Field(
         frozenset(Role),
-        description="What this process does, separated by commas. `publisher` and `detector` have no work yet.",
+        description="What this process does, separated by commas. `detector` has no work yet.",
     )
     poll_interval: Annotated[Duration, Field(ge=1, le=86400)] = Field(
         21600.0,
@@ -157,8 +163,34 @@ class Settings(BaseSettings):
     )
     lease_time: Annotated[Duration, Field(ge=1, le=86400)] = Field(
         180.0,
-        description="How long a claim on a profile holds when its owner has died. No request may take longer than a "
-        "fifth of it.",
+        description="How long a claim on a profile, or on a pin, holds when its owner has died. No request may take "
+        "longer than a fifth of it.",
+    )
+    pin_lane_gap: Annotated[Duration, Field(ge=0, le=86400)] = Field(
+        10.0,
+        description="Between two pins of a profile. Ayrshare takes 300 requests of a profile in five minutes.",
+    )
+    pin_concurrency: Annotated[int, Field(ge=1, le=1000)] = Field(
+        64, description="How many pins are sent at the same time by this process, each of another profile."
+    )
+    pin_reconcile_after: Annotated[
+        tuple[Annotated[Duration, Field(ge=1, le=604800)], ...],
+        NoDecode,
+        BeforeValidator(_comma_separated),
+        Field(min_length=1, max_length=20),
+        AfterValidator(_ascending),
+    ] = Field(
+        (60.0, 300.0, 1200.0, 3600.0),
+        description="When a pin whose fate is unknown is looked for in Ayrshare's history, counted from then on; "
+        "separated by commas.",
+    )
+    pins_requeue_absent: bool = Field(
+        False,  # noqa: FBT003 -- a default
+        description="Send a pin again that the last of these looks did not find. Unset: it stays `unknown` until "
+        "`collector pins retry`.",
+    )
+    pin_spam_cooldown: Annotated[Duration, Field(ge=60, le=604800)] = Field(
+        21600.0, description="How long a profile publishes nothing after Pinterest blocked it as spam."
     )
     retention_days: Annotated[int, Field(ge=91)] | None = Field(
         None,

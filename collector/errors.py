@@ -9,6 +9,8 @@
     │   └── EmbeddedError          the private server could not be started
     ├── MigrationError             an applied migration was changed or lost: a human must look
     ├── RegistryError              a profile cannot be added, found or changed as asked
+    ├── PinError                   a pin cannot be queued, found or changed as asked
+    ├── BadLinesError              a table has lines that cannot be taken, every one listed
     └── AyrshareError              a call failed; its ``outcome`` says what becomes of the profile
 """
 
@@ -57,11 +59,24 @@ class RegistryError(CollectorError):
     """A profile cannot be added, found or changed as asked; nothing was changed."""
 
 
+class PinError(CollectorError):
+    """A pin cannot be queued, found or changed as asked; nothing was changed."""
+
+
+class BadLinesError(CollectorError):
+    """A table cannot be imported; ``lines`` are (line number, reason), the header being line 1."""
+
+    def __init__(self, lines: list[tuple[int, str]]) -> None:
+        super().__init__("\n".join(f"line {number}: {reason}" for number, reason in lines))
+        self.lines = lines
+
+
 class AyrshareError(CollectorError):
     """A call to Ayrshare failed.
 
     ``outcome`` decides what becomes of the profile; ``http_status`` and ``code`` are Ayrshare's own, when there were
     any; ``retry_after_seconds`` is what the answer asked for; ``excerpt`` is the beginning of an unreadable answer.
+    ``unsent`` is certain: Ayrshare never saw the call. ``retry_available`` are Ayrshare's words: it may be sent again.
     """
 
     def __init__(
@@ -73,6 +88,7 @@ class AyrshareError(CollectorError):
         code: int | None = None,
         retry_after_seconds: float | None = None,
         excerpt: str | None = None,
+        unsent: bool = False,
     ) -> None:
         super().__init__(message)
         self.outcome = outcome
@@ -80,3 +96,5 @@ class AyrshareError(CollectorError):
         self.code = code
         self.retry_after_seconds = retry_after_seconds
         self.excerpt = excerpt
+        self.unsent = unsent
+        self.retry_available = False

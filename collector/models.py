@@ -128,3 +128,147 @@ class Written(msgspec.Struct, frozen=True):
     profile_id: int
     rows_new: int
     rows_changed: int
+
+
+class PinState(StrEnum):
+    """Where a pin is; ``unknown`` is sent, with nobody knowing what became of it."""
+
+    QUEUED = "queued"
+    SENDING = "sending"
+    PUBLISHED = "published"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    CANCELLED = "cancelled"
+
+
+class PinContent(msgspec.Struct, frozen=True, kw_only=True):
+    """What is published. ``carousel`` is a JSON list of texts; a ``thumbnail_url`` makes the media a video."""
+
+    media_urls: tuple[str, ...]
+    description: str = ""
+    title: str | None = None
+    link: str | None = None
+    board_id: str | None = None
+    alt_texts: tuple[str, ...] = ()
+    carousel: str | None = None
+    thumbnail_url: str | None = None
+    note: str | None = None
+
+
+class NewPin(msgspec.Struct, frozen=True, kw_only=True):
+    """A pin to be queued; ``publish_at`` None is at once. ``client_ref`` is the caller's own name for it."""
+
+    profile: str
+    client_ref: str
+    content: PinContent
+    publish_at: datetime | None = None
+
+
+class PinClaim(msgspec.Struct, frozen=True, kw_only=True):
+    """A pin that is ours to send, once; ``owner`` and ``attempt`` are the fence of its outcome.
+
+    ``idempotency_key`` and ``token`` were committed with the claim; Ayrshare's history returns the token.
+    """
+
+    pin_id: int
+    profile_id: int
+    profile: str
+    key_ciphertext: bytes
+    owner: str
+    attempt: int
+    refusals: int
+    lane_failures: int
+    idempotency_key: str
+    token: str
+    publish_at: datetime
+    content: PinContent
+
+
+class Publication(msgspec.Struct, frozen=True):
+    """Where a pin is live; what Ayrshare did not tell is None."""
+
+    ayrshare_id: str | None = None
+    pin_id: str | None = None
+    pin_url: str | None = None
+
+
+class PinResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of one attempt, as it is written.
+
+    ``state`` is what the pin is now: queued, published, failed or unknown. ``reason`` is a short constant, None when
+    published. ``wait_seconds`` is how long the lane sends nothing. ``pause`` takes the lane out of service: with a
+    :class:`ProfileState` until the profile is active again, with ``spam_block`` for ``wait_seconds``.
+    """
+
+    pin_id: int
+    profile_id: int
+    attempt: int
+    owner: str
+    state: PinState
+    reason: str | None = None
+    wait_seconds: float = 0.0
+    look_seconds: float | None = None
+    lane_failed: bool = False
+    refused: bool = False
+    pause: str | None = None
+    publication: Publication = Publication()
+    http_status: int | None = None
+    code: int | None = None
+    detail: str | None = None
+    excerpt: str | None = None
+
+
+class UnknownPin(msgspec.Struct, frozen=True):
+    """A pin to be looked for in its profile's history; ``looks`` is how many complete looks did not find it.
+
+    ``token`` is the pin's, to which an attempt adds its number. The attempts nobody knows the end of began between
+    ``first_sent_at`` and ``last_sent_at``. ``due`` tells whether this look is one of the planned ones.
+    """
+
+    pin_id: int
+    attempt: int
+    token: str
+    looks: int
+    first_sent_at: datetime
+    last_sent_at: datetime
+    due: bool
+
+
+class PinLook(msgspec.Struct, frozen=True, kw_only=True):
+    """What a look came to: the pin's ``state`` now, and when to look again (None: no more).
+
+    ``counts`` tells whether it was a complete look that did not find the pin; ``seen`` is the answer in words.
+    """
+
+    pin_id: int
+    attempt: int
+    state: PinState
+    counts: bool
+    next_seconds: float | None
+    seen: str
+    seen_attempt: int
+    publication: Publication = Publication()
+    code: int | None = None
+
+
+class PostedPin(msgspec.Struct, frozen=True):
+    """A row of Ayrshare's history that carries a note; ``state`` None is "not decided yet"."""
+
+    notes: str
+    status: str
+    state: PinState | None
+    publication: Publication
+    code: int | None = None
+    detail: str | None = None
+
+
+class History(msgspec.Struct, frozen=True):
+    """Ayrshare's list of a profile's posts: its length, when the oldest of them was made, and when the list was.
+
+    ``oldest`` and ``as_of`` are None where Ayrshare did not tell.
+    """
+
+    pins: tuple[PostedPin, ...]
+    rows: int
+    oldest: datetime | None
+    as_of: datetime | None

@@ -49,6 +49,30 @@ PAYLOAD_PROBLEMS = Counter(
 LEASES_LOST = Counter(
     "collector_leases_lost", "Results dropped because the profile had been claimed by another.", registry=REGISTRY
 )
+PINS = Gauge("collector_pins", "Pins by their state, in the whole queue.", ["state"], registry=REGISTRY)
+PIN_OLDEST_DUE = Gauge(
+    "collector_pin_oldest_due_seconds",
+    "How long the first due pin has been waiting; those of paused lanes are not counted.",
+    registry=REGISTRY,
+)
+PIN_LANES_PAUSED = Gauge(
+    "collector_pin_lanes_paused", "Profiles whose pins wait, and why.", ["reason"], registry=REGISTRY
+)
+PINS_IN_FLIGHT = Gauge("collector_pins_in_flight", "Pins being sent by this process.", registry=REGISTRY)
+PINS_PUBLISHED = Counter("collector_pins_published", "Pins published.", registry=REGISTRY)
+PIN_FAILURES = Counter(
+    "collector_pin_failures", "Attempts that did not publish their pin, or may not have.", ["reason"],
+    registry=REGISTRY,
+)  # fmt: skip
+PIN_OUTCOMES_LOST = Counter(
+    "collector_pin_outcomes_lost", "Outcomes dropped because the pin had moved on.", registry=REGISTRY
+)
+PIN_LOOKS = Counter("collector_pin_looks", "Looks for unknown pins, by what they found.", ["found"], registry=REGISTRY)
+PIN_PUBLISH_SECONDS = Histogram(
+    "collector_pin_publish_seconds", "From when a pin was due until it was published.",
+    buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0),
+    registry=REGISTRY,
+)  # fmt: skip
 DATABASE_UP = Gauge("collector_database_up", "1 while the database answers.", registry=REGISTRY)
 LOOP_LAST_SUCCESS = Gauge(
     "collector_loop_last_success_timestamp_seconds", "When each loop of this process last did its work.", ["loop"],

@@ -37,7 +37,9 @@ aioresponses.core.ClientResponse = type(  # type: ignore[attr-defined,assignment
 BINDIR = Path(os.environ["COLLECTOR_PG_BINDIR"]) if os.environ.get("COLLECTOR_PG_BINDIR") else None
 ENCRYPTION_KEY = Fernet.generate_key().decode()
 KEYS = KeyRing([SecretStr(ENCRYPTION_KEY)])
-_TABLES = "profile, daily_metric, daily_metric_revision, account_snapshot, poll_log"
+_TABLES = (
+    "profile, pin, pin_attempt, pin_lane, pin_arrival, daily_metric, daily_metric_revision, account_snapshot, poll_log"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -131,7 +133,7 @@ class Ayrshare(msgspec.Struct):
         return profile_identity(index, seed=self.config.seed, profiles=self.config.profiles)
 
     async def fault(self, profile: str, fault: str, **details: object) -> None:
-        body = {"profile": profile, "endpoint": "/analytics/social", "fault": fault, **details}
+        body = {"profile": profile, "endpoint": "/analytics/social", "fault": fault} | details
         async with self.session.post(f"{self.url}/_emulator/faults", json=body) as response:
             assert response.status < 300, await response.text()
 

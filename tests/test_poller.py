@@ -4,14 +4,14 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
 
 import pytest
 from pydantic import SecretStr
 
+from collector import loops
 from collector.ayrshare.client import open_client
-from collector.loops import Heartbeats, Pacer
-from collector.models import Outcome, PollRecord
+from collector.loops import Breaker, Heartbeats, Pacer
+from collector.models import Outcome
 from collector.poll import poller as poller_module
 from collector.poll.decision import Policy
 from collector.poll.poller import Poller, PollResult
@@ -59,6 +59,7 @@ async def polling(
             MetricStore(database),
             concurrency=concurrency,
             pacer=Pacer(rate),
+            breaker=Breaker(),
             on_result=results.append,
         )
         yield Fixture(poller, results)
@@ -158,7 +159,7 @@ async def test_a_row_lost_in_the_table_comes_back_with_the_next_utc_day(database
 async def test_a_refused_api_key_stops_every_poll_but_a_probe(
     database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(poller_module, "_PROBE_SECONDS", 0.3)
+    monkeypatch.setattr(loops, "_PROBE_SECONDS", 0.3)
     monkeypatch.setattr(poller_module, "_IDLE_SECONDS", 0.05)
     await register(database, ayrshare, 50)
     await ayrshare.fault("*", "unauthorized")
@@ -272,7 +273,7 @@ async def test_a_defect_of_ours_in_one_profile_does_not_stop_the_others(
 async def test_one_profile_that_is_refused_does_not_hold_up_the_fleet_for_good(
     database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(poller_module, "_PROBE_SECONDS", 0.2)
+    monkeypatch.setattr(loops, "_PROBE_SECONDS", 0.2)
     monkeypatch.setattr(poller_module, "_IDLE_SECONDS", 0.05)
     await register(database, ayrshare, 20)
     await ayrshare.fault("client-001", "unauthorized")
@@ -282,20 +283,13 @@ async def test_one_profile_that_is_refused_does_not_hold_up_the_fleet_for_good(
 
 
 def test_a_failure_without_an_answer_does_not_close_the_breaker() -> None:
-    breaker = poller_module.Breaker()
-    breaker.note(record(Outcome.UNAUTHORIZED, 401))
+    breaker = Breaker()
+    breaker.note(Outcome.UNAUTHORIZED, 401)
     for outcome, status in ((Outcome.KEY_INVALID, None), (Outcome.PAYLOAD_INVALID, 200), (Outcome.RATE_LIMITED, 429)):
-        breaker.note(record(outcome, status))
+        breaker.note(outcome, status)
         assert breaker.open
-    breaker.note(record(Outcome.UNLINKED, 400))
+    breaker.note(Outcome.UNLINKED, 400)
     assert not breaker.open
-
-
-def record(outcome: Outcome, http_status: int | None) -> PollRecord:
-    now = datetime.now(UTC)
-    return PollRecord(
-        profile_id=1, lease_until=now, outcome=outcome, duration_seconds=0.0, next_poll_in=1.0, http_status=http_status
-    )
 
 
 async def test_a_database_that_refuses_even_the_log_does_not_make_us_hammer(

@@ -184,7 +184,7 @@ async def test_two_profiles_may_swap_their_keys(collector: Program, database: Da
         (b"\x89PNG\r\n\x1a\n", "error: the file is not UTF-8; nothing was imported"),
         (b"", "line 1: the header must be name,client,profile_key[,ref_id,tags]"),
         (b"a,b\n1,2\n", "line 1: the header must be name,client,profile_key[,ref_id,tags]"),
-        (b"name,client,profile_key\n", "line 1: there are no profiles in this file"),
+        (b"name,client,profile_key\n", "line 1: nothing follows the header"),
     ],
 )
 def test_a_file_that_is_no_table_is_refused_before_anything_is_touched(

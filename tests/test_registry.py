@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from collector.ayrshare.profiles import ProfileEntry
-from collector.errors import RegistryError
+from collector.errors import BadLinesError, RegistryError
 from collector.registry.register import compare
-from collector.registry.table import BadLinesError, read_table
+from collector.registry.table import read_table
 from collector.registry.validate import checked_key, registration
 from collector.store import profile as profile_store
 from collector.store.pool import Database
@@ -53,8 +53,8 @@ def test_good_tables(text: str, profiles: list[object]) -> None:
         ("name,client,profile_key,name\na,acme,K1,b\n", WRONG_HEADER),
         ("name,client,profile_key,name \na,acme,K1,b\n", WRONG_HEADER),
         ("{}", WRONG_HEADER),
-        (HEADER, [(1, "there are no profiles in this file")]),
-        (f"{HEADER}\n\n", [(3, "there are no profiles in this file")]),
+        (HEADER, [(1, "nothing follows the header")]),
+        (f"{HEADER}\n\n", [(3, "nothing follows the header")]),
         (f"{HEADER}a,acme\n", [(2, "fewer fields than the header has")]),
         (f"{HEADER}a,acme,K1,more\n", [(2, "more fields than the header has")]),
         (f"{HEADER},acme,K1\n", [(2, "the name is empty")]),

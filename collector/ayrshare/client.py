@@ -14,11 +14,13 @@ from pydantic import SecretStr
 from yarl import URL
 
 from collector import __version__
+from collector.ayrshare.history import parse_history
 from collector.ayrshare.parse import parse_account_analytics
+from collector.ayrshare.post import PostAnswer, parse_post, post_body
 from collector.ayrshare.profiles import ProfileEntry, parse_profiles
 from collector.ayrshare.refusal import failure, unreadable
 from collector.errors import AyrshareError
-from collector.models import AccountAnalytics, Outcome
+from collector.models import AccountAnalytics, History, Outcome, PinContent
 from collector.telemetry import API_REQUEST_DURATION, API_REQUESTS
 
 # 90 days of an account with video are 60 kB; what is a hundred times that is not an answer.
@@ -67,6 +69,8 @@ class AyrshareClient:
         self._authorization = f"Bearer {api_key.get_secret_value()}"
         self._social = URL(f"{url}/analytics/social")
         self._profiles = URL(f"{url}/profiles")
+        self._post = URL(f"{url}/post")
+        self._history = URL(f"{url}/history")
 
     async def account_analytics(
         self, profile_key: SecretStr, *, known: int | None = None
@@ -90,9 +94,35 @@ class AyrshareClient:
                 return
             url = self._profiles.with_query(limit=_PAGE, cursor=page.next_cursor)
 
+    async def publish(
+        self, profile_key: SecretStr, content: PinContent, *, idempotency_key: str, notes: str
+    ) -> PostAnswer:
+        """``POST /post``: publish a pin, now. Never called twice for an attempt: Pinterest takes the same pin again."""
+        body = post_body(content, idempotency_key=idempotency_key, notes=notes)
+        answer = await self._send("POST", self._post, "/post", profile_key, body)
+        return parse_post(answer.status, answer.body, retry_after=answer.retry_after)
+
+    async def history(self, profile_key: SecretStr, *, days: int, limit: int) -> History:
+        """``GET /history``: the profile's last posts to Pinterest, at most ``limit`` of at most ``days`` days."""
+        url = self._history.with_query({"platforms[0]": "pinterest", "lastDays": str(days), "limit": str(limit)})
+        answer = await self._send("GET", url, "/history", profile_key)
+        return parse_history(answer.status, answer.body, retry_after=answer.retry_after)
+
     async def _request(
         self, method: str, url: URL, endpoint: str, profile_key: SecretStr | None = None, body: bytes | None = None
     ) -> _Answer:
+        """Send a call and insist on its success."""
+        answer = await self._send(method, url, endpoint, profile_key, body)
+        if answer.status != HTTPStatus.OK:
+            refused = failure(answer.status, answer.body, retry_after=answer.retry_after)
+            if refused is not None:
+                raise refused
+        return answer
+
+    async def _send(
+        self, method: str, url: URL, endpoint: str, profile_key: SecretStr | None = None, body: bytes | None = None
+    ) -> _Answer:
+        """Send a call, once, and measure it; any answer is one."""
         started = time.perf_counter()
         status = "error"
         try:
@@ -104,10 +134,6 @@ class AyrshareClient:
         finally:
             _requests(endpoint, status).inc()
             _durations(endpoint).observe(time.perf_counter() - started)
-        if answer.status != HTTPStatus.OK:
-            refused = failure(answer.status, answer.body, retry_after=answer.retry_after)
-            if refused is not None:
-                raise refused
         return answer
 
     async def _exchange(self, method: str, url: URL, profile_key: SecretStr | None, body: bytes | None) -> _Answer:
@@ -132,7 +158,10 @@ class AyrshareClient:
         except TimeoutError:
             raise AyrshareError(Outcome.TIMEOUT, f"no answer from {url.authority} in time") from None
         except aiohttp.ClientError as error:
-            raise AyrshareError(Outcome.NETWORK, f"no answer from {url.authority}: {_reason(error)}") from None
+            unsent = isinstance(error, aiohttp.ClientConnectorError)
+            raise AyrshareError(
+                Outcome.NETWORK, f"no answer from {url.authority}: {_reason(error)}", unsent=unsent
+            ) from None
 
     def _without_keys(self, body: bytes, profile_key: SecretStr | None) -> bytes:
         """Return an answer without our keys, should somebody have echoed one, before anything is cut of it."""
@@ -175,11 +204,14 @@ def _reason(error: aiohttp.ClientError) -> str:
 
 @asynccontextmanager
 async def open_client(
-    *, url: str, api_key: SecretStr, request_timeout: float, connections: int
+    *, url: str, api_key: SecretStr, request_timeout: float, connections: int, idle_seconds: float = 15.0
 ) -> AsyncIterator[AyrshareClient]:
-    """Yield a client with at most ``connections`` connections; ``request_timeout`` (seconds) bounds a whole call."""
+    """Yield a client with at most ``connections`` connections, each used again if idle for ``idle_seconds`` at most.
+
+    ``request_timeout`` (seconds) bounds a whole call.
+    """
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connections, ttl_dns_cache=300),
+        connector=aiohttp.TCPConnector(limit=connections, ttl_dns_cache=300, keepalive_timeout=idle_seconds),
         # Cookies would travel from one client's profile to the next.
         cookie_jar=aiohttp.DummyCookieJar(),
         headers=_HEADERS,

@@ -6,6 +6,7 @@ from collector import __version__
 from collector.cli.demo import demo
 from collector.cli.emulator import emulator
 from collector.cli.execute import ClearErrors
+from collector.cli.pins import pins
 from collector.cli.poll import poll
 from collector.cli.profiles import profiles
 from collector.cli.run import migrate, run
@@ -15,7 +16,7 @@ from collector.cli.status import status
 @click.group(cls=ClearErrors, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="collector")
 def main() -> None:
-    """Collect the Pinterest metrics of many Ayrshare profiles into TimescaleDB and Prometheus.
+    """Collect the Pinterest metrics of many Ayrshare profiles into TimescaleDB and Prometheus, and publish their pins.
 
     Settings come from COLLECTOR_... environment variables, a .env file, or a folder of secrets; `collector run --help`
     lists them all. Without COLLECTOR_DATABASE_URL everything is kept in a private PostgreSQL under COLLECTOR_DATA_DIR.
@@ -24,5 +25,5 @@ def main() -> None:
     """
 
 
-for command in (demo, run, migrate, poll, status, profiles, emulator):
+for command in (demo, run, migrate, poll, status, profiles, pins, emulator):
     main.add_command(command)

@@ -4,7 +4,7 @@ from collections import Counter
 
 import click
 
-from collector.app import make_poller, open_ayrshare, open_storage
+from collector.app import make_poller, open_ayrshare, open_storage, share
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.progress import progress
 from collector.config import Settings
@@ -41,7 +41,7 @@ async def _pass(settings: Settings, names: tuple[str, ...], *, everything: bool)
                 advance()
                 results.append(result)
 
-            poller = make_poller(settings, database, client, note)
+            poller = make_poller(settings, database, client, share(settings), note)
             busy = await poller.poll_named(ids, only_due=not names and not everything)
     return _report(results, asked=len(ids), busy=busy, refused=poller.api_key_refused)
 

@@ -9,16 +9,14 @@ import click
 
 from collector.app import key_ring, open_ayrshare, open_storage
 from collector.cli.execute import ClearErrors, execute, settings_for_command
-from collector.cli.report import as_json_text, print_table, profile_report
+from collector.cli.report import as_json_text, bad_lines, print_table, profile_report
 from collector.crypto import KeyRing, fingerprint
-from collector.errors import RegistryError
+from collector.errors import BadLinesError, RegistryError
 from collector.registry.register import Comparison, compare, register
-from collector.registry.table import BadLinesError, read_table
+from collector.registry.table import read_table
 from collector.registry.validate import checked_key, checked_text, registration
 from collector.store.fleet import FleetStore
 from collector.store.profile import ProfileRow, ProfileStore
-
-_MOST_LINES_SHOWN = 50
 
 
 @click.group(cls=ClearErrors)
@@ -77,7 +75,7 @@ def import_(file: TextIO) -> None:
     except UnicodeDecodeError:
         raise RegistryError("the file is not UTF-8; nothing was imported") from None
     except BadLinesError as error:
-        raise RegistryError(_bad_lines(error)) from None
+        raise RegistryError(bad_lines(error)) from None
 
     async def work() -> str:
         async with _registry_and_keys() as (store, keys):
@@ -85,13 +83,6 @@ def import_(file: TextIO) -> None:
             return f"{done.added} added, {done.updated} updated, {done.unchanged} unchanged"
 
     click.echo(execute(work()))
-
-
-def _bad_lines(error: BadLinesError) -> str:
-    shown = [f"line {number}: {reason}" for number, reason in error.lines[:_MOST_LINES_SHOWN]]
-    if len(error.lines) > _MOST_LINES_SHOWN:
-        shown.append(f"... and {len(error.lines) - _MOST_LINES_SHOWN} more")
-    return "\n".join([f"nothing was imported; {len(error.lines)} bad lines:", *shown])
 
 
 @profiles.command("list")

@@ -10,6 +10,10 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 
+from collector.errors import BadLinesError
+
+_MOST_LINES_SHOWN = 50
+
 
 def as_json_text(value: object) -> str:
     """Return indented JSON; times are ISO 8601."""
@@ -62,6 +66,40 @@ def profile_report(status: Mapping[str, object], polls: Sequence[Mapping[str, ob
         if poll["excerpt"]:
             lines.append(f"    {poll['excerpt']}")
     return "\n".join(lines)
+
+
+def pin_report(pin: Mapping[str, object], attempts: Sequence[Mapping[str, object]], *, as_json: bool) -> str:
+    """Return the whole story of a pin: a row of ``pin`` with its lane, and its attempts."""
+    shown = {name: value for name, value in pin.items() if name not in {"profile_id", "owner", "token"}}
+    if as_json:
+        return as_json_text({**shown, "attempts": [dict(attempt) for attempt in attempts]})
+    width = max(len(name) for name in shown)
+    lines = [f"{name:<{width}}  {_text(value)}" for name, value in shown.items() if value not in (None, "", [])]
+    for attempt in attempts:
+        lines += ["", f"attempt {attempt['attempt']}", *_attempt_lines(attempt)]
+    return "\n".join(lines)
+
+
+def _attempt_lines(attempt: Mapping[str, object]) -> list[str]:
+    ended = f"{attempt['outcome']} at {_text(attempt['ended_at'])}" if attempt["ended_at"] else "under way"
+    lines = [f"  {_text(attempt['started_at'])}  sent by {attempt['owner']}", f"  {ended}"]
+    titles = (("reason", ""), ("http_status", "HTTP "), ("code", "code "), ("detail", ""))
+    told = [f"{title}{attempt[name]}" for name, title in titles if attempt[name]]
+    if told:
+        lines.append(f"  {': '.join(told)}")
+    if attempt["excerpt"]:
+        lines.append(f"  {attempt['excerpt']}")
+    if attempt["looked_at"]:
+        lines.append(f"  looked for at {_text(attempt['looked_at'])}: {attempt['look']}")
+    return lines
+
+
+def bad_lines(error: BadLinesError) -> str:
+    """Return what is wrong with a table, at most as much as a person would mend at once."""
+    shown = [f"line {number}: {reason}" for number, reason in error.lines[:_MOST_LINES_SHOWN]]
+    if len(error.lines) > _MOST_LINES_SHOWN:
+        shown.append(f"... and {len(error.lines) - _MOST_LINES_SHOWN} more")
+    return "\n".join([f"nothing was imported; {len(error.lines)} bad lines:", *shown])
 
 
 def _text(value: object) -> str:

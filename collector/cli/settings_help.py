@@ -2,7 +2,7 @@
 
 from collector.config import PREFIX, Role, Settings
 
-_DURATIONS = frozenset({"poll_interval", "request_timeout", "lease_time"})
+_DURATIONS = frozenset({"poll_interval", "request_timeout", "lease_time", "pin_lane_gap", "pin_spam_cooldown"})
 _UNITS = ((3600, "h"), (60, "m"), (1, "s"))
 
 _HEAD = f"""# Configuration
@@ -39,8 +39,16 @@ def _default(name: str, value: object) -> str:
     if name == "roles":
         return ",".join(Role)
     if name in _DURATIONS and isinstance(value, float):
-        size, unit = next((size, unit) for size, unit in _UNITS if value % size == 0)
-        return f"{value / size:g}{unit}"
+        return _duration(value)
+    if name == "pin_reconcile_after" and isinstance(value, tuple):
+        return ",".join(map(_duration, value))
+    if isinstance(value, bool):
+        return str(value).lower()
     if value in (None, ()):
         return ""
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _duration(seconds: float) -> str:
+    size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
+    return f"{seconds / size:g}{unit}"

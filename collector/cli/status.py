@@ -12,6 +12,7 @@ from collector.cli.execute import execute, settings_for_command
 from collector.cli.report import ago, as_json_text, print_table
 from collector.config import Settings
 from collector.store.fleet import FleetStore
+from collector.store.pin import PinStore, QueueSummary
 
 _MOST_SHOWN = 50
 _SHOWN = ("name", "client", "state", "last_outcome", "consecutive_failures")
@@ -25,13 +26,14 @@ class Status(msgspec.Struct, frozen=True):
     due: int
     lag_seconds: float
     polls_24h: dict[str, int]
+    pins: QueueSummary
     database: dict[str, object]
 
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(*, as_json: bool) -> None:
-    """Show profiles by state, freshness, polls, the database, and every profile in trouble with its reason."""
+    """Show profiles by state, freshness, polls, pins, the database, and every profile in trouble with its reason."""
     found = execute(_status(settings_for_command()))
     if as_json:
         click.echo(as_json_text(_as_dict(found)))
@@ -49,6 +51,7 @@ async def _status(settings: Settings) -> Status:
             due=due,
             lag_seconds=lag_seconds,
             polls_24h=await fleet.polls(),
+            pins=await PinStore(database).summary(),
             database=dict(await fleet.database() or {}),
         )
 
@@ -67,6 +70,11 @@ def _as_dict(found: Status) -> dict[str, object]:
             "troubled": found.troubled,
         },
         "polls_24h": found.polls_24h,
+        "pins": {
+            "by_state": found.pins.states,
+            "paused_lanes": found.pins.paused,
+            "oldest_due_seconds": found.pins.oldest_due_seconds,
+        },
         "database": found.database,
     }
 
@@ -80,10 +88,19 @@ def _show(found: Status) -> None:
     polls = ", ".join(f"{count} {outcome}" for outcome, count in found.polls_24h.items()) or "none"
     click.echo(f"\npolls of the last 24 hours: {polls}")
     click.echo(f"due now: {found.due}; the first has waited {found.lag_seconds:.0f} s")
+    _show_pins(found.pins)
     database = found.database
     timescaledb = f"TimescaleDB {database['timescaledb']}" if database["timescaledb"] else "without TimescaleDB"
     size = int(str(database["size_bytes"])) / 1024**2
     click.echo(f"database: PostgreSQL {database['version']} {timescaledb}, {database['days']} days, {size:.0f} MiB")
+
+
+def _show_pins(pins: QueueSummary) -> None:
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(pins.states.items()) if count) or "none"
+    click.echo(f"pins: {counts}; the first that is due has waited {pins.oldest_due_seconds:.0f} s")
+    if pins.paused:
+        lanes = ", ".join(f"{count} {reason}" for reason, count in sorted(pins.paused.items()))
+        click.echo(f"profiles whose pins wait: {lanes}")
 
 
 def _show_states(found: Status) -> None:

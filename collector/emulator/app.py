@@ -53,6 +53,9 @@ class _Endpoint:
             response = await self._answer(request)
         except RefusalError as refusal:
             response = _refused(refusal)
+        except ConnectionError:
+            # The client went away in the middle of its request; nobody is there to answer.
+            response = web.Response(status=400)
         finally:
             record.leave(title)
         if account is not None and not response.prepared:

@@ -1,7 +1,6 @@
 """The poller: a claimer, readers and a writer in a row, for as long as the daemon lives or for one pass."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
@@ -10,24 +9,20 @@ import structlog
 
 from collector.cancellation import uninterrupted
 from collector.errors import DatabaseUnavailableError
-from collector.loops import Heartbeats, Pacer, attempt, backoff
+from collector.loops import Breaker, Heartbeats, Pacer, attempt, backoff
 from collector.models import Claim, Outcome, PollRecord, Written
 from collector.poll.reader import Reader
 from collector.poll.writer import Writer, final_outcome
 from collector.store.lease import LeaseStore
 from collector.store.metric import MetricStore
-from collector.telemetry import API_KEY_REFUSED
 
 log = structlog.get_logger(__name__)
 
 _IDLE_SECONDS = 1.0
-_PROBE_SECONDS = 60.0
 _WIND_DOWN_SECONDS = 3.0
 # With the pace as the limit, claims are gathered for as long as this.
 _PACE_SECONDS = 0.1
 
-# What a proxy or a defect of ours cannot have said.
-_ACCEPTED = frozenset({Outcome.OK, Outcome.SUSPENDED, Outcome.UNLINKED, Outcome.KEY_INVALID})
 # A write that takes longer holds back the claims, and one that takes much longer the heartbeat.
 _SLOW_WRITE_SECONDS = 5.0
 _STUCK_WRITE_SECONDS = 15.0
@@ -44,38 +39,6 @@ class PollResult(msgspec.Struct, frozen=True):
     rows: Written | None
 
 
-class Breaker:
-    """Holds all polls while Ayrshare refuses the API key, save for one probe a minute."""
-
-    def __init__(self) -> None:
-        self._probe_at: float | None = None
-
-    @property
-    def open(self) -> bool:
-        return self._probe_at is not None
-
-    def note(self, record: PollRecord) -> None:
-        """Open on a refused API key; close on an answer that Ayrshare gives only to an accepted one."""
-        if record.outcome is Outcome.UNAUTHORIZED:
-            if not self.open:
-                log.error("Ayrshare refuses the API key; polls are held, and one a minute tries again")
-            self._probe_at = time.monotonic() + _PROBE_SECONDS
-            API_KEY_REFUSED.set(1)
-        elif self.open and record.http_status is not None and record.outcome in _ACCEPTED:
-            log.info("Ayrshare accepts the API key again")
-            self._probe_at = None
-            API_KEY_REFUSED.set(0)
-
-    def allows(self, wanted: int) -> int:
-        """Return how many polls may start now."""
-        if self._probe_at is None:
-            return wanted
-        if time.monotonic() < self._probe_at:
-            return 0
-        self._probe_at = time.monotonic() + _PROBE_SECONDS
-        return min(1, wanted)
-
-
 class Poller:
     """Polls profiles, at most ``concurrency`` at once and as fast as ``pacer`` permits."""
 
@@ -87,6 +50,7 @@ class Poller:
         *,
         concurrency: int,
         pacer: Pacer,
+        breaker: Breaker,
         on_result: Callable[[PollResult], None] = lambda _result: None,
     ) -> None:
         self._reader = reader
@@ -95,7 +59,7 @@ class Poller:
         self._concurrency = concurrency
         self._pacer = pacer
         self._on_result = on_result
-        self._breaker = Breaker()
+        self._breaker = breaker
         self._claims: asyncio.Queue[Claim] = asyncio.Queue()
         self._hungry = asyncio.Event()
         self._rest_seconds = _IDLE_SECONDS
@@ -174,6 +138,7 @@ class Poller:
         permits = self._pacer.take(wanted) if wanted > 0 else 0
         claims = await self._leases.claim_due(permits) if permits else []
         self._pacer.give_back(permits - len(claims))
+        self._breaker.started(len(claims))
         self._enqueue(claims)
         nothing_to_claim = wanted <= 0 or len(claims) < permits
         self._rest_seconds = _IDLE_SECONDS if nothing_to_claim else _PACE_SECONDS
@@ -219,7 +184,7 @@ class Poller:
             # A defect that one profile's answer brings out must not stop the polling of all the others.
             log.exception("polling a profile failed unexpectedly", profile=claim.name)
             record = self._reader.unexpected(claim, error)
-        self._breaker.note(record)
+        self._breaker.note(record.outcome, record.http_status)
         await self._writer.put(record)
         if self.api_key_refused:
             await self._give_back_queued()

@@ -1,25 +1,13 @@
 """Reads the CSV of profiles: all or nothing, every bad line with its number and its reason."""
 
-import csv
 from collections.abc import Iterable
 
 from collector.crypto import fingerprint
-from collector.errors import RegistryError
+from collector.errors import BadLinesError, RegistryError
 from collector.registry.validate import Registration, registration
+from collector.table import Columns, scan_table
 
-_REQUIRED = ("name", "client", "profile_key")
-_COLUMNS = frozenset({*_REQUIRED, "ref_id", "tags"})
-_LONGEST_FIELD = 10_000
-_WRONG_HEADER = "the header must be name,client,profile_key[,ref_id,tags]"
-_NO_PROFILES = "there are no profiles in this file"
-
-
-class BadLinesError(RegistryError):
-    """The table cannot be imported; ``lines`` are (line number, reason), the header being line 1."""
-
-    def __init__(self, lines: list[tuple[int, str]]) -> None:
-        super().__init__("\n".join(f"line {number}: {reason}" for number, reason in lines))
-        self.lines = lines
+_COLUMNS = Columns(("name", "client", "profile_key"), ("ref_id", "tags"), longest_field=10_000)
 
 
 def read_table(lines: Iterable[str]) -> list[Registration]:
@@ -29,46 +17,17 @@ def read_table(lines: Iterable[str]) -> list[Registration]:
         BadLinesError: with every bad line; nothing is to be imported then.
 
     """
-    csv.field_size_limit(_LONGEST_FIELD)
-    reader = csv.reader(lines, strict=True)
-    header: list[str] | None = None
-    profiles: list[Registration] = []
-    bad: list[tuple[int, str]] = []
     seen = _Seen()
-    # Where a record begins. The reader itself counts to its end, which for a quote that is never closed is the file's.
-    number = 1
-    try:
-        for record in reader:
-            if record and header is None:
-                header = _header(record)
-            elif record and header is not None:
-                try:
-                    profile = _profile(header, record)
-                    seen.refuse_repeated(profile, number)
-                    profiles.append(profile)
-                except RegistryError as error:
-                    bad.append((number, str(error)))
-            number = reader.line_num + 1
-    except csv.Error as error:
-        bad.append((number, f"not CSV: {error}"))
-    if not bad and not profiles:
-        bad.append((max(number - 1, 1), _NO_PROFILES if header else _WRONG_HEADER))
-    if bad:
-        raise BadLinesError(bad)
-    return profiles
 
+    def make(line: int, fields: dict[str, str]) -> Registration:
+        profile = registration(**fields)
+        seen.refuse_repeated(profile, line)
+        return profile
 
-def _header(record: list[str]) -> list[str]:
-    names = [name.strip() for name in record]
-    if not _COLUMNS.issuperset(names) or not set(names).issuperset(_REQUIRED) or len(set(names)) != len(names):
-        raise BadLinesError([(1, _WRONG_HEADER)])
-    return names
-
-
-def _profile(header: list[str], record: list[str]) -> Registration:
-    if len(record) != len(header):
-        raise RegistryError(f"{'more' if len(record) > len(header) else 'fewer'} fields than the header has")
-    return registration(**dict(zip(header, record, strict=True)))
+    found = scan_table(lines, _COLUMNS, make)
+    if found.bad:
+        raise BadLinesError(found.bad)
+    return [profile for _, profile in found.rows]
 
 
 class _Seen:

@@ -1,7 +1,7 @@
 """A pool of connections whose outages are one error, and nothing else."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -15,6 +15,7 @@ _OUTAGE = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that the server ended just as it was to be used
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
 )
@@ -93,6 +94,30 @@ class Database:
         with translated():
             async with self._pool.acquire() as connection:
                 yield connection
+
+    async def listen(self, channel: str, on_notification: Callable[[], None]) -> None:
+        """Call ``on_notification`` now and at every NOTIFY, on a connection of its own, until that is lost.
+
+        Raises:
+            DatabaseUnavailableError: it was lost; notifications may have been missed.
+
+        """
+        lost = asyncio.Event()
+
+        def notified(*_notification: object) -> None:
+            on_notification()
+
+        with translated():
+            async with self._pool.acquire() as connection:
+                connection.add_termination_listener(lambda _connection: lost.set())
+                await connection.add_listener(channel, notified)
+                try:
+                    on_notification()
+                    await lost.wait()
+                finally:
+                    # Asking for an UNLISTEN could fail in as many ways as connections break.
+                    connection.terminate()
+        raise DatabaseUnavailableError("the connection that waits for notifications was lost")
 
     def sizes(self) -> tuple[int, int]:
         """Return how many connections there are, and how many of them are idle."""

@@ -150,6 +150,16 @@ _REMOVE_DATA = tuple(
     f"DELETE FROM {table} WHERE profile_id = ANY ($1::bigint[])"
     for table in ("daily_metric", "daily_metric_revision", "account_snapshot", "poll_log")
 )
+_REMOVE_PINS = "DELETE FROM pin WHERE profile_id IN (SELECT id FROM profile WHERE name = ANY ($1::text[]))"
+_OPEN_PINS = """
+SELECT f.name, count(*) AS pins
+FROM pin p
+JOIN profile f ON f.id = p.profile_id
+WHERE f.name = ANY ($1::text[])
+  AND p.state IN ('queued', 'sending', 'unknown')
+GROUP BY f.name
+ORDER BY f.name
+"""
 _COUNT_DAYS = "SELECT count(*) FROM daily_metric WHERE profile_id = ANY ($1::bigint[])"
 
 
@@ -236,9 +246,19 @@ class ProfileStore:
         return int(await self._database.fetchval(_COUNT_DAYS, [row.id for row in await self.named(names)]))
 
     async def remove(self, names: Sequence[str]) -> None:
-        """Delete profiles with their keys and all their data. Raises ``RegistryError`` for an unknown one."""
+        """Delete profiles with their keys, all their data and their pins.
+
+        Raises:
+            RegistryError: one is unknown, or has pins that are not published yet or whose fate is not known.
+
+        """
         await self.named(names)
         async with self._database.transaction() as connection:
+            open_pins = await connection.fetch(_OPEN_PINS, names)
+            if open_pins:
+                listed = ", ".join(f"{row['name']} has {row['pins']}" for row in open_pins)
+                raise RegistryError(f"pins are not settled: {listed}; `collector pins cancel` them first")
+            await connection.execute(_REMOVE_PINS, names)
             ids = [row["id"] for row in await connection.fetch(_REMOVE, names)]
             for statement in _REMOVE_DATA:
                 await connection.execute(statement, ids)

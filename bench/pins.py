@@ -1,0 +1,160 @@
+"""The pin queue: claim and finish beside a fenced loop of single pins, and the claim with a million pins behind it.
+
+The call itself is answered at once, in the process, so that what is measured is the queue. Every pin is claimed, sent
+and recorded by the publisher that the daemon runs.
+"""
+
+import asyncio
+import statistics
+import time
+from contextlib import suppress
+
+import uvloop
+from pydantic import SecretStr
+
+from bench.support import KEYS, bench_database, register
+from collector.ayrshare.post import PostAnswer
+from collector.loops import Breaker, Heartbeats, Pacer
+from collector.models import PinClaim, PinContent, PinResult, Publication
+from collector.publish.decision import PublishPolicy, after_answer
+from collector.publish.publisher import Publisher
+from collector.publish.sender import Sender
+from collector.store import pin_queue
+from collector.store.pin_queue import PinQueue
+from collector.store.pool import Database
+
+PROFILES = 1000
+PINS_EACH = 20
+ROUNDS = 5
+FINISHED = 1_000_000
+POLICY = PublishPolicy(lane_gap=0.0, spam_cooldown=60.0, looks=(60.0,), requeue_absent=False)
+
+_QUEUE = """
+INSERT INTO pin (profile_id, client_ref, media_urls)
+SELECT p.id, $1::text || '-' || i, '{https://images.example.com/a.jpg}'
+FROM profile p, generate_series(1, $2::integer) i
+ORDER BY i, p.id
+"""
+_WAKE = "INSERT INTO pin_arrival (profile_id, due_at) SELECT id, now() FROM profile"
+_FINISHED = """
+INSERT INTO pin (profile_id, client_ref, media_urls, state, attempts, published_at)
+SELECT 1 + i % $2::integer, 'old-' || i, '{https://images.example.com/a.jpg}', 'published', 1, now()
+FROM generate_series(1, $1::integer) i
+"""
+_OPEN = "SELECT count(*) FROM pin WHERE state IN ('queued', 'sending')"
+
+
+class AtOnce:
+    """An Ayrshare that answers at once."""
+
+    async def publish(self, _key: SecretStr, _content: PinContent, *, idempotency_key: str, notes: str) -> PostAnswer:
+        return PostAnswer(Publication(idempotency_key[:20], "1", f"https://www.pinterest.com/pin/{notes}/"), live=True)
+
+
+async def queue_up(database: Database, name: str) -> int:
+    await database.execute(_QUEUE, name, PINS_EACH)
+    await database.execute(_WAKE)
+    return PROFILES * PINS_EACH
+
+
+async def published(database: Database, name: str) -> float:
+    """Return pins per second through the daemon's own publisher."""
+    pins = await queue_up(database, name)
+    breaker = Breaker()
+    client: object = AtOnce()
+    sender = Sender(client, KEYS, POLICY, breaker, patience=60.0)  # type: ignore[arg-type]  # what it needs of one
+    done = asyncio.Event()
+    count = 0
+
+    def note(_result: object) -> None:
+        nonlocal count
+        count += 1
+        if count == pins:
+            done.set()
+
+    queue = PinQueue(database, owner="bench", seconds=120.0)
+    publisher = Publisher(sender, queue, database, concurrency=64, pacer=Pacer(1e9), breaker=breaker, on_result=note)
+    started = time.perf_counter()
+    task = asyncio.create_task(publisher.run(Heartbeats()))
+    await done.wait()
+    elapsed = time.perf_counter() - started
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert await database.fetchval(_OPEN) == 0
+    return pins / elapsed
+
+
+async def one_by_one(database: Database, name: str) -> float:
+    """Return pins per second of eight loops that each claim and finish a single pin, the plainest fenced queue."""
+    pins = await queue_up(database, name)
+    left = pins
+
+    async def loop(number: int) -> None:
+        nonlocal left
+        queue = PinQueue(database, owner=f"loop-{number}", seconds=120.0)
+        while left > 0:
+            claims, _ = await queue.claim(1)
+            for claim in claims:
+                await queue.finish([_result(claim)])
+                left -= 1
+
+    started = time.perf_counter()
+    await asyncio.gather(*(loop(number) for number in range(8)))
+    return pins / (time.perf_counter() - started)
+
+
+def _result(claim: PinClaim) -> PinResult:
+    return after_answer(claim, PostAnswer(Publication("x", "1", "https://pin"), live=True), POLICY)
+
+
+async def claim_milliseconds(database: Database) -> list[float]:
+    await queue_up(database, f"claim-{time.perf_counter_ns()}")
+    queue = PinQueue(database, owner="bench", seconds=120.0)
+    taken = []
+    for _ in range(20):
+        started = time.perf_counter()
+        claims, _more = await queue.claim(64)
+        taken.append(1000 * (time.perf_counter() - started))
+        await queue.finish([_result(claim) for claim in claims])
+    await database.execute("DELETE FROM pin WHERE state = 'queued'")
+    return taken
+
+
+async def show_plans(database: Database) -> None:
+    for name, sql, arguments in (
+        ("lock", pin_queue._LOCK_DUE, (64,)),  # noqa: SLF001 -- the very statement
+        ("claim", pin_queue._CLAIM, ([1, 2, 3], "bench", 60.0)),  # noqa: SLF001 -- likewise
+    ):
+        plan = await database.fetch(f"EXPLAIN {sql}", *arguments)
+        print(f"  {name}: " + "; ".join(row[0].strip(" ->").split("  (")[0] for row in plan if "Scan" in row[0]))
+
+
+async def main() -> None:
+    async with bench_database() as database, asyncio.timeout(900):
+        await register(database, [(f"p{i}", f"key-{i}") for i in range(PROFILES)])
+        rates: dict[str, list[float]] = {"publisher, 64 in flight": [], "one by one, 8 loops": []}
+        for number in range(ROUNDS):
+            rates["publisher, 64 in flight"].append(await published(database, f"a{number}"))
+            rates["one by one, 8 loops"].append(await one_by_one(database, f"b{number}"))
+        for title, found in rates.items():
+            print(f"{title:<26} {statistics.median(found):8,.0f} pins/s median of {ROUNDS}, "
+                  f"{min(found):,.0f} to {max(found):,.0f}")  # fmt: skip
+        await compare_claims(database)
+
+
+async def compare_claims(database: Database) -> None:
+    """Show the claim with an empty history and with a long one, which must not matter."""
+    for finished in (0, FINISHED):
+        await database.fetch("TRUNCATE pin, pin_attempt, pin_lane, pin_arrival RESTART IDENTITY")
+        async with database.connection() as connection:
+            await connection.execute(_FINISHED, finished, PROFILES, timeout=600)
+            await connection.execute("VACUUM ANALYZE pin", timeout=600)
+        taken = await claim_milliseconds(database)
+        print(f"claim of 64 with {finished:>9,} finished pins: {statistics.median(taken):6.2f} ms median, "
+              f"{max(taken):.2f} most")  # fmt: skip
+    await show_plans(database)
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

@@ -1,0 +1,245 @@
+"""``collector pins``: the queue."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TextIO
+
+import click
+import msgspec
+
+from collector.app import make_reconciler, open_ayrshare, open_storage, share
+from collector.cli.execute import execute, settings_for_command
+from collector.cli.report import ago, as_json_text, bad_lines, pin_report, print_table
+from collector.errors import BadLinesError, PinError
+from collector.models import NewPin, PinContent, PinLook, PinState
+from collector.publish.table import publish_time, scan_pins
+from collector.store.pin import PinStore
+from collector.store.pin_look import LookStore
+from collector.store.profile import ProfileStore
+
+_RETRIED = (PinState.FAILED, PinState.CANCELLED, PinState.UNKNOWN)
+
+
+@click.group()
+def pins() -> None:
+    """Queue pins, and see and change what is queued.
+
+    The daemon publishes a pin when it is due, one of a profile at a time, and never sends one again whose fate it does
+    not know. Such a pin is `unknown` and is looked for in Ayrshare's history.
+    """
+
+
+@asynccontextmanager
+async def _queue() -> AsyncIterator[PinStore]:
+    async with open_storage(settings_for_command()) as database:
+        yield PinStore(database)
+
+
+@pins.command()
+@click.argument("profile")
+@click.option(
+    "--client-ref",
+    required=True,
+    help="Your own name for the pin. The same one again changes nothing, so a command can be repeated safely.",
+)
+@click.option(
+    "--media-url",
+    "media_urls",
+    multiple=True,
+    help="https address of the image or video; two to five images make a carousel.",
+)
+@click.option("--description", default="", help="Up to 500 characters.")
+@click.option("--title", help="Up to 100 characters.")
+@click.option("--link", help="Where a click leads.")
+@click.option("--board-id", help="Unset: the default board of the account.")
+@click.option("--alt-text", "alt_texts", multiple=True, help="One for each image, in order.")
+@click.option("--carousel", help='Texts of the images: a JSON list of {"title", "link", "description"}.')
+@click.option("--thumbnail-url", help="Cover image; a video needs one.")
+@click.option("--note", help="Private note, up to 1,000 characters.")
+@click.option("--publish-at", help="Time with its zone, like 2026-12-24T18:00:00Z. Unset, or past: at once.")
+def add(profile: str, client_ref: str, publish_at: str | None, carousel: str | None, **content: object) -> None:
+    """Queue a pin of PROFILE."""
+    pin = NewPin(
+        profile=profile,
+        client_ref=client_ref.strip(),
+        publish_at=publish_time(publish_at) if publish_at is not None else None,
+        content=msgspec.convert({**content, "carousel": _json(carousel)}, PinContent),
+    )
+
+    async def work() -> str:
+        async with _queue() as store:
+            queued = await store.enqueue(pin)
+            if queued.created:
+                return f"pin {queued.id} queued"
+            row, _ = await store.story(queued.id)
+            return f"{profile} has this client_ref already: pin {queued.id}, {row['state']}; nothing was changed"
+
+    click.echo(execute(work()))
+
+
+def _json(text: str | None) -> str | None:
+    if text is not None:
+        try:
+            msgspec.json.decode(text)
+        except (msgspec.DecodeError, UnicodeEncodeError) as error:
+            raise PinError(f"--carousel is not JSON: {error}; nothing was queued") from None
+    return text
+
+
+@pins.command("import")
+@click.argument("file", type=click.File(encoding="utf-8-sig"))
+def import_(file: TextIO) -> None:
+    """Queue the pins of a CSV, all or none.
+
+    Columns: profile,client_ref,publish_at,description,media_urls[,title,link,board_id,alt_texts,thumbnail_url,note].
+    Several values in a cell are separated by |. An empty publish_at is at once. A client_ref that its profile has had
+    changes nothing, so an import can be repeated. FILE may be - for standard input.
+    """
+    try:
+        table = scan_pins(file)
+    except UnicodeDecodeError:
+        raise PinError("the file is not UTF-8; nothing was imported") from None
+    except BadLinesError as error:
+        raise PinError(bad_lines(error)) from None
+
+    async def work() -> int:
+        async with _queue() as store:
+            return await store.enqueue_all(table.rows, bad=table.bad)
+
+    try:
+        created = execute(work())
+    except BadLinesError as error:
+        raise PinError(bad_lines(error)) from None
+    click.echo(f"{created} queued, {len(table.rows) - created} known already")
+
+
+@pins.command("list")
+@click.option("--state", type=click.Choice([state.value for state in PinState]), help="Only pins in this state.")
+@click.option("--profile", help="Only pins of this profile.")
+@click.option("--client", help="Only pins of this client.")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1_000_000), help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(*, state: str | None, profile: str | None, client: str | None, limit: int, as_json: bool) -> None:
+    """List pins, newest first."""
+
+    async def work() -> list[dict[str, object]]:
+        async with _queue() as store:
+            wanted = PinState(state) if state is not None else None
+            rows = await store.listed(state=wanted, profile=profile, client=client, limit=limit)
+            return [dict(row) for row in rows]
+
+    rows = execute(work())
+    if as_json:
+        click.echo(as_json_text(rows))
+        return
+    titles = ("pin", "profile", "client_ref", "state", "due", "attempts", "what")
+    print_table(titles, [_cells(row) for row in rows])
+    click.echo(f"{len(rows)} pins" + (f"; --limit shows more than {limit}" if len(rows) == limit else ""))
+
+
+def _cells(row: dict[str, object]) -> tuple[str, ...]:
+    what = row["pin_url"] or row["last_error"] or ""
+    shown = [str(row[name]) for name in ("id", "profile", "client_ref", "state")]
+    return (*shown, ago(row["publish_at"]), str(row["attempts"]), str(what)[:100])  # type: ignore[arg-type]  # a column
+
+
+@pins.command()
+@click.argument("pin_id", metavar="ID", type=int)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(pin_id: int, *, as_json: bool) -> None:
+    """Show the whole story of a pin, with each attempt to publish it."""
+
+    async def work() -> str:
+        async with _queue() as store:
+            row, attempts = await store.story(pin_id)
+            return pin_report(dict(row), [dict(each) for each in attempts], as_json=as_json)
+
+    click.echo(execute(work()))
+
+
+@pins.command()
+@click.argument("pin_id", metavar="ID", type=int)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def cancel(pin_id: int, *, yes: bool) -> None:
+    """Take a queued pin out of the queue, or give an unknown one up."""
+
+    async def state_of() -> PinState:
+        async with _queue() as store:
+            row, _ = await store.story(pin_id)
+            return PinState(row["state"])
+
+    async def work(state: PinState) -> None:
+        async with _queue() as store:
+            if not await store.cancel(pin_id, state):
+                raise PinError(f"pin {pin_id} changed meanwhile; nothing was done")
+
+    state = execute(state_of())
+    if state not in {PinState.QUEUED, PinState.UNKNOWN}:
+        raise PinError(f"pin {pin_id} is {state.value}; only a queued or unknown one can be cancelled")
+    if state is PinState.UNKNOWN and not yes:
+        # Asked outside the event loop, whose signal handlers would swallow a Ctrl-C.
+        click.confirm(f"Pin {pin_id} may be live. Stop looking for it?", abort=True)
+    execute(work(state))
+    click.echo(f"pin {pin_id} cancelled" + ("; it may be live" if state is PinState.UNKNOWN else ""))
+
+
+@pins.command()
+@click.argument("pin_id", metavar="ID", type=int)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def retry(pin_id: int, *, yes: bool) -> None:
+    """Send a failed, cancelled or unknown pin again, at once.
+
+    Of an unknown one Ayrshare's history is asked first. If the pin is there, that is recorded and nothing is sent.
+    """
+    state, attempts, found = execute(_look_first(pin_id))
+    if found is not None and found.state is not PinState.UNKNOWN:
+        click.echo(f"pin {pin_id} is in Ayrshare's history: {found.state.value}; nothing was sent")
+        return
+    if found is not None and not found.counts:
+        raise PinError(f"pin {pin_id}: {found.seen}; nothing was sent")
+    if found is not None and not yes:
+        click.confirm(f"Pin {pin_id} is not in Ayrshare's history. Sent twice it is live twice. Send it?", abort=True)
+
+    async def work() -> None:
+        async with _queue() as store:
+            if not await store.retry(pin_id, state, attempts):
+                raise PinError(f"pin {pin_id} changed meanwhile; nothing was done")
+
+    execute(work())
+    click.echo(f"pin {pin_id} queued again")
+
+
+async def _look_first(pin_id: int) -> tuple[PinState, int, PinLook | None]:
+    """Return the pin's state and attempts, and what a look into the history said of an unknown one."""
+    settings = settings_for_command()
+    async with open_storage(settings) as database:
+        row, _ = await PinStore(database).story(pin_id)
+        state = PinState(row["state"])
+        if state not in _RETRIED:
+            raise PinError(f"pin {pin_id} is {state.value}; only a failed, cancelled or unknown one can be sent again")
+        looks = LookStore(database)
+        group = await looks.of_pin(pin_id) if state is PinState.UNKNOWN else None
+        if group is None:
+            return state, row["attempts"], None
+        async with open_ayrshare(settings_for_command(api_key=True)) as client:
+            [look] = await make_reconciler(settings, database, client, share(settings)).look(group)
+        if look.state is not PinState.UNKNOWN:
+            await looks.record([look])
+        return state, row["attempts"], look
+
+
+@pins.command()
+@click.argument("profiles", nargs=-1, required=True)
+def resume(profiles: Sequence[str]) -> None:
+    """Let PROFILES publish again at once: after a spam block, without waiting for the end of the cool-down."""
+
+    async def work() -> dict[str, str]:
+        async with open_storage(settings_for_command()) as database:
+            await ProfileStore(database).named(profiles)
+            return await PinStore(database).resume(profiles)
+
+    lanes = execute(work())
+    for name in dict.fromkeys(profiles):
+        state = lanes.get(name)
+        held = "" if state == "active" else f", but the profile is {state}; `collector profiles resume` ends that"
+        click.echo(f"{name}: its pins go out now{held}" if state is not None else f"{name}: it never had a pin")

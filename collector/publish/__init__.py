@@ -1,0 +1,1 @@
+"""Publishing pins: each sent once, its outcome recorded, and what nobody knows looked for until somebody does."""

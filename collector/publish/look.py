@@ -1,0 +1,116 @@
+"""What Ayrshare's history says of unknown pins. Pure: the clock is an argument."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from collector.errors import AyrshareError
+from collector.models import History, PinLook, PinState, PostedPin, UnknownPin
+from collector.publish.decision import PublishPolicy
+
+# The rows' times are Ayrshare's clock, ours is the database's.
+_CLOCK_SKEW = timedelta(minutes=5)
+_STALE_SECONDS = 65.0
+
+
+def read_looks(
+    pins: tuple[UnknownPin, ...], history: History, *, limit: int, policy: PublishPolicy, now: datetime
+) -> list[PinLook]:
+    """Look for pins in a history that was asked for with ``limit``; those not found before their time are left out."""
+    looks = []
+    for pin in pins:
+        found = _best(pin, history)
+        if found is not None:
+            looks.append(_found(pin, found, policy, now))
+        elif pin.due:
+            looks.append(_not_found(pin, history, limit=limit, policy=policy))
+    return looks
+
+
+def failed_looks(
+    pins: tuple[UnknownPin, ...], error: AyrshareError, policy: PublishPolicy, now: datetime
+) -> list[PinLook]:
+    """The history could not be read, which says nothing; look again later."""
+    seen = f"the history could not be read: {error}"
+    return [
+        _undecided(pin, seen, max(error.retry_after_seconds or 0.0, _patience(pin, policy, now)))
+        for pin in pins
+        if pin.due
+    ]
+
+
+def goes_back_far_enough(history: History, since: datetime, *, limit: int) -> bool:
+    """Tell whether a post made ``since`` then would have to be in the list."""
+    return history.rows < limit or (history.oldest is not None and history.oldest < since - _CLOCK_SKEW)
+
+
+def _best(pin: UnknownPin, history: History) -> tuple[int, PostedPin] | None:
+    """Return the row that settles the pin, and the attempt that made it.
+
+    One live row is enough. An earlier attempt's failure says nothing of the last one.
+    """
+    rows = list(_rows_of(pin, history))
+    live = [row for row in rows if row[1].state is PinState.PUBLISHED]
+    open_ = [row for row in rows if row[1].state is None]
+    failed = [row for row in rows if row[1].state is PinState.FAILED and row[0] == pin.attempt]
+    return next(iter(live + open_ + failed), None)
+
+
+def _rows_of(pin: UnknownPin, history: History) -> Iterator[tuple[int, PostedPin]]:
+    for row in history.pins:
+        token, _, number = row.notes.partition("#")
+        if token == pin.token:
+            yield int(number) if number.isdecimal() else pin.attempt, row
+
+
+def _found(pin: UnknownPin, found: tuple[int, PostedPin], policy: PublishPolicy, now: datetime) -> PinLook:
+    attempt, row = found
+    if row.state is None:
+        return _undecided(pin, f"Ayrshare has it as {row.status!r}", _patience(pin, policy, now), seen_attempt=attempt)
+    return PinLook(
+        pin_id=pin.pin_id,
+        attempt=pin.attempt,
+        state=row.state,
+        counts=False,
+        next_seconds=None,
+        seen=row.detail or f"found in the history: {row.status}",
+        seen_attempt=attempt,
+        publication=row.publication,
+        code=row.code,
+    )
+
+
+def _not_found(pin: UnknownPin, history: History, *, limit: int, policy: PublishPolicy) -> PinLook:
+    if history.as_of is not None and history.as_of < pin.last_sent_at:
+        return _undecided(pin, "the history is a copy from before the attempt", _STALE_SECONDS)
+    if not goes_back_far_enough(history, pin.first_sent_at, limit=limit):
+        return _undecided(pin, "the history does not go back to the attempt", policy.looks[-1])
+    ages = policy.looks
+    done = pin.looks + 1
+    last = done >= len(ages)
+    requeued = last and policy.requeue_absent
+    return PinLook(
+        pin_id=pin.pin_id,
+        attempt=pin.attempt,
+        state=PinState.QUEUED if requeued else PinState.UNKNOWN,
+        counts=True,
+        next_seconds=None if last else max(0.0, ages[done] - ages[done - 1]),
+        seen=f"not in the history (look {done} of {len(ages)})" + ("; queued again" if requeued else ""),
+        seen_attempt=pin.attempt,
+    )
+
+
+def _undecided(pin: UnknownPin, seen: str, seconds: float, *, seen_attempt: int | None = None) -> PinLook:
+    return PinLook(
+        pin_id=pin.pin_id,
+        attempt=pin.attempt,
+        state=PinState.UNKNOWN,
+        counts=False,
+        next_seconds=seconds,
+        seen=seen,
+        seen_attempt=pin.attempt if seen_attempt is None else seen_attempt,
+    )
+
+
+def _patience(pin: UnknownPin, policy: PublishPolicy, now: datetime) -> float:
+    """Wait half as long again as it has taken so far, between the first and the last of the planned looks."""
+    return min(max(policy.looks[0], (now - pin.last_sent_at).total_seconds() / 2), policy.looks[-1])

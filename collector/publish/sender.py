@@ -1,0 +1,56 @@
+"""Sends one claimed pin, once, and turns whatever comes into a result."""
+
+import time
+
+import structlog
+
+from collector.ayrshare.client import AyrshareClient
+from collector.crypto import KeyDecryptionError, KeyRing
+from collector.errors import AyrshareError
+from collector.loops import Breaker
+from collector.models import Outcome, PinClaim, PinResult
+from collector.publish.decision import PublishPolicy, after_answer, after_error, not_sent, unknown
+
+log = structlog.get_logger(__name__)
+
+_UNDECIPHERABLE_WAIT_SECONDS = 300.0
+
+
+class Sender:
+    """Publishes pins without writing anything; a call begins within ``patience`` seconds of its claim, or never."""
+
+    def __init__(
+        self, client: AyrshareClient, keys: KeyRing, policy: PublishPolicy, breaker: Breaker, *, patience: float
+    ) -> None:
+        self._client = client
+        self._keys = keys
+        self._policy = policy
+        self._breaker = breaker
+        self._patience = patience
+
+    async def send(self, claim: PinClaim, claimed_at: float) -> PinResult:
+        """Publish a pin that was claimed at the monotonic time ``claimed_at``."""
+        try:
+            key = self._keys.decrypt(claim.key_ciphertext)
+        except KeyDecryptionError as error:
+            return not_sent(claim, "undecipherable", str(error), wait=_UNDECIPHERABLE_WAIT_SECONDS)
+        if time.monotonic() - claimed_at > self._patience:
+            # This process stood still. Whoever finds the lease run out may look for the pin before it is sent.
+            return not_sent(claim, "late", "not sent: too long ago claimed")
+        try:
+            answer = await self._client.publish(
+                key, claim.content, idempotency_key=claim.idempotency_key, notes=claim.token
+            )
+        except AyrshareError as error:
+            self._breaker.note(error.outcome, error.http_status)
+            return after_error(claim, error, self._policy)
+        self._breaker.note(Outcome.OK, 200)
+        return after_answer(claim, answer, self._policy)
+
+    def interrupted(self, claim: PinClaim) -> PinResult:
+        """Return the result of a call that was cut off."""
+        return unknown(claim, "interrupted", "this process was stopped during the call", self._policy)
+
+    def unexpected(self, claim: PinClaim, error: Exception) -> PinResult:
+        """Return the result of a call that our own defect ended; it may have been sent."""
+        return unknown(claim, "internal_error", f"internal error: {type(error).__name__}; see the log", self._policy)

@@ -1,0 +1,251 @@
+"""The pin queue as its users see it: adding, importing, listing, and changing pins."""
+
+import re
+from collections.abc import Sequence
+
+import asyncpg
+import msgspec
+
+from collector.errors import BadLinesError, PinError
+from collector.models import NewPin, PinState
+from collector.store.pool import Database
+
+_ENQUEUE = """
+SELECT id, created
+FROM enqueue_pin(
+    $1, $2, $3::text[], $4, $5, $6, $7, $8::text[], $9::jsonb, $10, $11, coalesce($12, now())
+)
+"""
+
+_INCOMING = """
+CREATE TEMPORARY TABLE IF NOT EXISTS incoming_pin (
+    line integer, profile text, client_ref text, media_urls text[], description text, title text, link text,
+    board_id text, alt_texts text[], carousel jsonb, thumbnail_url text, note text, publish_at timestamptz
+) ON COMMIT DELETE ROWS
+"""
+_INCOMING_COLUMNS = (
+    "line", "profile", "client_ref", "media_urls", "description", "title", "link", "board_id", "alt_texts", "carousel",
+    "thumbnail_url", "note", "publish_at",
+)  # fmt: skip
+
+_PROBLEMS = """
+SELECT i.line, array_to_string(
+    CASE
+        WHEN p.id IS NULL THEN array_prepend(format('no such profile: %s', left(i.profile, 80)), problems)
+        ELSE problems
+    END,
+    '; '
+) AS reason
+FROM incoming_pin i
+LEFT JOIN profile p ON p.name = i.profile
+CROSS JOIN LATERAL pin_problems(
+    i.client_ref, i.media_urls, i.description, i.title, i.link, i.board_id, i.alt_texts, i.carousel, i.thumbnail_url,
+    i.note, coalesce(i.publish_at, now())
+) AS problems
+WHERE p.id IS NULL
+   OR problems <> '{}'
+ORDER BY i.line
+"""
+
+_ENQUEUE_ALL = """
+SELECT count(*) AS pins, count(*) FILTER (WHERE e.created) AS created
+FROM (SELECT * FROM incoming_pin ORDER BY line) i
+CROSS JOIN LATERAL enqueue_pin(
+    i.profile, i.client_ref, i.media_urls, i.description, i.title, i.link, i.board_id, i.alt_texts, i.carousel,
+    i.thumbnail_url, i.note, coalesce(i.publish_at, now())
+) e
+"""
+
+_COLUMNS = """
+    p.id, f.name AS profile, f.client, p.client_ref, p.state, p.state_since, p.publish_at, p.attempts, p.last_error,
+    p.pin_url, p.published_at
+"""
+
+_LIST = f"""
+SELECT {_COLUMNS}
+FROM pin p
+JOIN profile f ON f.id = p.profile_id
+WHERE ($1::text IS NULL OR p.state = $1)
+  AND ($2::text IS NULL OR f.name = $2)
+  AND ($3::text IS NULL OR f.client = $3)
+ORDER BY p.id DESC
+LIMIT $4
+"""
+
+_SHOW = """
+SELECT f.name AS profile, f.client, p.*, l.paused_reason, l.paused_since, l.paused_detail, l.not_before
+FROM pin p
+JOIN profile f ON f.id = p.profile_id
+LEFT JOIN pin_lane l ON l.profile_id = p.profile_id
+WHERE p.id = $1
+"""
+
+_ATTEMPTS = """
+SELECT attempt, owner, started_at, ended_at, outcome, reason, http_status, code, detail, excerpt, looked_at, look
+FROM pin_attempt
+WHERE pin_id = $1
+ORDER BY attempt
+"""
+
+_CANCEL = """
+UPDATE pin
+SET state = 'cancelled', state_since = now(), next_look_at = NULL,
+    last_error = CASE WHEN state = 'unknown' THEN 'given up; it may be live' ELSE last_error END
+WHERE id = $1
+  AND state = $2
+RETURNING id
+"""
+
+# It goes behind what is due already; its old time would make it look overdue.
+_RETRY = """
+WITH retried AS (
+    UPDATE pin
+    SET state = 'queued', state_since = now(), publish_at = greatest(publish_at, now()), refusals = 0,
+        next_look_at = NULL
+    WHERE id = $1
+      AND state = $2
+      AND attempts = $3
+    RETURNING id, profile_id, publish_at
+)
+SELECT id, wake_lane(profile_id, publish_at)
+FROM retried
+"""
+
+# The lane sends at once whatever it waits for: a cool-down, a backoff, the gap.
+_RESUME = """
+WITH resumed AS (
+    UPDATE pin_lane AS l
+    SET paused_reason = NULL, paused_since = NULL, paused_detail = NULL, not_before = NULL, failures = 0
+    FROM profile f
+    WHERE f.id = l.profile_id
+      AND f.name = ANY ($1::text[])
+    RETURNING l.profile_id, f.name, f.state
+)
+SELECT name, state, wake_lane(profile_id, now())
+FROM resumed
+ORDER BY name
+"""
+
+# Each counts on an index of its own.
+_STATES = """
+SELECT state, count(*) AS pins FROM pin WHERE state IN ('published', 'failed', 'cancelled') GROUP BY state
+UNION ALL
+SELECT 'queued', count(*) FROM pin WHERE state = 'queued'
+UNION ALL
+SELECT 'sending', count(*) FROM pin WHERE state = 'sending'
+UNION ALL
+SELECT 'unknown', count(*) FROM pin WHERE state = 'unknown'
+"""
+_PAUSED = """
+SELECT paused_reason, count(*) AS lanes
+FROM pin_lane l
+WHERE paused_reason IS NOT NULL
+  AND EXISTS (SELECT FROM pin WHERE profile_id = l.profile_id AND state = 'queued')
+GROUP BY paused_reason
+"""
+_OLDEST_DUE = """
+SELECT coalesce(extract(epoch FROM now() - min(publish_at)), 0)::double precision
+FROM pin p
+WHERE state = 'queued'
+  AND publish_at <= now()
+  AND NOT EXISTS (SELECT FROM pin_lane WHERE profile_id = p.profile_id AND paused_reason IS NOT NULL)
+"""
+
+# What the wire cannot carry; every other rule is the database's, so that all ways into the queue share them.
+_UNSENDABLE = re.compile(r"[\x00\ud800-\udfff]")
+
+
+class Enqueued(msgspec.Struct, frozen=True):
+    """A queued pin; ``created`` False is one that its profile had before under the same client_ref."""
+
+    id: int
+    created: bool
+
+
+class QueueSummary(msgspec.Struct, frozen=True):
+    """Pins by state, paused lanes by reason, and for how long the first due pin that could go has been waiting."""
+
+    states: dict[str, int]
+    paused: dict[str, int]
+    oldest_due_seconds: float
+
+
+class PinStore:
+    """Everything that is done to pins from outside; the queue itself is in ``pin_queue``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def enqueue(self, pin: NewPin) -> Enqueued:
+        """Queue one pin. Raises ``PinError`` with everything that is wrong with it."""
+        refuse_unsendable(pin)
+        try:
+            row = await self._database.fetchrow(_ENQUEUE, *_arguments(pin))
+        except asyncpg.InvalidParameterValueError as error:
+            raise PinError(f"{error}; nothing was queued") from None
+        return Enqueued(row["id"], row["created"]) if row is not None else Enqueued(0, created=False)
+
+    async def enqueue_all(self, pins: Sequence[tuple[int, NewPin]], *, bad: Sequence[tuple[int, str]] = ()) -> int:
+        """Queue the pins of a table's lines, all or none, and return how many are new.
+
+        Raises:
+            BadLinesError: with every bad line; those already known to be ``bad`` are among them.
+
+        """
+        async with self._database.transaction() as connection:
+            await connection.execute(_INCOMING)
+            rows = [(line, *_arguments(pin)) for line, pin in pins]
+            await connection.copy_records_to_table("incoming_pin", records=rows, columns=_INCOMING_COLUMNS)
+            problems = [(row["line"], row["reason"]) for row in await connection.fetch(_PROBLEMS)]
+            if problems or bad:
+                raise BadLinesError(sorted([*problems, *bad]))
+            return int((await connection.fetchrow(_ENQUEUE_ALL))["created"])
+
+    async def listed(
+        self, *, state: PinState | None, profile: str | None, client: str | None, limit: int
+    ) -> list[asyncpg.Record]:
+        """Return pins, newest first."""
+        return await self._database.fetch(_LIST, state, profile, client, limit)
+
+    async def story(self, pin_id: int) -> tuple[asyncpg.Record, list[asyncpg.Record]]:
+        """Return a pin with its lane, and its attempts in order. Raises ``PinError`` for an unknown one."""
+        row = await self._database.fetchrow(_SHOW, pin_id) if 0 < pin_id < 2**63 else None
+        if row is None:
+            raise PinError(f"there is no pin {pin_id}; `collector pins list` shows the newest")
+        return row, await self._database.fetch(_ATTEMPTS, pin_id)
+
+    async def cancel(self, pin_id: int, state: PinState) -> bool:
+        """Cancel a pin, if it is still in that state."""
+        return await self._database.fetchval(_CANCEL, pin_id, state) is not None
+
+    async def retry(self, pin_id: int, state: PinState, attempts: int) -> bool:
+        """Queue a pin again, if it is still in that state and was not sent meanwhile."""
+        return await self._database.fetchrow(_RETRY, pin_id, state, attempts) is not None
+
+    async def resume(self, profiles: Sequence[str]) -> dict[str, str]:
+        """Let lanes send now; return the states of those profiles that have one."""
+        sendable = [name for name in profiles if not _UNSENDABLE.search(name)]
+        return {row["name"]: row["state"] for row in await self._database.fetch(_RESUME, sendable)}
+
+    async def summary(self) -> QueueSummary:
+        states = {row["state"]: row["pins"] for row in await self._database.fetch(_STATES)}
+        paused = {row["paused_reason"]: row["lanes"] for row in await self._database.fetch(_PAUSED)}
+        return QueueSummary(states, paused, await self._database.fetchval(_OLDEST_DUE))
+
+
+def refuse_unsendable(pin: NewPin) -> None:
+    """Refuse what a database cannot store as text. Raises ``PinError``."""
+    fields = {"profile": pin.profile, "client_ref": pin.client_ref, **msgspec.structs.asdict(pin.content)}
+    for name, value in fields.items():
+        texts = value if isinstance(value, tuple) else (value,)
+        if any(text is not None and _UNSENDABLE.search(text) for text in texts):
+            raise PinError(f"the {name} holds a NUL character or something that is not UTF-8; nothing was queued")
+
+
+def _arguments(pin: NewPin) -> tuple[object, ...]:
+    """Return the arguments of ``enqueue_pin``, in its order."""
+    content = pin.content
+    return (
+        pin.profile, pin.client_ref, content.media_urls, content.description, content.title, content.link,
+        content.board_id, content.alt_texts, content.carousel, content.thumbnail_url, content.note, pin.publish_at,
+    )  # fmt: skip
