@@ -50,6 +50,9 @@ LEASES_LOST = Counter(
     "collector_leases_lost", "Results dropped because the profile had been claimed by another.", registry=REGISTRY
 )
 PINS = Gauge("collector_pins", "Pins by their state, in the whole queue.", ["state"], registry=REGISTRY)
+PINS_UNRESOLVED = Gauge(
+    "collector_pins_unresolved", "Unknown pins that the last look into the history did not find.", registry=REGISTRY
+)
 PIN_OLDEST_DUE = Gauge(
     "collector_pin_oldest_due_seconds",
     "How long the first due pin has been waiting; those of paused lanes are not counted.",

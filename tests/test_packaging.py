@@ -64,8 +64,9 @@ def test_every_secret_of_the_compose_file_is_in_the_example() -> None:
 
 
 def test_the_compose_services_wait_for_each_other() -> None:
-    assert set(compose()["services"]) == {"timescaledb", "migrate", "collector"}
-    assert "depends_on" not in service("timescaledb")
+    assert set(compose()["services"]) == {"timescaledb", "migrate", "collector", "prometheus", "alertmanager"}
+    for name in ("timescaledb", "prometheus", "alertmanager"):
+        assert "depends_on" not in service(name)
     assert service("migrate")["depends_on"] == {"timescaledb": {"condition": "service_healthy"}}
     assert service("collector")["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
 
@@ -73,16 +74,19 @@ def test_the_compose_services_wait_for_each_other() -> None:
 def test_the_compose_services_tell_their_health() -> None:
     assert "pg_isready" in service("timescaledb")["healthcheck"]["test"]
     assert "/readyz" in " ".join(service("collector")["healthcheck"]["test"])
+    for name in ("prometheus", "alertmanager"):
+        assert "/-/ready" in service(name)["healthcheck"]["test"][-1]
     # The image's own check would ask pages that a one-shot does not have.
     assert service("migrate")["healthcheck"] == {"disable": True}
 
 
-def test_the_daemon_runs_confined_and_is_reached_from_this_machine_only() -> None:
-    for name in ("migrate", "collector"):
+def test_the_services_run_confined_and_are_reached_from_this_machine_only() -> None:
+    for name in ("migrate", "collector", "prometheus", "alertmanager"):
         assert service(name)["read_only"] is True
         assert service(name)["cap_drop"] == ["ALL"]
         assert service(name)["security_opt"] == ["no-new-privileges:true"]
-    assert [port.partition(":")[0] for port in service("collector")["ports"]] == ["127.0.0.1"]
+    for name in ("collector", "prometheus", "alertmanager"):
+        assert [port.partition(":")[0] for port in service(name)["ports"]] == ["127.0.0.1"]
     assert "ports" not in service("timescaledb")
 
 
@@ -92,6 +96,22 @@ def test_everything_that_the_compose_file_mounts_is_there() -> None:
         for volume in service(name).get("volumes", []):
             source = volume.partition(":")[0]
             assert source in named or (ROOT / source).exists()
+
+
+@pytest.mark.parametrize("name", ["prometheus", "alertmanager"])
+def test_what_a_service_is_told_to_read_is_mounted_and_cannot_be_written(name: str) -> None:
+    [config] = [option.partition("=")[2] for option in service(name)["command"] if option.startswith("--config.file=")]
+    files = [volume.split(":") for volume in service(name)["volumes"] if volume.startswith("./")]
+    assert config in [target for _, target, _ in files]
+    assert {mode for _, _, mode in files} == {"ro"}
+
+
+def test_prometheus_finds_the_services_by_their_names() -> None:
+    config = yaml.safe_load((ROOT / "prometheus/prometheus.yml").read_text(encoding="utf-8"))
+    jobs = [*config["scrape_configs"], *config["alerting"]["alertmanagers"]]
+    targets = {target for job in jobs for static in job["static_configs"] for target in static["targets"]}
+    assert targets == {"collector:9470", "alertmanager:9093"}
+    assert {target.partition(":")[0] for target in targets} <= set(compose()["services"])
 
 
 @pytest.mark.parametrize("name", ["migrate", "collector"])

@@ -73,6 +73,7 @@ def _as_dict(found: Status) -> dict[str, object]:
         "pins": {
             "by_state": found.pins.states,
             "paused_lanes": found.pins.paused,
+            "unresolved": found.pins.unresolved,
             "oldest_due_seconds": found.pins.oldest_due_seconds,
         },
         "database": found.database,

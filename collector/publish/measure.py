@@ -2,7 +2,7 @@
 
 from collector.models import PinState
 from collector.store.pin import PinStore
-from collector.telemetry import PIN_LANES_PAUSED, PIN_OLDEST_DUE, PINS
+from collector.telemetry import PIN_LANES_PAUSED, PIN_OLDEST_DUE, PINS, PINS_UNRESOLVED
 
 
 async def measure_queue(pins: PinStore) -> None:
@@ -13,4 +13,5 @@ async def measure_queue(pins: PinStore) -> None:
     PIN_LANES_PAUSED.clear()
     for reason, lanes in summary.paused.items():
         PIN_LANES_PAUSED.labels(reason).set(lanes)
+    PINS_UNRESOLVED.set(summary.unresolved)
     PIN_OLDEST_DUE.set(summary.oldest_due_seconds)

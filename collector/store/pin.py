@@ -143,6 +143,7 @@ WHERE paused_reason IS NOT NULL
   AND EXISTS (SELECT FROM pin WHERE profile_id = l.profile_id AND state = 'queued')
 GROUP BY paused_reason
 """
+_UNRESOLVED = "SELECT count(*) FROM pin WHERE state = 'unknown' AND next_look_at IS NULL"
 _OLDEST_DUE = """
 SELECT coalesce(extract(epoch FROM now() - min(publish_at)), 0)::double precision
 FROM pin p
@@ -163,11 +164,15 @@ class Enqueued(msgspec.Struct, frozen=True):
 
 
 class QueueSummary(msgspec.Struct, frozen=True):
-    """Pins by state, paused lanes by reason, and for how long the first due pin that could go has been waiting."""
+    """Pins by state, paused lanes by reason, for how long the first due pin that could go has been waiting.
+
+    ``unresolved`` are the unknown pins that no look is planned for any more.
+    """
 
     states: dict[str, int]
     paused: dict[str, int]
     oldest_due_seconds: float
+    unresolved: int
 
 
 class PinStore:
@@ -230,7 +235,8 @@ class PinStore:
     async def summary(self) -> QueueSummary:
         states = {row["state"]: row["pins"] for row in await self._database.fetch(_STATES)}
         paused = {row["paused_reason"]: row["lanes"] for row in await self._database.fetch(_PAUSED)}
-        return QueueSummary(states, paused, await self._database.fetchval(_OLDEST_DUE))
+        oldest_due_seconds = await self._database.fetchval(_OLDEST_DUE)
+        return QueueSummary(states, paused, oldest_due_seconds, await self._database.fetchval(_UNRESOLVED))
 
 
 def refuse_unsendable(pin: NewPin) -> None:
