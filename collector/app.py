@@ -254,7 +254,15 @@ def _publishing(
     reconciler = make_reconciler(settings, database, client, shared)
     return [
         partial(publisher.run, heartbeats),
-        partial(every, _RECONCILE_SECONDS, "reconciler", reconciler.run_once, heartbeats),
+        partial(
+            every,
+            _RECONCILE_SECONDS,
+            "reconciler",
+            reconciler.run_once,
+            heartbeats,
+            # A history may be asked for twice, and a slow Ayrshare is no stuck loop.
+            longest=2 * settings.request_seconds,
+        ),
         partial(every, _QUEUE_SECONDS, "queue", partial(measure_queue, PinStore(database)), heartbeats),
     ]
 

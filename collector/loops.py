@@ -51,9 +51,19 @@ class Heartbeats:
         return {name: now - beat for name, (period, beat) in self._loops.items() if now - beat > 3 * max(period, 5.0)}
 
 
-async def every(period: float, name: str, work: Callable[[], Awaitable[object]], heartbeats: Heartbeats) -> None:
-    """Do ``work`` every ``period`` seconds until cancelled. A failure is logged and counted, and tried again sooner."""
-    heartbeats.expect(name, period)
+async def every(
+    period: float,
+    name: str,
+    work: Callable[[], Awaitable[object]],
+    heartbeats: Heartbeats,
+    *,
+    longest: float = 0.0,
+) -> None:
+    """Do ``work`` every ``period`` seconds until cancelled. A failure is logged and counted, and tried again sooner.
+
+    ``longest`` is for how many seconds the work itself may take, where it waits for others.
+    """
+    heartbeats.expect(name, period + longest)
     failures = 0
     while True:
         failures = 0 if await attempt(name, work, failures) else failures + 1
