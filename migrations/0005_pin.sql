@@ -124,7 +124,7 @@ END;
 COMMENT ON FUNCTION wake_lane IS 'Tell the publishers that a lane has something to do at that time';
 
 CREATE FUNCTION wake_lane_of_profile() RETURNS trigger
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
     PERFORM wake_lane(NEW.id, now());
     RETURN NULL;
@@ -218,7 +218,7 @@ CREATE FUNCTION pin_problems(
     client_ref text, media_urls text[], description text, title text, link text, board_id text, alt_texts text[],
     carousel jsonb, thumbnail_url text, note text, publish_at timestamptz
 ) RETURNS text[]
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = public, pg_temp AS $$
 DECLARE
     images constant integer := coalesce(cardinality(media_urls), 0);
 BEGIN
@@ -257,7 +257,7 @@ CREATE FUNCTION enqueue_pin(
     thumbnail_url text DEFAULT NULL, note text DEFAULT NULL, publish_at timestamptz DEFAULT now(),
     OUT id bigint, OUT created boolean
 )
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     owner_id bigint := (SELECT p.id FROM profile p WHERE p.name = enqueue_pin.profile);

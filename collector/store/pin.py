@@ -152,6 +152,9 @@ WHERE state = 'queued'
   AND NOT EXISTS (SELECT FROM pin_lane WHERE profile_id = p.profile_id AND paused_reason IS NOT NULL)
 """
 
+# A hundred thousand lines take some ten seconds.
+_IMPORT_SECONDS = 900.0
+
 # What the wire cannot carry; every other rule is the database's, so that all ways into the queue share them.
 _UNSENDABLE = re.compile(r"[\x00\ud800-\udfff]")
 
@@ -200,11 +203,14 @@ class PinStore:
         async with self._database.transaction() as connection:
             await connection.execute(_INCOMING)
             rows = [(line, *_arguments(pin)) for line, pin in pins]
-            await connection.copy_records_to_table("incoming_pin", records=rows, columns=_INCOMING_COLUMNS)
-            problems = [(row["line"], row["reason"]) for row in await connection.fetch(_PROBLEMS)]
+            await connection.copy_records_to_table(
+                "incoming_pin", records=rows, columns=_INCOMING_COLUMNS, timeout=_IMPORT_SECONDS
+            )
+            wrong = await connection.fetch(_PROBLEMS, timeout=_IMPORT_SECONDS)
+            problems = [(row["line"], row["reason"]) for row in wrong]
             if problems or bad:
                 raise BadLinesError(sorted([*problems, *bad]))
-            return int((await connection.fetchrow(_ENQUEUE_ALL))["created"])
+            return int((await connection.fetchrow(_ENQUEUE_ALL, timeout=_IMPORT_SECONDS))["created"])
 
     async def listed(
         self, *, state: PinState | None, profile: str | None, client: str | None, limit: int
