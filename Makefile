@@ -13,10 +13,10 @@ INSTALLED := .venv/.installed
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint bench chaos docs clean
+.PHONY: help install demo test lint bench bench-detect chaos docs clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-16s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-16s %s\n", $$1, $$2 }'
 
 install: $(INSTALLED)  ## create .venv and install the program and what its tests need
 
@@ -46,6 +46,9 @@ bench: $(INSTALLED)  ## run the benchmarks
 		echo "== bench/$$name.py"; \
 		$(BIN)/python -m bench.$$name || exit 1; \
 	done
+
+bench-detect: $(INSTALLED)  ## measure the drop detector beside vendors' rules and an oracle
+	@$(BIN)/python -m bench.detect
 
 chaos: $(INSTALLED)  ## kill publishers thirty times and count the pins
 	@$(BIN)/python -m tests.chaos

@@ -17,6 +17,7 @@ from collector import __version__
 from collector.ayrshare.client import AyrshareClient, open_client
 from collector.config import Role, Settings, require_secrets
 from collector.crypto import KeyRing, generated_key
+from collector.detect.detector import Detector
 from collector.embedded import embedded
 from collector.export.backlog import measure_backlog
 from collector.export.exporter import Exporter
@@ -31,6 +32,7 @@ from collector.publish.publisher import Published, Publisher
 from collector.publish.reconciler import Reconciler
 from collector.publish.sender import Sender
 from collector.registry.register import try_keys
+from collector.store.drop import DropStore
 from collector.store.fleet import FleetStore
 from collector.store.lease import LeaseStore
 from collector.store.metric import MetricStore
@@ -48,6 +50,7 @@ _EXPORT_SECONDS = 5.0
 _BACKLOG_SECONDS = 15.0
 _EXPIRY_SECONDS = 3600.0
 _QUEUE_SECONDS = 15.0
+_DETECT_SECONDS = 10.0
 _RECONCILE_SECONDS = 5.0
 # Servers close connections that idle longer, and a pin sent into a closing one would be unknown.
 _PIN_IDLE_SECONDS = 2.0
@@ -226,8 +229,11 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
             )
             loops += _publishing(settings, database, client, shared, hooks, heartbeats)
         if Role.EXPORTER in settings.roles:
-            exporter = Exporter(fleet)
+            exporter = Exporter(fleet, DropStore(database))
             loops.append(partial(every, _EXPORT_SECONDS, "exporter", exporter.refresh, heartbeats))
+        if Role.DETECTOR in settings.roles:
+            detector = Detector(DropStore(database))
+            loops.append(partial(every, _DETECT_SECONDS, "detector", detector.run_once, heartbeats))
         health = Health(database, heartbeats, api_key_refused=lambda: shared.breaker.open)
         pages = Pages(health, (lambda: exporter.page) if exporter else None)
         address = await resources.enter_async_context(

@@ -141,7 +141,7 @@ class Settings(BaseSettings):
     )
     roles: Annotated[frozenset[Role], NoDecode, BeforeValidator(_comma_separated), Field(min_length=1)] = Field(
         frozenset(Role),
-        description="What this process does, separated by commas. `detector` has no work yet.",
+        description="What this process does, separated by commas.",
     )
     poll_interval: Annotated[Duration, Field(ge=1, le=86400)] = Field(
         21600.0,

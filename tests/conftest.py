@@ -38,7 +38,8 @@ BINDIR = Path(os.environ["COLLECTOR_PG_BINDIR"]) if os.environ.get("COLLECTOR_PG
 ENCRYPTION_KEY = Fernet.generate_key().decode()
 KEYS = KeyRing([SecretStr(ENCRYPTION_KEY)])
 _TABLES = (
-    "profile, pin, pin_attempt, pin_lane, pin_arrival, daily_metric, daily_metric_revision, account_snapshot, poll_log"
+    "profile, pin, pin_attempt, pin_lane, pin_arrival, drop_episode, drop_verdict, drop_sensitivity, fleet_drop, "
+    "daily_metric, daily_metric_revision, account_snapshot, poll_log"
 )
 
 

@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from collector.export.exporter import Exporter
 from collector.export.page import FAMILIES, Fleet, Page
+from collector.store.drop import DropStore
 from collector.store.fleet import FleetStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
@@ -25,7 +26,7 @@ def samples(page: Page) -> Samples:
     found: Samples = {}
     for family in text_string_to_metric_families(bytes(page.plain).decode()):
         for sample in family.samples:
-            key = (sample.labels["client"], sample.labels["profile"])
+            key = (sample.labels.get("client", ""), sample.labels.get("profile", ""))
             of_metric = found.setdefault(sample.name, {})
             assert key not in of_metric or sample.name == "collector_profile_state", "no series may come twice"
             of_metric[key] = sample.value
@@ -33,7 +34,7 @@ def samples(page: Page) -> Samples:
 
 
 async def page_of(database: Database) -> Page:
-    exporter = Exporter(FleetStore(database))
+    exporter = Exporter(FleetStore(database), DropStore(database))
     await exporter.refresh()
     assert exporter.page is not None
     return exporter.page
@@ -90,7 +91,7 @@ async def test_hostile_names_neither_break_the_page_nor_merge(database: Database
 
 async def test_a_fleet_of_nobody_is_a_valid_page(database: Database) -> None:
     page = await page_of(database)
-    assert samples(page) == {}
+    assert samples(page) == {"pinterest_fleet_drop": {("", ""): 0}}
     assert b"# TYPE pinterest_impressions gauge" in page.plain
 
 
@@ -117,7 +118,7 @@ async def test_what_was_polled_is_shown_without_reading_everything_again(
 ) -> None:
     await fill(database, "one")
     await fill(database, "two")
-    exporter = Exporter(FleetStore(database))
+    exporter = Exporter(FleetStore(database), DropStore(database))
     monkeypatch.setattr("collector.export.exporter._SHARE", 0.0)
     await exporter.refresh()
     first = exporter.page
@@ -141,7 +142,7 @@ async def test_a_removed_profile_leaves_the_page_with_the_next_full_reading(
     monkeypatch.setattr("collector.export.exporter._SHARE", 0.0)
     await fill(database, "one")
     await fill(database, "two")
-    exporter = Exporter(FleetStore(database))
+    exporter = Exporter(FleetStore(database), DropStore(database))
     await exporter.refresh()
     await ProfileStore(database).remove(["one"])
     await exporter.refresh()

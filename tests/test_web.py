@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from collector.errors import CollectorError
 from collector.export.exporter import Exporter
 from collector.loops import Heartbeats
+from collector.store.drop import DropStore
 from collector.store.fleet import FleetStore
 from collector.store.pool import Database, open_database
 from collector.web.health import Health
@@ -22,7 +23,7 @@ class Site:
 
     def __init__(self, database: Database) -> None:
         self.heartbeats = Heartbeats()
-        self.exporter = Exporter(FleetStore(database))
+        self.exporter = Exporter(FleetStore(database), DropStore(database))
         self.api_key_refused = False
         health = Health(database, self.heartbeats, api_key_refused=lambda: self.api_key_refused)
         self.pages = Pages(health, lambda: self.exporter.page)

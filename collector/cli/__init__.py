@@ -3,6 +3,7 @@
 import click
 
 from collector import __version__
+from collector.cli.alerts import alerts
 from collector.cli.demo import demo
 from collector.cli.emulator import emulator
 from collector.cli.execute import ClearErrors
@@ -25,5 +26,5 @@ def main() -> None:
     """
 
 
-for command in (demo, run, migrate, poll, status, profiles, pins, emulator):
+for command in (demo, run, migrate, poll, status, profiles, pins, alerts, emulator):
     main.add_command(command)

@@ -5,7 +5,9 @@ from datetime import datetime
 
 import structlog
 
+from collector.export.drops import render_drops
 from collector.export.page import Fleet, Page
+from collector.store.drop import DropStore
 from collector.store.fleet import FleetStore
 
 log = structlog.get_logger(__name__)
@@ -19,8 +21,9 @@ _SHARE = 20.0
 class Exporter:
     """Holds the newest page; it stays as it was while the database is away."""
 
-    def __init__(self, fleet_store: FleetStore) -> None:
+    def __init__(self, fleet_store: FleetStore, drop_store: DropStore) -> None:
         self._store = fleet_store
+        self._drops = drop_store
         self._fleet = Fleet()
         self._read_at: datetime | None = None
         self._full_due = 0.0
@@ -36,9 +39,10 @@ class Exporter:
             await self._read_all()
         elif not await self._read_polled(self._read_at):
             return
+        drops = render_drops(await self._drops.listed(0), await self._drops.fleet_listed(0))
         self._read_at = now
         started = time.monotonic()
-        self.page = await self._fleet.render()
+        self.page = await self._fleet.render(drops)
         self._render_due = time.monotonic() + _SHARE * (time.monotonic() - started)
 
     async def _read_all(self) -> None:

@@ -64,6 +64,22 @@ FAMILIES = (
         "When the profile was last read without an error.",
         "last_success_at",
     ),
+    Family("pinterest_engagement_expected", "Engagements expected on the newest settled day.", "engagement_expected"),
+    Family(
+        "pinterest_engagement_expected_low",
+        "Lower bound of what is normal on that day.",
+        "engagement_expected_low",
+    ),
+    Family(
+        "pinterest_engagement_drop_score",
+        "How far below the expected the last days are, in standard deviations.",
+        "engagement_drop_score",
+    ),
+    Family(
+        "pinterest_engagement_drop",
+        "Metrics of the profile that are in a drop of its own; none where it cannot be judged.",
+        "engagement_drop",
+    ),
     Family("collector_profile_rate_limited_today", "Answers of 429 today (UTC); 1,000 suspend.", "rate_limited_today"),
 )
 _STATE = (
@@ -95,7 +111,7 @@ class Fleet:
         """Take over rows of ``profile_status``, replacing those of the same profile."""
         for row in rows:
             place = self._place(row)
-            self._labels[place] = f'{{client="{_escaped(row["client"])}",profile="{_escaped(row["name"])}"'
+            self._labels[place] = f'{{client="{escaped(row["client"])}",profile="{escaped(row["name"])}"'
             self._states[place] = str(row["state"])
             for family, values in zip(FAMILIES, self._values, strict=True):
                 values[place] = _number(row[family.column])
@@ -112,8 +128,8 @@ class Fleet:
                 values.append(math.nan)
         return place
 
-    async def render(self) -> Page:
-        """Render all gauges; a value that is not known has no line."""
+    async def render(self, more: bytes = b"") -> Page:
+        """Render all gauges, and ``more`` lines after them; a value that is not known has no line."""
         plain = bytearray()
         for family, values in zip(FAMILIES, self._values, strict=True):
             plain += f"# HELP {family.name} {family.help}\n# TYPE {family.name} gauge\n".encode()
@@ -127,6 +143,7 @@ class Fleet:
             pairs = zip(self._labels[some], self._states[some], strict=True)
             plain += "".join([f'collector_profile_state{label},state="{s}"}} 1\n' for label, s in pairs]).encode()
             await asyncio.sleep(0)
+        plain += more
         return Page(plain, await asyncio.to_thread(_gzipped, plain), len(self))
 
 
@@ -149,7 +166,7 @@ def _gzipped(plain: bytearray) -> bytes:
     return b"".join([*pieces, compressor.flush()])
 
 
-def _escaped(value: object) -> str:
+def escaped(value: object) -> str:
     """Escape a label value as the text format wants it: backslash, double quote, line feed."""
     return str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 

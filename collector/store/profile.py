@@ -148,7 +148,14 @@ WHERE name = $1
 _REMOVE = "DELETE FROM profile WHERE name = ANY ($1::text[]) RETURNING id"
 _REMOVE_DATA = tuple(
     f"DELETE FROM {table} WHERE profile_id = ANY ($1::bigint[])"
-    for table in ("daily_metric", "daily_metric_revision", "account_snapshot", "poll_log")
+    for table in (
+        "daily_metric",
+        "daily_metric_revision",
+        "account_snapshot",
+        "poll_log",
+        "drop_episode",
+        "drop_verdict",
+    )
 )
 _REMOVE_PINS = "DELETE FROM pin WHERE profile_id IN (SELECT id FROM profile WHERE name = ANY ($1::text[]))"
 _OPEN_PINS = """

@@ -1,0 +1,111 @@
+"""``collector alerts``: the drops that are open, those that history would have told, and how small a drop matters."""
+
+from datetime import datetime
+
+import asyncpg
+import click
+
+from collector.app import open_storage
+from collector.cli.execute import execute, settings_for_command
+from collector.cli.report import as_json_text
+from collector.detect.backtest import Replay
+from collector.detect.backtest import backtest as replay
+from collector.detect.model import Sensitivity
+from collector.errors import RegistryError
+from collector.store.drop import DropStore
+from collector.store.profile import ProfileStore
+
+
+@click.group()
+def alerts() -> None:
+    """Show drops of engagement, and choose how small a drop is worth an alarm."""
+
+
+@alerts.command("list")
+@click.option("--closed", default=0, metavar="DAYS", type=click.IntRange(0, 3650), help="And those closed since then.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(*, closed: int, as_json: bool) -> None:
+    """List open drops, each with the sentence that explains it. Drops of the whole fleet come first."""
+
+    async def work() -> tuple[list[asyncpg.Record], list[asyncpg.Record], dict[str, int]]:
+        async with open_storage(settings_for_command()) as database:
+            store = DropStore(database)
+            return await store.fleet_listed(closed), await store.listed(closed), dict(await store.silent())
+
+    fleet, drops, silent = execute(work())
+    if as_json:
+        click.echo(as_json_text({"fleet": _dicts(fleet), "drops": _dicts(drops), "not_judged": silent}))
+        return
+    for drop in fleet:
+        click.echo(f"fleet: {drop['sentence']}")
+    for drop in drops:
+        click.echo(f"{drop['client']}: {drop['sentence']}")
+    if not fleet and not drops:
+        click.echo("no drop is open")
+    for reason, profiles in silent.items():
+        click.echo(f"nothing is said of {profiles} profiles: {reason}")
+
+
+def _dicts(rows: list[asyncpg.Record]) -> list[dict[str, object]]:
+    return [dict(row) for row in rows]
+
+
+@alerts.command()
+@click.argument("level", type=click.Choice(["low", "normal", "high", "default"]))
+@click.option("--client", help="For all profiles of this client.")
+@click.option("--profile", help="For this profile; it wins over its client's.")
+def sensitivity(level: str, client: str | None, profile: str | None) -> None:
+    """Choose how small a drop is worth an alarm: low tells of large ones only. `default` takes a choice back."""
+    if (client is None) == (profile is None):
+        raise click.UsageError("name either a --client or a --profile")
+    scope, name = ("client", client) if client is not None else ("profile", profile)
+
+    async def work() -> None:
+        async with open_storage(settings_for_command()) as database:
+            rows = await ProfileStore(database).all()
+            if name not in {row.client if scope == "client" else row.name for row in rows}:
+                raise RegistryError(f"no such {scope}: {name}; `collector profiles list` shows them all")
+            await DropStore(database).set_sensitivity(scope, str(name), None if level == "default" else level)
+
+    execute(work())
+    click.echo(f"{scope} {name}: {level}; its history is judged again")
+
+
+@alerts.command()
+@click.option("--client", help="Only this client's profiles.")
+@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="Count from this day on.")
+@click.option(
+    "--sensitivity",
+    "preset",
+    type=click.Choice([each.value for each in Sensitivity]),
+    help="Unset: each profile's own.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def backtest(*, client: str | None, since: datetime | None, preset: str | None, as_json: bool) -> None:
+    """Replay history as it was known on each day, and show what would have been told.
+
+    Nothing is stored. A day counts with the version that was known when it settled. Fleet drops are not told apart.
+    """
+
+    async def work() -> Replay:
+        async with open_storage(settings_for_command()) as database:
+            if client is not None and client not in {row.client for row in await ProfileStore(database).all()}:
+                raise RegistryError(f"no such client: {client}; `collector profiles list` shows them all")
+            return await replay(
+                DropStore(database),
+                client=client,
+                since=since.date() if since is not None else None,
+                sensitivity=Sensitivity(preset) if preset is not None else None,
+            )
+
+    found = execute(work())
+    if as_json:
+        click.echo(as_json_text(found))
+        return
+    for episode in found.episodes:
+        click.echo(f"{episode.detected_day}  {episode.client}: {episode.sentence}")
+    rates = found.rates
+    click.echo(
+        f"{rates.alarms} alarms in {rates.profile_years:g} client-years, {rates.alarms_per_client_year:g} a year; "
+        f"{rates.episodes} episodes of {rates.profiles} profiles, of which {rates.not_judged} could not be judged"
+    )

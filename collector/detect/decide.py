@@ -1,0 +1,138 @@
+"""Whether the last days are too low to be chance: likelihood ratios over windows of 2 to 7 days. Pure."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from collector.detect.baseline import WINDOWS, Baseline
+from collector.detect.model import Flags, Floats, Indices
+
+# Events that a window must expect before its sum is judged; the week has to do where days are small.
+_LEAST_EXPECTED = np.array([[50.0], [50.0], [40.0], [25.0]])
+# No day counts for more than this many standard deviations, so that one bad day is never a drop.
+_LOWER_BOUND = 3.0
+_UPPER_BOUND = 2.0
+# A shorter window must lose more than the preset's least share: holidays are short.
+_WINDOW_LOSS = np.array([[0.15], [0.10], [0.03], [0.0]])
+_LOW_DAY = 0.85
+# Two days of a window of two or three must be as low as this, lest a bad day and a dull one be a drop.
+_LOW_PAIR, _LEAST_PAIR = 0.65, 2
+# Added to the threshold: two days are easily low together, and a wandering level shows in long windows first.
+_WINDOW_THRESHOLD = np.array([[0.5], [0.0], [0.3], [0.3]])
+_YOUNG_DAYS = 12.0
+_BAND = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The last seven days of n series, oldest first: ``counts`` and ``means`` (7, n).
+
+    The others are (4, n), of `WINDOWS`: sums of counts, of means, of bounded counts (``held``), and their noise.
+    """
+
+    counts: Floats
+    means: Floats
+    observed: Floats
+    expected: Floats
+    held: Floats
+    spread: Floats
+    uneven: Floats
+    complete: Flags
+
+    @property
+    def error(self) -> Floats:
+        """Relative error of the bounded sums, which the noise of windows is learned from."""
+        return self.held / self.expected - 1
+
+
+def look(counts: Floats, means: Floats, baseline: Baseline, allowance: float) -> Window:
+    """Sum the last seven days (7, n); days without a number are left out of both sums."""
+    known = ~np.isnan(counts)
+    deviation = np.sqrt(means + baseline.spread * means**2)
+    held = np.clip(counts, means - _LOWER_BOUND * deviation, means + _UPPER_BOUND * deviation)
+    sums = [_sums(np.where(known, values, 0.0)) for values in (counts, means, held)]
+    number = _sums(known.astype(float))
+    expected = np.maximum(sums[1], 1e-6)
+    # Where one day has most of the sum, the sum is as noisy as that day: Var = spread * sum of squares.
+    squares = _sums(np.where(known, means**2, 0.0))
+    uneven = np.clip(WINDOWS[:, None] * squares / expected**2, 1.0, 7.0)
+    spread = baseline.window_spread * (1 + _YOUNG_DAYS / np.maximum(baseline.learned, 1.0))
+    return Window(
+        counts=counts,
+        means=means,
+        observed=sums[0],
+        expected=expected,
+        held=sums[2],
+        spread=spread * uneven + allowance,
+        uneven=uneven,
+        complete=number >= np.maximum(2, WINDOWS[:, None] - 2),
+    )
+
+
+def scores(window: Window) -> Floats:
+    """Return the scores (4, n): signed roots of the negative binomial's deviance, positive where low.
+
+    McCullagh and Nelder, Generalized Linear Models (1989), section 11.2; the half is the correction for continuity.
+    """
+    expected = window.expected
+    held = np.minimum(np.maximum(window.held, 0.0) + 0.5, expected)
+    size = 1 / window.spread
+    deviance = held * np.log(held / expected) - (held + size) * np.log((held + size) / (expected + size))
+    return np.sqrt(np.maximum(2 * deviance, 0.0))
+
+
+def lows(window: Window, found: Floats, threshold: Floats, least_loss: Floats) -> Flags:
+    """Return which windows (4, n) are a drop; the newest day must be low itself, and be there."""
+    newest = window.counts[-1] < _LOW_DAY * window.means[-1]
+    enough = window.complete & (window.expected >= _LEAST_EXPECTED)
+    lost = window.observed < (1 - least_loss - _WINDOW_LOSS) * window.expected
+    low = (found >= threshold + _WINDOW_THRESHOLD) & lost & enough & newest
+    days = (window.counts[-3:] < _LOW_PAIR * window.means[-3:]).astype(np.int64)
+    low[0] &= days[1:].sum(axis=0) >= _LEAST_PAIR
+    low[1] &= days.sum(axis=0) >= _LEAST_PAIR
+    return np.asarray(low)
+
+
+def judgeable(window: Window) -> Flags:
+    """Return which series (n) have the volume for at least the week to be judged."""
+    return np.asarray(window.means.sum(axis=0) >= _LEAST_EXPECTED[-1, 0])
+
+
+def band_low(mean: Floats, spread: Floats) -> Floats:
+    """Return the lower bound of a single day's normal band: Wilson and Hilferty's (1931) cube root of a gamma."""
+    return low_quantile(mean, spread, _BAND)
+
+
+def low_quantile(mean: Floats, spread: Floats, deviations: float | Floats) -> Floats:
+    third = np.sqrt((1 / mean + spread) / 9)
+    root = np.maximum(0.0, 1 - third**2 - deviations * third)
+    low: Floats = mean * root**3
+    return low
+
+
+def start_of(window: Window, index: int, length: int) -> int:
+    """Return how many days ago the drop began: the first day of the window nearer to its newest days than to usual."""
+    counts, means = window.counts[:, index], window.means[:, index]
+    newest = np.nansum(counts[-2:]) / means[-2:].sum()
+    halfway = (1 + min(newest, 1.0)) / 2
+    for ago in range(length - 1, 0, -1):
+        if counts[-1 - ago] < halfway * means[-1 - ago]:
+            return ago
+    return 0
+
+
+def recovered(window: Window, lost_share: Floats) -> Flags:
+    """Return which series (n) are back: a week, and its newest half, above the middle of a hysteresis."""
+    share = window.observed / window.expected
+    least = 1 - np.clip(lost_share / 3, 0.12, 0.25)
+    return np.asarray(window.complete[-1] & (share[-1] >= least) & (share[1] >= least))
+
+
+def _sums(values: Floats) -> Floats:
+    cumulated = np.cumsum(values[::-1], axis=0)
+    picked: Floats = cumulated[WINDOWS - 1]
+    return picked
+
+
+def weekdays_of(first_weekday: int, days: int) -> Indices:
+    return (first_weekday + np.arange(days)) % 7

@@ -1,0 +1,221 @@
+"""The detector: judges the profiles whose settled days changed, and tells the fleet's drops from the clients'."""
+
+import asyncio
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
+
+import asyncpg
+import msgspec
+import numpy as np
+import structlog
+
+from collector.detect.evaluate import evaluate
+from collector.detect.fleet import LEAST_FIRING, FleetEpisode, fleet_episodes, inhibit
+from collector.detect.model import METRICS, CloseReason, Episode, Floats, History, Sensitivity, Silence
+from collector.detect.sentence import Causes, sentence
+from collector.models import ProfileState
+from collector.store.drop import DropStore
+
+log = structlog.get_logger(__name__)
+
+BATCH = 500
+# A walk over the days begins at a fixed day of the calendar: one that moved every day would judge the same days anew,
+# a little differently. It is moved on by a quarter of a year, and at least a year and five weeks are read.
+_STRIDE_DAYS = 91
+_LEAST_DAYS = 400
+# Episodes that began in the weeks that only teach cannot be found again.
+_WARM_UP_DAYS = 60
+_FLEET_DAYS = 120
+_FLEET_WARM_UP_DAYS = 7
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """A profile with its settled days: ``counts`` are (metrics, days)."""
+
+    row: asyncpg.Record
+    counts: Floats
+
+
+def origin(day: date) -> date:
+    """Return the day from which the days before ``day`` are read."""
+    return date.fromordinal((day.toordinal() - _LEAST_DAYS) // _STRIDE_DAYS * _STRIDE_DAYS)
+
+
+class Detector:
+    """Keeps verdicts and episodes current."""
+
+    def __init__(self, store: DropStore) -> None:
+        self._store = store
+        self._fleet_is_current = False
+
+    async def run_once(self) -> int:
+        """Judge what changed; return how many profiles that were."""
+        changed = await self._store.changed()
+        since = origin(datetime.now(UTC).date())
+        for profile_ids in batches(changed):
+            self._fleet_is_current = False
+            await self._judge(profile_ids, since)
+        if not self._fleet_is_current:
+            await self._tell_the_fleets()
+            self._fleet_is_current = True
+        return len(changed)
+
+    async def _judge(self, profile_ids: Sequence[int], since: date) -> None:
+        rows = await self._store.days(profile_ids, since)
+        profiles, history = await asyncio.to_thread(judge, rows, since)
+        episodes = [
+            _episode_row(profile, episode, causes_of(profile, episode, history.first_day))
+            for profile, found in zip(profiles, history.episodes, strict=True)
+            for episode in found
+            if episode.detected_day >= since + timedelta(days=_WARM_UP_DAYS)
+        ]
+        verdicts = [_verdict_row(profile, history, place) for place, profile in enumerate(profiles)]
+        found_since = since + timedelta(days=_WARM_UP_DAYS)
+        for row in await self._store.write(profile_ids, found_since, episodes, verdicts):
+            if row["closed_on"] is None and row["opened"]:
+                log.warning("engagement dropped", what=row["sentence"])
+
+    async def _tell_the_fleets(self) -> None:
+        since = datetime.now(UTC).date() - timedelta(days=_FLEET_DAYS)
+        # What is open on the first day began before it, at a day that cannot be seen from here.
+        told_since = since + timedelta(days=_FLEET_WARM_UP_DAYS)
+        rows = await self._store.recent(since)
+        # Fewer are never the fleet's, and it is the fleet that takes its time to read.
+        enough = len({row["profile_id"] for row in rows}) >= LEAST_FIRING
+        judged = await self._store.judged() if enough else []
+        drops = tuple(drop for drop in find_fleet_drops(rows, judged, since) if drop.first_day >= told_since)
+        newest = max((row["settled_through"] for row in judged), default=since)
+        marks = []
+        for row in rows:
+            if row["detected_day"] < told_since:
+                continue
+            episode = _episode_of(row)
+            [marked] = inhibit([episode], drops)
+            cause = next((drop for drop in drops if _together(marked, drop)), None)
+            changed = marked.inhibited or row["inhibited"]
+            told = sentence(row["name"], marked, Causes(fleet=cause)) if changed else row["sentence"]
+            if (marked.inhibited, told) != (row["inhibited"], row["sentence"]):
+                marks.append((row["profile_id"], row["metric"], row["detected_day"], marked.inhibited, told))
+        await self._store.mark(marks)
+        await self._store.write_fleet(told_since, [_fleet_row(drop, newest) for drop in drops])
+
+
+def batches(profiles: Iterable[tuple[int, date]]) -> Iterator[list[int]]:
+    """Yield the ids of profiles with the same newest day, which come together, up to `BATCH` at once.
+
+    Days that others have and a profile lacks would look like an end of its data, so what is said of a profile would
+    depend on its company.
+    """
+    for _, group in groupby(profiles, key=itemgetter(1)):
+        ids = [profile_id for profile_id, _ in group]
+        yield from (ids[start : start + BATCH] for start in range(0, len(ids), BATCH))
+
+
+def judge(rows: Sequence[asyncpg.Record], since: date) -> tuple[list[Profile], History]:
+    """Evaluate profiles as they were read, all with the same newest settled day."""
+    newest = max(row["settled_through"] for row in rows)
+    # Days before the first number change nothing but the time it takes.
+    skipped = min((min(row["places"]) for row in rows if row["places"]), default=0)
+    days = max((newest - since).days + 1 - skipped, 1)
+    profiles = [Profile(row, _counts(row, days, skipped)) for row in rows]
+    counts = np.stack([profile.counts for profile in profiles])
+    presets = [Sensitivity(row["sensitivity"]) for row in rows]
+    return profiles, evaluate(counts, since + timedelta(days=skipped), presets)
+
+
+def _counts(row: asyncpg.Record, days: int, skipped: int) -> Floats:
+    counts = np.full((len(METRICS), days), np.nan)
+    if row["places"]:
+        places = np.array(row["places"]) - skipped
+        for number, metric in enumerate(METRICS):
+            counts[number, places] = np.array(row[metric], dtype=np.float64)
+    return counts
+
+
+def causes_of(profile: Profile, episode: Episode, start: date) -> Causes:
+    """Return what the data shows around an episode; pins count only where this queue ever published one."""
+    row, counts = profile.row, profile.counts[METRICS.index(episode.metric)]
+    span = counts[(episode.first_day - start).days : (episode.last_day - start).days + 1]
+    last_pin = row["last_pin_at"]
+    unlinked = row["state"] == ProfileState.UNLINKED and episode.closed_on is None
+    return Causes(
+        days_without_pins=max(0, (episode.last_day - last_pin.date()).days) if last_pin is not None else 0,
+        link_lost_on=row["state_since"].date() if unlinked else None,
+        missing_days=int(np.isnan(span).sum()),
+    )
+
+
+def find_fleet_drops(
+    rows: Sequence[asyncpg.Record], judged: Sequence[asyncpg.Record], since: date
+) -> tuple[FleetEpisode, ...]:
+    """Find the fleet's drops in the episodes of all profiles."""
+    if not judged:
+        return ()
+    place = {row["profile_id"]: number for number, row in enumerate(judged)}
+    days = (max(row["settled_through"] for row in judged) - since).days + 1
+    firing = np.zeros((len(place), max(days, 0)), dtype=np.bool_)
+    healthy = np.zeros_like(firing)
+    for row in judged:
+        first, last = (row["judged_since"] - since).days, (row["settled_through"] - since).days
+        healthy[place[row["profile_id"]], max(first, 0) : max(last + 1, 0)] = True
+    for row in rows:
+        if row["profile_id"] in place:
+            first, last = (row["detected_day"] - since).days, (row["last_day"] - since).days
+            firing[place[row["profile_id"]], max(first, 0) : max(last + 1, 0)] = True
+    return fleet_episodes(firing, healthy, since)
+
+
+def _together(episode: Episode, drop: FleetEpisode) -> bool:
+    return inhibit([episode], [drop])[0].inhibited
+
+
+def _episode_row(profile: Profile, episode: Episode, causes: Causes) -> tuple[object, ...]:
+    return (
+        profile.row["id"], episode.metric, episode.detected_day, episode.first_day, episode.last_day, episode.observed,
+        episode.expected, episode.expected_low, episode.score, episode.lost_share, episode.closed_on,
+        episode.close_reason, sentence(profile.row["name"], episode, causes),
+    )  # fmt: skip
+
+
+def _episode_of(row: asyncpg.Record) -> Episode:
+    return Episode(
+        metric=row["metric"],
+        first_day=row["first_day"],
+        detected_day=row["detected_day"],
+        last_day=row["last_day"],
+        observed=row["observed"],
+        expected=row["expected"],
+        expected_low=row["expected_low"],
+        score=row["score"],
+        lost_share=row["lost_share"],
+        closed_on=row["closed_on"],
+        close_reason=CloseReason(row["close_reason"]) if row["close_reason"] is not None else None,
+    )
+
+
+def _verdict_row(profile: Profile, history: History, place: int) -> tuple[object, ...]:
+    """Make the verdict on the newest settled day; of engagement, which stands for the profile."""
+    row = profile.row
+    day = max((row["settled_through"] - history.first_day).days, 0)
+    silence = Silence(int(history.silence[place, 0, day]))
+    old_enough = np.flatnonzero(history.silence[place, 0, : day + 1] != Silence.TOO_LITTLE_HISTORY)
+    numbers = [
+        None if np.isnan(values[place, 0, day]) else float(values[place, 0, day])
+        for values in (history.expected, history.expected_low, history.score)
+    ]
+    judged_since = history.first_day + timedelta(days=int(old_enough[0])) if len(old_enough) else None
+    return (
+        row["id"], row["settled_through"], row["last_poll_at"], row["sensitivity"], judged_since, *numbers,
+        silence.text or None,
+    )  # fmt: skip
+
+
+def _fleet_row(drop: FleetEpisode, newest: date) -> tuple[object, ...]:
+    still = drop.last_day >= newest - timedelta(days=1)
+    told = (
+        f"{drop.profiles} profiles, {100 * drop.share:.0f} % of the fleet, {'dropped' if still else 'had dropped'} "
+        f"together since {drop.first_day.day} {drop.first_day:%B}: likely Pinterest or Ayrshare, not the clients."
+    )
+    return drop.first_day, drop.last_day, drop.profiles, drop.share, still, told

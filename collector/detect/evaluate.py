@@ -1,0 +1,105 @@
+"""The detector's entrance: counts of profiles in, verdicts and episodes out. Pure."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from collector.detect.model import METRICS, Episode, Floats, History, Sensitivity
+from collector.detect.watch import Opening, Watch, watch
+
+BATCH = 500
+Kind = TypeVar("Kind", bound=np.generic)
+
+
+def evaluate(
+    counts: npt.NDArray[np.floating],
+    first_day: date,
+    sensitivity: Sequence[Sensitivity] | Sensitivity = Sensitivity.NORMAL,
+    *,
+    common: npt.ArrayLike | None = None,
+    keep: int | None = None,
+) -> History:
+    """Judge every day of ``counts`` (profiles, 4 metrics in the order of `METRICS`, days from ``first_day``).
+
+    A count that is NaN is a day without a number, or not settled. ``sensitivity`` is one for all or one a profile.
+    ``common`` (days) is the logarithm of what the whole fleet had in common on a day, 0 for nothing (see
+    `fleet.common_factor`).
+    ``keep`` is the number of newest days whose verdicts are returned; all of them when None. What is said of a day
+    depends on the rows up to that day only, so the same call judges the newest day and replays a history.
+    """
+    profiles, _, days = counts.shape
+    presets = [sensitivity] * profiles if isinstance(sensitivity, Sensitivity) else list(sensitivity)
+    shared = np.zeros(days) if common is None else np.asarray(common, dtype=np.float64)
+    kept = days if keep is None else min(keep, days)
+    parts = [
+        _batch(counts[start : start + BATCH], first_day, presets[start : start + BATCH], shared, kept)
+        for start in range(0, profiles, BATCH)
+    ]
+    return History(
+        first_day=first_day + timedelta(days=days - kept),
+        expected=np.concatenate([part.expected for part in parts]),
+        expected_low=np.concatenate([part.expected_low for part in parts]),
+        score=np.concatenate([part.score for part in parts]),
+        firing=np.concatenate([part.firing for part in parts]),
+        silence=np.concatenate([part.silence for part in parts]),
+        episodes=tuple(episodes for part in parts for episodes in part.episodes),
+    )
+
+
+def _batch(
+    counts: npt.NDArray[np.floating], first_day: date, presets: list[Sensitivity], common: Floats, kept: int
+) -> History:
+    profiles, metrics, days = counts.shape
+    flat = np.ascontiguousarray(counts.reshape(profiles * metrics, days).T, dtype=np.float64)
+    state = watch(flat, first_day, [preset for preset in presets for _ in range(metrics)], common, metrics)
+
+    def shaped(values: npt.NDArray[Any], dtype: type[Kind]) -> npt.NDArray[Kind]:
+        return values[days - kept :].T.reshape(profiles, metrics, kept).astype(dtype)
+
+    return History(
+        first_day=first_day,
+        expected=shaped(state.expected, np.float32),
+        expected_low=shaped(state.low, np.float32),
+        score=shaped(state.score, np.float32),
+        firing=shaped(state.firing, np.bool_),
+        silence=shaped(state.silence, np.uint8),
+        episodes=_episodes(state, profiles, metrics),
+    )
+
+
+def _episodes(state: Watch, profiles: int, metrics: int) -> tuple[tuple[Episode, ...], ...]:
+    found: list[list[Episode]] = [[] for _ in range(profiles)]
+    for opening in state.openings:
+        profile, metric = divmod(opening.series, metrics)
+        found[profile].append(_episode(state, opening, METRICS[metric]))
+    return tuple(tuple(episodes) for episodes in found)
+
+
+def _episode(state: Watch, opening: Opening, metric: str) -> Episode:
+    span = slice(opening.first, opening.last + 1)
+    counts, expected = state.counts[span, opening.series], state.expected[span, opening.series]
+    known = ~np.isnan(counts) & ~np.isnan(expected)
+    if not known.any():
+        known = ~np.isnan(counts)
+        expected = np.full(len(counts), state.expected[opening.detected, opening.series])
+    observed, usual = float(counts[known].mean()), float(expected[known].mean())
+
+    def day(index: int) -> date:
+        return state.first_day + timedelta(days=int(index))
+
+    return Episode(
+        metric=metric,
+        first_day=day(opening.first),
+        detected_day=day(opening.detected),
+        last_day=day(opening.last),
+        observed=observed,
+        expected=usual,
+        expected_low=opening.low * usual,
+        score=opening.score,
+        lost_share=1 - observed / usual,
+        closed_on=None if opening.closed is None else day(opening.closed),
+        close_reason=opening.reason,
+    )

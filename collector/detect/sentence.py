@@ -1,0 +1,74 @@
+"""Says an episode in one sentence that a client manager can read. Pure."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from collector.detect.fleet import FleetEpisode
+from collector.detect.model import CloseReason, Episode
+
+_NAMES = {"engagement": "Engagement", "impression": "Impressions", "outbound_click": "Outbound clicks", "save": "Saves"}
+_LEAST_SILENT_DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Causes:
+    """What the data can show around an episode; None or 0 is "not so". Days are settled days."""
+
+    days_without_pins: int = 0
+    link_lost_on: date | None = None
+    fleet: FleetEpisode | None = None
+    missing_days: int = 0
+
+
+def sentence(profile: str, episode: Episode, causes: Causes | None = None) -> str:
+    """Say what was expected, what came, since when, and the likeliest cause; numbers are means a day."""
+    name = _NAMES[episode.metric]
+    verb = "fell" if episode.closed_on is None else "had fallen"
+    until = "" if episode.closed_on is None else f" to {_day(episode.last_day)}"
+    told = (
+        f"{name} of {profile} {verb} to {_number(episode.observed)} a day "
+        f"{'since' if episode.closed_on is None else 'from'} {_day(episode.first_day)}{until}; "
+        f"{_number(episode.expected)} were expected (at least {_number(episode.expected_low)})"
+    )
+    return f"{told}{_cause(causes or Causes())}{_ending(episode)}."
+
+
+def _cause(causes: Causes) -> str:
+    if causes.fleet is not None:
+        share = f"{100 * causes.fleet.share:.0f} %"
+        return f", as the whole fleet dropped ({share} of profiles): likely Pinterest or Ayrshare, not the client"
+    if causes.link_lost_on is not None:
+        return f", likely because the link to Pinterest was lost on {_day(causes.link_lost_on)}"
+    if causes.missing_days:
+        return f", but {_days(causes.missing_days)} of data {'is' if causes.missing_days == 1 else 'are'} missing"
+    if causes.days_without_pins >= _LEAST_SILENT_DAYS:
+        return f", and no pin was published for {_days(causes.days_without_pins)}"
+    return ""
+
+
+def _ending(episode: Episode) -> str:
+    if episode.closed_on is None:
+        return ""
+    match episode.close_reason:
+        case CloseReason.RECOVERED:
+            return f"; it had recovered by {_day(episode.closed_on)}"
+        case CloseReason.NEW_NORMAL:
+            return "; this has lasted so long that it is the new normal"
+        case CloseReason.DEEPENED:
+            return "; then it fell further"
+        case CloseReason.DATA_ENDED:
+            return "; then the data ended"
+        case None:
+            return ""
+
+
+def _number(value: float) -> str:
+    return f"{value:,.1f}".removesuffix(".0") if value < 10 else f"{value:,.0f}"  # noqa: PLR2004 -- small counts keep a digit
+
+
+def _days(number: int) -> str:
+    return f"{number} day" if number == 1 else f"{number} days"
+
+
+def _day(when: date) -> str:
+    return f"{when.day} {when:%B}"

@@ -1,0 +1,32 @@
+"""Renders what is open of drops: a line each, with the sentence that explains it as a label."""
+
+from collections.abc import Iterable, Mapping
+
+from collector.export.page import escaped
+
+_INFO = (
+    "# HELP pinterest_engagement_drop_info 1 for each open drop of a client; the sentence says what came.\n"
+    "# TYPE pinterest_engagement_drop_info gauge\n"
+)
+_FLEET = (
+    "# HELP pinterest_fleet_drop 1 while the whole fleet is in a drop.\n"
+    "# TYPE pinterest_fleet_drop gauge\n"
+    "pinterest_fleet_drop {}\n"
+    "# HELP pinterest_fleet_drop_info 1 for an open drop of the fleet; the sentence says how large.\n"
+    "# TYPE pinterest_fleet_drop_info gauge\n"
+)
+
+NAMES = frozenset({"pinterest_engagement_drop_info", "pinterest_fleet_drop", "pinterest_fleet_drop_info"})
+
+
+def render_drops(drops: Iterable[Mapping[str, object]], fleet: Iterable[Mapping[str, object]]) -> bytes:
+    """Return the lines of open drops; those that are the fleet's are told once, with the fleet's."""
+    lines = [_INFO]
+    for drop in drops:
+        if drop["open"] and not drop["inhibited"]:
+            labels = ",".join(f'{name}="{escaped(drop[name])}"' for name in ("client", "profile", "metric", "sentence"))
+            lines.append(f"pinterest_engagement_drop_info{{{labels}}} 1\n")
+    open_ = [drop for drop in fleet if drop["open"]]
+    lines.append(_FLEET.format(int(bool(open_))))
+    lines += [f'pinterest_fleet_drop_info{{sentence="{escaped(drop["sentence"])}"}} 1\n' for drop in open_]
+    return "".join(lines).encode()

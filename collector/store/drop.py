@@ -1,0 +1,314 @@
+"""What the detector reads and writes: settled days in, verdicts and episodes out."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import asyncpg
+
+from collector.store.pool import Database
+
+# Settled days changed, were settled since, or are to be judged by another preset. A verdict remembers the poll that it
+# knew, so a profile is looked at again only after a poll that changed something.
+_CHANGED = """
+SELECT p.id, p.settled_through
+FROM profile p
+LEFT JOIN drop_verdict v ON v.profile_id = p.id
+WHERE p.settled_through IS NOT NULL
+  AND (
+      v.profile_id IS NULL
+      OR v.settled_through IS DISTINCT FROM p.settled_through
+      OR v.sensitivity <> coalesce(
+          (SELECT sensitivity FROM drop_sensitivity WHERE scope = 'profile' AND name = p.name),
+          (SELECT sensitivity FROM drop_sensitivity WHERE scope = 'client' AND name = p.client),
+          'normal'
+      )
+      OR (
+          p.last_poll_at > v.last_poll_at
+          AND EXISTS (
+              SELECT FROM poll_log l
+              WHERE l.profile_id = p.id
+                AND l.polled_at > v.last_poll_at
+                AND l.rows_new + l.rows_changed > 0
+          )
+      )
+  )
+ORDER BY p.settled_through, p.id
+"""
+
+_READ = """
+SELECT
+    p.id, p.name, p.settled_through, p.last_poll_at, p.state, p.state_since,
+    coalesce(
+        (SELECT sensitivity FROM drop_sensitivity WHERE scope = 'profile' AND name = p.name),
+        (SELECT sensitivity FROM drop_sensitivity WHERE scope = 'client' AND name = p.client),
+        'normal'
+    ) AS sensitivity,
+    (SELECT max(published_at) FROM pin WHERE profile_id = p.id AND state = 'published') AS last_pin_at,
+    d.places, d.engagement, d.impression, d.outbound_click, d.save
+FROM profile p
+CROSS JOIN LATERAL (
+    SELECT
+        array_agg(m.day - $2::date) AS places,
+        array_agg(m.engagement) AS engagement,
+        array_agg(m.impression) AS impression,
+        array_agg(m.outbound_click) AS outbound_click,
+        array_agg(m.save) AS save
+    FROM daily_metric m
+    WHERE m.profile_id = p.id
+      AND m.day >= $2::date
+      AND m.day <= p.settled_through
+      AND (m.data_status IS NULL OR m.data_status NOT IN ('PROCESSING', 'ESTIMATE'))
+) d
+WHERE p.id = ANY ($1::bigint[])
+ORDER BY p.id
+"""
+
+_HISTORY = """
+SELECT p.id, p.settled_through, min(m.day) AS first_day
+FROM profile p
+JOIN daily_metric m ON m.profile_id = p.id AND m.day <= p.settled_through
+WHERE $1::text IS NULL
+   OR p.client = $1
+GROUP BY p.id
+ORDER BY p.settled_through, p.id
+"""
+
+# The version of a day that was known when it settled; of one that was first seen later, its first; and where the ledger
+# does not hold it, the day itself.
+_KNOWN = """
+SELECT
+    p.id, p.name, p.client, p.settled_through,
+    coalesce(
+        $3::text,
+        (SELECT sensitivity FROM drop_sensitivity WHERE scope = 'profile' AND name = p.name),
+        (SELECT sensitivity FROM drop_sensitivity WHERE scope = 'client' AND name = p.client),
+        'normal'
+    ) AS sensitivity,
+    d.places, d.engagement, d.impression, d.outbound_click, d.save
+FROM profile p
+CROSS JOIN LATERAL (
+    SELECT
+        array_agg(m.day - $2::date) AS places,
+        array_agg(CASE WHEN r.day IS NULL THEN m.engagement ELSE r.engagement END) AS engagement,
+        array_agg(CASE WHEN r.day IS NULL THEN m.impression ELSE r.impression END) AS impression,
+        array_agg(CASE WHEN r.day IS NULL THEN m.outbound_click ELSE r.outbound_click END) AS outbound_click,
+        array_agg(CASE WHEN r.day IS NULL THEN m.save ELSE r.save END) AS save
+    FROM daily_metric m
+    LEFT JOIN LATERAL (
+        SELECT v.*
+        FROM (
+            SELECT
+                w.*,
+                w.observed_at < (m.day + coalesce(p.settle_days, 3) + 1)::timestamp AT TIME ZONE 'UTC' AS in_time
+            FROM daily_metric_revision w
+            WHERE w.profile_id = m.profile_id
+              AND w.day = m.day
+        ) v
+        ORDER BY v.in_time DESC, CASE WHEN v.in_time THEN -v.revision ELSE v.revision END
+        LIMIT 1
+    ) r ON true
+    WHERE m.profile_id = p.id
+      AND m.day <= p.settled_through
+      AND (m.data_status IS NULL OR m.data_status NOT IN ('PROCESSING', 'ESTIMATE'))
+) d
+WHERE p.id = ANY ($1::bigint[])
+ORDER BY p.id
+"""
+
+# An episode that the same days no longer give is gone; those older than the days that were read stay.
+_WRITE_EPISODES = """
+WITH given AS MATERIALIZED (
+    SELECT *
+    FROM unnest(
+        $3::bigint[], $4::text[], $5::date[], $6::date[], $7::date[], $8::float8[], $9::float8[], $10::float8[],
+        $11::float8[], $12::float8[], $13::date[], $14::text[], $15::text[]
+    ) AS g (
+        profile_id, metric, detected_day, first_day, last_day, observed, expected, expected_low,
+        score, lost_share, closed_on, close_reason, sentence
+    )
+),
+gone AS (
+    DELETE FROM drop_episode e
+    WHERE e.profile_id = ANY ($1::bigint[])
+      AND e.detected_day >= $2::date
+      AND (e.profile_id, e.metric, e.detected_day) NOT IN (SELECT profile_id, metric, detected_day FROM given)
+)
+INSERT INTO drop_episode AS e (
+    profile_id, metric, detected_day, first_day, last_day, observed, expected, expected_low, score, lost_share,
+    closed_on, close_reason, sentence
+)
+SELECT * FROM given
+ON CONFLICT (profile_id, metric, detected_day) DO UPDATE
+SET first_day = excluded.first_day, last_day = excluded.last_day, observed = excluded.observed,
+    expected = excluded.expected, expected_low = excluded.expected_low, score = excluded.score,
+    lost_share = excluded.lost_share, closed_on = excluded.closed_on, close_reason = excluded.close_reason,
+    sentence = CASE WHEN e.inhibited THEN e.sentence ELSE excluded.sentence END, updated_at = now()
+WHERE (e.last_day, e.observed, e.expected, e.score, e.closed_on, e.sentence)
+      IS DISTINCT FROM (
+          excluded.last_day, excluded.observed, excluded.expected, excluded.score, excluded.closed_on,
+          CASE WHEN e.inhibited THEN e.sentence ELSE excluded.sentence END
+      )
+RETURNING profile_id, metric, xmax = 0 AS opened, closed_on, sentence
+"""
+
+_WRITE_VERDICTS = """
+INSERT INTO drop_verdict (
+    profile_id, settled_through, last_poll_at, sensitivity, judged_since, expected, expected_low, score, silence
+)
+SELECT *
+FROM unnest(
+    $1::bigint[], $2::date[], $3::timestamptz[], $4::text[], $5::date[], $6::float8[], $7::float8[], $8::float8[],
+    $9::text[]
+)
+ON CONFLICT (profile_id) DO UPDATE
+SET settled_through = excluded.settled_through, last_poll_at = excluded.last_poll_at,
+    sensitivity = excluded.sensitivity, judged_since = excluded.judged_since, expected = excluded.expected,
+    expected_low = excluded.expected_low, score = excluded.score, silence = excluded.silence, evaluated_at = now()
+"""
+
+_RECENT = """
+SELECT e.profile_id, p.name, e.metric, e.detected_day, e.first_day, e.last_day, e.observed, e.expected, e.expected_low,
+       e.score, e.lost_share, e.closed_on, e.close_reason, e.inhibited, e.sentence
+FROM drop_episode e
+JOIN profile p ON p.id = e.profile_id
+WHERE e.last_day >= $1
+ORDER BY e.profile_id, e.detected_day
+"""
+
+# Only profiles that are read as usual: a lost link is no drop of the fleet.
+_JUDGED = """
+SELECT v.profile_id, v.judged_since, v.settled_through
+FROM drop_verdict v
+JOIN profile p ON p.id = v.profile_id
+WHERE v.judged_since IS NOT NULL
+  AND p.state = 'active'
+"""
+
+_MARK = """
+UPDATE drop_episode AS e
+SET inhibited = m.inhibited, sentence = m.sentence, updated_at = now()
+FROM unnest($1::bigint[], $2::text[], $3::date[], $4::boolean[], $5::text[])
+    AS m (profile_id, metric, detected_day, inhibited, sentence)
+WHERE e.profile_id = m.profile_id
+  AND e.metric = m.metric
+  AND e.detected_day = m.detected_day
+"""
+
+_WRITE_FLEET = """
+WITH given AS MATERIALIZED (
+    SELECT *
+    FROM unnest($2::date[], $3::date[], $4::integer[], $5::float8[], $6::boolean[], $7::text[])
+        AS g (first_day, last_day, profiles, share, open, sentence)
+),
+gone AS (
+    DELETE FROM fleet_drop
+    WHERE first_day >= $1
+      AND first_day NOT IN (SELECT first_day FROM given)
+)
+INSERT INTO fleet_drop AS f (first_day, last_day, profiles, share, open, sentence)
+SELECT * FROM given
+ON CONFLICT (first_day) DO UPDATE
+SET last_day = excluded.last_day, profiles = excluded.profiles, share = excluded.share, open = excluded.open,
+    sentence = excluded.sentence
+WHERE (f.last_day, f.profiles, f.share, f.open, f.sentence)
+      IS DISTINCT FROM (excluded.last_day, excluded.profiles, excluded.share, excluded.open, excluded.sentence)
+"""
+
+_LISTED = """
+SELECT profile, client, metric, first_day, detected_day, last_day, observed, expected, expected_low, score, lost_share,
+       open, closed_on, close_reason, inhibited, sentence
+FROM engagement_drop
+WHERE open
+   OR closed_on >= (now() AT TIME ZONE 'UTC')::date - $1::integer
+ORDER BY open DESC, inhibited, client, profile, first_day
+"""
+_FLEET_LISTED = """
+SELECT first_day, last_day, profiles, share, open, sentence
+FROM fleet_drop
+WHERE open
+   OR last_day >= (now() AT TIME ZONE 'UTC')::date - $1::integer
+ORDER BY first_day DESC
+"""
+_SILENT = "SELECT silence, count(*) AS profiles FROM drop_verdict WHERE silence IS NOT NULL GROUP BY silence ORDER BY 1"
+
+_SET_SENSITIVITY = """
+INSERT INTO drop_sensitivity (scope, name, sensitivity) VALUES ($1, $2, $3)
+ON CONFLICT (scope, name) DO UPDATE SET sensitivity = excluded.sensitivity
+"""
+_UNSET_SENSITIVITY = "DELETE FROM drop_sensitivity WHERE scope = $1 AND name = $2"
+
+
+class DropStore:
+    """Days, verdicts, episodes and the fleet's drops."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def changed(self) -> list[tuple[int, date]]:
+        """Return the profiles whose settled days are not the ones that their verdict knew, and their newest day."""
+        return [(row["id"], row["settled_through"]) for row in await self._database.fetch(_CHANGED)]
+
+    async def days(self, profile_ids: Sequence[int], since: date) -> list[asyncpg.Record]:
+        """Return profiles with their settled days from ``since`` on: arrays of places after it and of counts."""
+        return await self._database.fetch(_READ, profile_ids, since)
+
+    async def history(self, client: str | None) -> tuple[list[tuple[int, date]], date]:
+        """Return what :meth:`changed` does of all profiles, or a client's, and the first day that any of them has."""
+        rows = await self._database.fetch(_HISTORY, client)
+        profiles = [(row["id"], row["settled_through"]) for row in rows]
+        return profiles, min((row["first_day"] for row in rows), default=date.min)
+
+    async def known_days(
+        self, profile_ids: Sequence[int], since: date, sensitivity: str | None
+    ) -> list[asyncpg.Record]:
+        """Return what :meth:`days` does, with each day as it was known when it settled."""
+        return await self._database.fetch(_KNOWN, profile_ids, since, sensitivity)
+
+    async def write(
+        self,
+        profile_ids: Sequence[int],
+        since: date,
+        episodes: Sequence[Sequence[object]],
+        verdicts: Sequence[Sequence[object]],
+    ) -> list[asyncpg.Record]:
+        """Store what the days since then give, and return the episodes that are new or different."""
+        columns = [list(column) for column in zip(*episodes, strict=True)] or [[] for _ in range(13)]
+        async with self._database.transaction() as connection:
+            changed: list[asyncpg.Record] = await connection.fetch(_WRITE_EPISODES, profile_ids, since, *columns)
+            await connection.execute(_WRITE_VERDICTS, *map(list, zip(*verdicts, strict=True)))
+        return changed
+
+    async def recent(self, since: date) -> list[asyncpg.Record]:
+        """Return the episodes that lasted until ``since`` or longer."""
+        return await self._database.fetch(_RECENT, since)
+
+    async def judged(self) -> list[asyncpg.Record]:
+        """Return the profiles that can be judged, with the days between which they were."""
+        return await self._database.fetch(_JUDGED)
+
+    async def mark(self, marks: Sequence[Sequence[object]]) -> None:
+        """Say of episodes whether they are the fleet's."""
+        if marks:
+            await self._database.execute(_MARK, *map(list, zip(*marks, strict=True)))
+
+    async def write_fleet(self, since: date, drops: Sequence[Sequence[object]]) -> None:
+        columns = [list(column) for column in zip(*drops, strict=True)] or [[] for _ in range(6)]
+        await self._database.execute(_WRITE_FLEET, since, *columns)
+
+    async def listed(self, closed_days: int) -> list[asyncpg.Record]:
+        """Return the open drops, and those closed in the last days."""
+        return await self._database.fetch(_LISTED, closed_days)
+
+    async def fleet_listed(self, closed_days: int) -> list[asyncpg.Record]:
+        return await self._database.fetch(_FLEET_LISTED, closed_days)
+
+    async def silent(self) -> Mapping[str, int]:
+        """Return how many profiles nothing is said about, by the reason."""
+        return {row["silence"]: row["profiles"] for row in await self._database.fetch(_SILENT)}
+
+    async def set_sensitivity(self, scope: str, name: str, sensitivity: str | None) -> None:
+        """Choose a preset for a client or a profile; None goes back to the usual one."""
+        if sensitivity is None:
+            await self._database.execute(_UNSET_SENSITIVITY, scope, name)
+        else:
+            await self._database.execute(_SET_SENSITIVITY, scope, name, sensitivity)

@@ -1,0 +1,280 @@
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from collector.detect.evaluate import evaluate
+from collector.detect.fleet import FleetEpisode, common_factor, fleet_episodes, inhibit
+from collector.detect.model import METRICS, CloseReason, Episode, History, Sensitivity, Silence
+from collector.detect.sentence import Causes, sentence
+
+MONDAY = date(2026, 2, 2)
+DAYS = 150
+DROP = 100
+Floats = npt.NDArray[np.float64]
+
+
+def fleet(
+    left: Floats | float = 1.0, *, mean: float = 300.0, profiles: int = 12, days: int = DAYS, r: float = 40.0
+) -> Floats:
+    """Draw negative binomial counts with dispersion ``r``; ``left`` multiplies the mean by day."""
+    rng = np.random.default_rng(1)
+    rhythm = np.where(np.arange(days) % 7 >= 5, 0.6, 1.0)
+    means = mean * rhythm * left
+    noise = rng.gamma(r, 1 / r, (profiles, len(METRICS), days))
+    return rng.poisson(means * noise).astype(np.float64)
+
+
+def shaped(*spans: tuple[int, int, float], days: int = DAYS) -> Floats:
+    left = np.ones(days)
+    for first, end, share in spans:
+        left[first:end] = share
+    return left
+
+
+def index(day: date) -> int:
+    return (day - MONDAY).days
+
+
+def found(history: History) -> list[Episode]:
+    return [episode for episodes in history.episodes for episode in episodes]
+
+
+def caught(history: History, *, within: int, since: int = DROP) -> list[bool]:
+    return [any(since <= index(one.detected_day) < since + within for one in each) for each in history.episodes]
+
+
+def an_episode(**changes: Any) -> Episode:
+    values: dict[str, Any] = {
+        "metric": "engagement",
+        "first_day": date(2026, 11, 3),
+        "detected_day": date(2026, 11, 5),
+        "last_day": date(2026, 11, 9),
+        "observed": 38.2,
+        "expected": 120.4,
+        "expected_low": 84.0,
+        "score": 5.0,
+        "lost_share": 0.68,
+    }
+    return Episode(**(values | changes))
+
+
+def test_a_lasting_drop_of_60_per_cent_is_found_within_three_days() -> None:
+    assert all(caught(evaluate(fleet(shaped((DROP, DAYS, 0.4))), MONDAY), within=3))
+
+
+@pytest.mark.parametrize(("mean", "within"), [(2000.0, 3), (200.0, 3), (20.0, 7)])
+def test_a_fall_to_zero_is_found(mean: float, within: int) -> None:
+    assert all(caught(evaluate(fleet(shaped((DROP, DAYS, 0.0)), mean=mean), MONDAY), within=within))
+
+
+def test_an_episode_says_when_it_began_and_what_was_expected() -> None:
+    history = evaluate(fleet(shaped((DROP, DAYS, 0.0))), MONDAY)
+    for episode in found(history):
+        assert index(episode.first_day) == DROP
+        assert index(episode.last_day) == DAYS - 1
+        assert episode.observed == 0.0
+        assert episode.lost_share == 1.0
+        assert 200 < episode.expected < 350
+        assert 0 < episode.expected_low < episode.expected
+        assert episode.closed_on is None
+
+
+def test_an_ordinary_year_is_quiet() -> None:
+    counts = fleet(days=365, profiles=60, r=12.0)
+    assert len(found(evaluate(counts, MONDAY))) <= 36
+    assert len(found(evaluate(counts, MONDAY, Sensitivity.LOW))) <= 15
+
+
+def test_dead_weekends_are_no_drops() -> None:
+    rhythm = np.where(np.arange(DAYS) % 7 >= 5, 0.0, 1.0)
+    assert not found(evaluate(fleet(rhythm, profiles=5), MONDAY))
+
+
+def test_one_bad_day_is_no_drop() -> None:
+    history = evaluate(fleet(shaped((DROP, DROP + 1, 0.1)), profiles=50), MONDAY)
+    assert sum(caught(history, within=7)) <= 5
+
+
+@pytest.mark.parametrize(("days", "times"), [(1, 10.0), (3, 6.0), (14, 3.0)])
+def test_the_days_after_a_spike_are_no_drop(days: int, times: float) -> None:
+    assert not found(evaluate(fleet(shaped((DROP, DROP + days, times)), profiles=5), MONDAY))
+
+
+@pytest.mark.parametrize("end", [0.6, 2.0])
+def test_a_slow_trend_is_no_drop(end: float) -> None:
+    assert not found(evaluate(fleet(np.linspace(1.0, end, DAYS), profiles=5), MONDAY))
+
+
+def test_too_little_history_says_so() -> None:
+    history = evaluate(fleet(shaped((25, 33, 0.0), days=33), days=33), MONDAY)
+    assert not found(history)
+    assert np.isnan(history.expected).all()
+    assert {Silence(int(value)) for value in history.silence.flat} == {Silence.TOO_LITTLE_HISTORY}
+    assert Silence.TOO_LITTLE_HISTORY.text == "too little history"
+
+
+def test_too_little_volume_says_so() -> None:
+    history = evaluate(fleet(shaped((DROP, DAYS, 0.0)), mean=1.0), MONDAY)
+    assert not found(history)
+    assert (history.silence[..., -1] == Silence.TOO_LITTLE_VOLUME).all()
+
+
+def test_missing_days_are_no_drop() -> None:
+    counts = fleet()
+    counts[..., DROP:] = np.nan
+    history = evaluate(counts, MONDAY)
+    assert not found(history)
+    assert (history.silence[..., -1] == Silence.NO_NUMBER).all()
+
+
+def test_a_drop_with_holes_in_the_data_is_still_found() -> None:
+    counts = fleet(shaped((DROP, DAYS, 0.2)))
+    counts[..., DROP + 1] = np.nan
+    assert all(caught(evaluate(counts, MONDAY), within=4))
+
+
+def test_an_episode_ends_with_its_data() -> None:
+    counts = fleet(shaped((DROP, DAYS, 0.2)))
+    counts[..., DROP + 10 :] = np.nan
+    for episode in found(evaluate(counts, MONDAY)):
+        assert episode.close_reason == CloseReason.DATA_ENDED
+        assert index(episode.last_day) == DROP + 9
+
+
+def test_a_past_drop_is_not_the_baseline() -> None:
+    history = evaluate(fleet(shaped((70, 100, 0.2), (125, DAYS, 0.4)), mean=1000.0), MONDAY)
+    assert all(caught(history, within=3, since=70))
+    assert all(caught(history, within=3, since=125))
+    assert (history.expected[..., 99] > 450).all()
+
+
+def test_a_recovery_closes_the_episode() -> None:
+    for episode in found(evaluate(fleet(shaped((DROP, DROP + 20, 0.2))), MONDAY)):
+        assert episode.close_reason == CloseReason.RECOVERED
+        assert episode.closed_on is not None
+        assert DROP + 22 <= index(episode.closed_on) <= DROP + 30
+        assert abs(index(episode.last_day) - (DROP + 19)) <= 3
+
+
+def test_a_level_that_stays_becomes_the_new_normal() -> None:
+    history = evaluate(fleet(shaped((DROP, 250, 0.3), days=250), days=250), MONDAY)
+    closed = [episode for episode in found(history) if index(episode.first_day) == DROP]
+    assert closed
+    assert {episode.close_reason for episode in closed} == {CloseReason.NEW_NORMAL}
+    assert {index(episode.closed_on) - DROP for episode in closed if episode.closed_on} == {56}
+    assert (history.expected[..., -1] < 0.45 * 300).all()
+
+
+def test_a_fall_to_zero_within_a_drop_is_told_again() -> None:
+    history = evaluate(fleet(shaped((DROP, DROP + 20, 0.4), (DROP + 20, DAYS, 0.0))), MONDAY)
+    assert all(caught(history, within=3, since=DROP + 20))
+
+
+@pytest.mark.parametrize("end", [50, 101, 103, 110, 130])
+def test_later_days_change_no_verdict(end: int) -> None:
+    counts = fleet(shaped((DROP, DROP + 15, 0.3)))
+    whole, part = evaluate(counts, MONDAY), evaluate(counts[..., :end], MONDAY)
+    for name in ("expected", "expected_low", "score", "firing", "silence"):
+        np.testing.assert_array_equal(getattr(whole, name)[..., :end], getattr(part, name), err_msg=name)
+    known = [one.detected_day for one in found(whole) if index(one.detected_day) < end]
+    assert [one.detected_day for one in found(part)] == known
+
+
+def test_a_replay_says_what_each_day_said() -> None:
+    counts = fleet(shaped((60, 75, 0.3), days=90), profiles=3, days=90)
+    replay = evaluate(counts, MONDAY)
+    for day in range(30, 91):
+        newest = evaluate(counts[..., :day], MONDAY, keep=1)
+        np.testing.assert_array_equal(replay.firing[..., day - 1], newest.firing[..., 0])
+        np.testing.assert_array_equal(replay.score[..., day - 1], newest.score[..., 0])
+        assert newest.first_day == MONDAY + timedelta(days=day - 1)
+
+
+def test_a_profile_is_judged_alike_alone_and_among_others() -> None:
+    counts = fleet(shaped((DROP, DAYS, 0.3)), profiles=700)
+    together, alone = evaluate(counts, MONDAY), evaluate(counts[600:601], MONDAY)
+    assert together.episodes[600] == alone.episodes[0]
+
+
+def test_a_higher_sensitivity_finds_more() -> None:
+    counts = fleet(shaped((DROP, DAYS, 0.65)), profiles=60)
+    shares = [sum(caught(evaluate(counts, MONDAY, preset), within=7)) for preset in Sensitivity]
+    assert shares[0] < shares[1] < shares[2]
+
+
+def test_each_profile_has_its_own_sensitivity() -> None:
+    counts = fleet(shaped((DROP, DAYS, 0.65)), profiles=2)
+    mixed = evaluate(counts, MONDAY, [Sensitivity.HIGH, Sensitivity.LOW])
+    assert mixed.episodes[0] == evaluate(counts[:1], MONDAY, Sensitivity.HIGH).episodes[0]
+    assert mixed.episodes[1] == evaluate(counts[1:], MONDAY, Sensitivity.LOW).episodes[0]
+
+
+def test_a_drop_of_all_is_one_of_the_fleet() -> None:
+    history = evaluate(fleet(shaped((DROP, DROP + 10, 0.2))), MONDAY)
+    firing = np.asarray(history.firing.any(axis=1))
+    told = fleet_episodes(firing, np.ones_like(firing), MONDAY)
+    assert len(told) == 1
+    assert told[0].share == 1.0
+    assert told[0].profiles == 12
+    assert DROP <= index(told[0].first_day) <= DROP + 2
+    begun = [one for one in found(history) if DROP <= index(one.detected_day) <= DROP + 3]
+    assert begun
+    assert all(one.inhibited for one in inhibit(begun, told))
+
+
+def test_a_drop_of_two_clients_is_not_the_fleets() -> None:
+    counts = fleet()
+    counts[:2, :, DROP:] = 0
+    history = evaluate(counts, MONDAY)
+    firing = np.asarray(history.firing.any(axis=1))
+    assert all(caught(history, within=3)[:2])
+    assert fleet_episodes(firing, np.ones_like(firing), MONDAY) == ()
+
+
+def test_a_holiday_of_everybody_alarms_nobody() -> None:
+    counts = fleet(shaped((DROP, DROP + 7, 0.68)), profiles=40)
+    alone = evaluate(counts, MONDAY)
+    common = common_factor(counts, alone, np.ones((40, DAYS), dtype=np.bool_))
+    shared = evaluate(counts, MONDAY, common=common)
+    assert sum(caught(alone, within=8)) > 10
+    assert sum(caught(shared, within=8)) <= 1
+
+
+@pytest.mark.parametrize(
+    ("causes", "text"),
+    [
+        (Causes(), "."),
+        (Causes(days_without_pins=12), ", and no pin was published for 12 days."),
+        (Causes(days_without_pins=2), "."),
+        (Causes(missing_days=1), ", but 1 day of data is missing."),
+        (
+            Causes(link_lost_on=date(2026, 11, 2), days_without_pins=9),
+            ", likely because the link to Pinterest was lost on 2 November.",
+        ),
+        (
+            Causes(fleet=FleetEpisode(date(2026, 11, 3), date(2026, 11, 4), 9, 0.75)),
+            ", as the whole fleet dropped (75 % of profiles): likely Pinterest or Ayrshare, not the client.",
+        ),
+    ],
+)
+def test_the_sentence_of_an_open_drop(causes: Causes, text: str) -> None:
+    told = "Engagement of acme-eu fell to 38 a day since 3 November; 120 were expected (at least 84)"
+    assert sentence("acme-eu", an_episode(), causes) == told + text
+
+
+def test_the_sentence_of_a_closed_drop() -> None:
+    episode = an_episode(
+        metric="save",
+        observed=1234.5,
+        expected=2500.0,
+        expected_low=1800.0,
+        closed_on=date(2026, 11, 16),
+        close_reason=CloseReason.RECOVERED,
+    )
+    assert sentence("acme-eu", episode) == (
+        "Saves of acme-eu had fallen to 1,234 a day from 3 November to 9 November; "
+        "2,500 were expected (at least 1,800); it had recovered by 16 November."
+    )

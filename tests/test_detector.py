@@ -1,0 +1,257 @@
+"""Drops from the days in the database to what a client manager reads."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import AsyncMock
+
+import msgspec
+import pytest
+
+from collector.detect.detector import Detector
+from collector.errors import DatabaseUnavailableError
+from collector.export.exporter import Exporter
+from collector.store.drop import DropStore
+from collector.store.fleet import FleetStore
+from collector.store.pool import Database
+from collector.store.profile import ProfileStore
+from tests.conftest import new_profile
+from tests.program import ENCRYPTION_KEY, Program
+
+TODAY = datetime.now(UTC).date()
+SETTLED = TODAY - timedelta(days=3)
+DAYS = 150
+
+# A weekday rhythm with noise that depends on nothing but the day and the profile.
+FILL = """
+INSERT INTO daily_metric (profile_id, day, impression, engagement, save, pin_click, outbound_click)
+SELECT p.id, d.day, 30 * e.count, e.count, e.count / 3, e.count / 3, e.count / 3
+FROM profile p
+CROSS JOIN LATERAL (SELECT generate_series($2::date - $3::integer + 1, $2::date, interval '1 day')::date AS day) d
+CROSS JOIN LATERAL (
+    SELECT (CASE WHEN d.day > $2::date - $4::integer THEN $5::float8 ELSE 1 END
+        * 300 * (1 + 0.2 * (extract(isodow FROM d.day) > 5)::integer)
+        * (0.9 + 0.2 * (abs(hashtext(p.name || d.day::text)) % 1000) / 1000))::bigint AS count
+) e
+WHERE p.name = $1
+"""
+
+
+async def fill(
+    database: Database, name: str, *, client: str = "acme", days: int = DAYS, dropped: int = 0, left: float = 1.0
+) -> None:
+    """Register a profile with settled days, of which the last ``dropped`` have ``left`` of their usual counts."""
+    await ProfileStore(database).put([new_profile(name, f"key-of-{name}", client=client)])
+    await database.execute(FILL, name, SETTLED, days, dropped, left)
+    await database.execute(
+        "UPDATE profile SET settled_through = $2, settle_days = 3, first_day = $2::date - $3::integer + 1, "
+        "last_day = $2, last_poll_at = now() WHERE name = $1",
+        name,
+        SETTLED,
+        days,
+    )
+
+
+async def page(database: Database) -> str:
+    exporter = Exporter(FleetStore(database), DropStore(database))
+    await exporter.refresh()
+    assert exporter.page is not None
+    return bytes(exporter.page.plain).decode()
+
+
+@pytest.fixture
+def detector(database: Database) -> Detector:
+    return Detector(DropStore(database))
+
+
+@pytest.fixture
+def collector(tmp_path: Path, dsn: str) -> Program:
+    return Program(tmp_path, DATABASE_URL=dsn, ENCRYPTION_KEYS=ENCRYPTION_KEY)
+
+
+async def test_a_drop_is_told_in_a_sentence_on_the_page_and_in_the_list(
+    database: Database, detector: Detector, collector: Program
+) -> None:
+    await fill(database, "acme-eu", dropped=4, left=0.3)
+    await fill(database, "acme-us")
+    assert await detector.run_once() == 2
+    text = await page(database)
+    [told] = [
+        line for line in text.splitlines() if "pinterest_engagement_drop_info{" in line and '"engagement"' in line
+    ]
+    assert "Engagement of acme-eu fell to " in told
+    assert f"since {(SETTLED - timedelta(days=3)).day} " in told
+    assert 'pinterest_engagement_drop{client="acme",profile="acme-us"} 0' in text
+    assert "pinterest_fleet_drop 0" in text
+    listed = msgspec.json.decode((await collector("alerts", "list", "--json")).out)
+    assert {drop["profile"] for drop in listed["drops"]} == {"acme-eu"}
+    engagement = next(drop for drop in listed["drops"] if drop["metric"] == "engagement")
+    assert engagement["observed"] < engagement["expected_low"] < engagement["expected"]
+    assert 0.6 < engagement["lost_share"] < 0.8
+    assert "acme: Engagement of acme-eu fell" in (await collector("alerts", "list")).out
+
+
+async def test_judging_the_same_days_again_writes_nothing(database: Database, detector: Detector) -> None:
+    await fill(database, "acme-eu", dropped=4, left=0.3)
+    await detector.run_once()
+    before = await database.fetch("SELECT xmin::text, * FROM drop_episode")
+    assert before
+    assert await detector.run_once() == 0
+    await database.execute("UPDATE drop_verdict SET settled_through = NULL")
+    assert await detector.run_once() == 1
+    assert await database.fetch("SELECT xmin::text, * FROM drop_episode") == before
+
+
+async def test_only_polls_that_changed_something_are_judged(database: Database, detector: Detector) -> None:
+    await fill(database, "acme-eu")
+    await detector.run_once()
+    log = "INSERT INTO poll_log SELECT id, now(), $1, 200, 200, 0.1, 0, $2, 0 FROM profile"
+    for outcome, changed in (("unchanged", 0), ("ok", 1)):
+        await database.execute("UPDATE profile SET last_poll_at = now()")
+        await database.execute(log, outcome, changed)
+        assert await detector.run_once() == changed
+
+
+async def test_days_that_are_corrected_take_the_drop_back(database: Database, detector: Detector) -> None:
+    await fill(database, "acme-eu", dropped=4, left=0.3)
+    await detector.run_once()
+    await database.execute(
+        "UPDATE daily_metric SET engagement = engagement * 10 / 3, impression = impression * 10 / 3, "
+        "save = save * 10 / 3, outbound_click = outbound_click * 10 / 3 WHERE day > $1",
+        SETTLED - timedelta(days=4),
+    )
+    await database.execute("UPDATE drop_verdict SET settled_through = NULL")
+    await detector.run_once()
+    assert await database.fetchval("SELECT count(*) FROM drop_episode") == 0
+
+
+async def test_too_little_history_is_said(database: Database, detector: Detector, collector: Program) -> None:
+    await fill(database, "new", days=20, dropped=4, left=0.1)
+    await detector.run_once()
+    assert await database.fetchval("SELECT count(*) FROM drop_episode") == 0
+    text = await page(database)
+    assert "pinterest_engagement_drop{" not in text
+    told = (await collector("alerts", "list")).out
+    assert "nothing is said of 1 profiles: too little history" in told
+
+
+async def test_a_drop_of_the_whole_fleet_is_one_and_not_the_clients(database: Database, detector: Detector) -> None:
+    for number in range(12):
+        await fill(database, f"p{number}", client=f"c{number}", dropped=4, left=0.3)
+    await detector.run_once()
+    text = await page(database)
+    assert "pinterest_fleet_drop 1" in text
+    assert text.count("pinterest_fleet_drop_info{") == 1
+    assert "pinterest_engagement_drop_info{" not in text
+    assert await database.fetchval("SELECT bool_and(inhibited) FROM engagement_drop")
+    sentence = await database.fetchval("SELECT min(sentence) FROM engagement_drop")
+    assert "whole fleet" in sentence
+
+
+async def test_a_lost_link_is_named_as_the_cause(database: Database, detector: Detector) -> None:
+    await fill(database, "acme-eu", dropped=4, left=0.0)
+    await database.execute("UPDATE profile SET state = 'unlinked', state_since = $1", datetime.now(UTC))
+    await detector.run_once()
+    sentence = await database.fetchval("SELECT sentence FROM engagement_drop WHERE metric = 'engagement'")
+    assert "the link to Pinterest was lost" in sentence
+
+
+async def test_a_removed_profile_leaves_nothing(database: Database, detector: Detector) -> None:
+    await fill(database, "acme-eu", dropped=4, left=0.3)
+    await detector.run_once()
+    await ProfileStore(database).remove(["acme-eu"])
+    for table in ("drop_episode", "drop_verdict"):
+        assert await database.fetchval(f"SELECT count(*) FROM {table}") == 0
+
+
+async def test_a_choice_of_sensitivity_judges_again(database: Database, detector: Detector, collector: Program) -> None:
+    await fill(database, "acme-eu")
+    await detector.run_once()
+
+    async def chosen() -> Any:
+        assert await detector.run_once() == 1
+        return await database.fetchval("SELECT sensitivity FROM drop_verdict")
+
+    assert (await collector("alerts", "sensitivity", "low", "--client", "acme")).code == 0
+    assert await chosen() == "low"
+    assert (await collector("alerts", "sensitivity", "high", "--profile", "acme-eu")).code == 0
+    assert await chosen() == "high"
+    assert (await collector("alerts", "sensitivity", "default", "--profile", "acme-eu")).code == 0
+    assert await chosen() == "low"
+    for arguments, code in ((("low", "--client", "nobody"), 1), (("low",), 2), (("loud", "--client", "acme"), 2)):
+        ended = await collector("alerts", "sensitivity", *arguments)
+        assert (ended.code, ended.out) == (code, "")
+
+
+async def test_a_backtest_tells_what_would_have_been_told(database: Database, collector: Program) -> None:
+    await fill(database, "acme-eu", dropped=20, left=0.3)
+    await fill(database, "other", client="b")
+    replayed = msgspec.json.decode((await collector("alerts", "backtest", "--json")).out)
+    assert {each["profile"] for each in replayed["episodes"]} == {"acme-eu"}
+    first = next(each for each in replayed["episodes"] if each["metric"] == "engagement")
+    assert set(first) == {
+        *("profile", "client", "metric", "first_day", "detected_day", "last_day"),
+        *("observed", "expected", "expected_low", "score", "sentence"),
+    }
+    dropped = SETTLED - timedelta(days=19)
+    assert first["first_day"] == str(dropped)
+    assert str(dropped) <= first["detected_day"] <= str(dropped + timedelta(days=2))
+    assert replayed["rates"]["alarms"] == 1
+    later = ("--since", str(SETTLED - timedelta(days=10)))
+    assert msgspec.json.decode((await collector("alerts", "backtest", "--json", *later)).out)["episodes"] == []
+    assert msgspec.json.decode((await collector("alerts", "backtest", "--json", "--client", "b")).out)["episodes"] == []
+    told = await collector("alerts", "backtest", "--sensitivity", "low")
+    assert "Engagement of acme-eu" in told.out
+    assert "1 alarms in " in told.out
+    for wrong, code in ((("--client", "nobody"), 1), (("--since", "yesterday"), 2), (("--sensitivity", "loud"), 2)):
+        ended = await collector("alerts", "backtest", *wrong)
+        assert (ended.code, ended.out) == (code, "")
+        assert "Traceback" not in ended.err
+
+
+async def test_a_backtest_reads_days_as_they_were_known(database: Database, collector: Program) -> None:
+    await fill(database, "acme-eu")
+    # The days settled low, and were corrected long after.
+    await database.execute(
+        "INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, engagement, impression, save) "
+        "SELECT profile_id, day, r, day + CASE WHEN r = 1 THEN 2 ELSE 40 END, "
+        "engagement / (CASE r WHEN 1 THEN 5 ELSE 1 END), impression, save "
+        "FROM daily_metric, generate_series(1, 2) r WHERE day BETWEEN $1 AND $2",
+        SETTLED - timedelta(days=60),
+        SETTLED - timedelta(days=50),
+    )
+    replayed = msgspec.json.decode((await collector("alerts", "backtest", "--json")).out)
+    [engagement] = [each for each in replayed["episodes"] if each["metric"] == "engagement"]
+    assert engagement["first_day"] == str(SETTLED - timedelta(days=60))
+
+
+async def test_a_backtest_of_nothing_says_so(collector: Program, database: Database) -> None:
+    assert await database.fetchval("SELECT count(*) FROM profile") == 0
+    assert "0 alarms in 0 client-years" in (await collector("alerts", "backtest")).out
+
+
+async def test_what_is_said_of_a_profile_does_not_depend_on_its_company(database: Database, detector: Detector) -> None:
+    await fill(database, "acme-eu", dropped=4, left=0.3)
+    await detector.run_once()
+    alone = await database.fetch("SELECT metric, detected_day, closed_on, sentence FROM engagement_drop ORDER BY 1, 2")
+    await fill(database, "ahead")
+    await database.execute("UPDATE profile SET settled_through = settled_through + 30 WHERE name = 'ahead'")
+    await database.execute("UPDATE drop_verdict SET settled_through = NULL")
+    await detector.run_once()
+    again = await database.fetch(
+        "SELECT metric, detected_day, closed_on, sentence FROM engagement_drop WHERE profile = 'acme-eu' ORDER BY 1, 2"
+    )
+    assert again == alone
+
+
+async def test_the_fleets_part_is_done_again_after_an_outage(
+    database: Database, detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12):
+        await fill(database, f"p{number}", dropped=4, left=0.3)
+    with monkeypatch.context() as patched:
+        patched.setattr(DropStore, "judged", AsyncMock(side_effect=DatabaseUnavailableError("away")))
+        with pytest.raises(DatabaseUnavailableError):
+            await detector.run_once()
+    assert await detector.run_once() == 0
+    assert await database.fetchval("SELECT bool_and(inhibited) FROM engagement_drop")
