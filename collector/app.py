@@ -50,6 +50,7 @@ _EXPORT_SECONDS = 5.0
 _BACKLOG_SECONDS = 15.0
 _EXPIRY_SECONDS = 3600.0
 _QUEUE_SECONDS = 15.0
+_HISTORIES = 32
 _DETECT_SECONDS = 10.0
 _RECONCILE_SECONDS = 5.0
 # Servers close connections that idle longer, and a pin sent into a closing one would be unknown.
@@ -227,7 +228,9 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
             client = await resources.enter_async_context(
                 open_ayrshare(settings, connections=settings.pin_concurrency, idle_seconds=_PIN_IDLE_SECONDS)
             )
-            loops += _publishing(settings, database, client, shared, hooks, heartbeats)
+            # Slow histories must not use up the connections, and with them the time, of pins.
+            histories = await resources.enter_async_context(open_ayrshare(settings, connections=_HISTORIES))
+            loops += _publishing(settings, database, (client, histories), shared, hooks, heartbeats)
         if Role.EXPORTER in settings.roles:
             exporter = Exporter(fleet, DropStore(database))
             loops.append(partial(every, _EXPORT_SECONDS, "exporter", exporter.refresh, heartbeats))
@@ -250,14 +253,14 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
 def _publishing(
     settings: Settings,
     database: Database,
-    client: AyrshareClient,
+    clients: tuple[AyrshareClient, AyrshareClient],
     shared: Shared,
     hooks: Hooks,
     heartbeats: Heartbeats,
 ) -> list[Callable[[], Coroutine[Any, Any, None]]]:
     """Return the loops of the role ``publisher``."""
-    publisher = _make_publisher(settings, database, client, shared, hooks.published)
-    reconciler = make_reconciler(settings, database, client, shared)
+    publisher = _make_publisher(settings, database, clients[0], shared, hooks.published)
+    reconciler = make_reconciler(settings, database, clients[1], shared)
     return [
         partial(publisher.run, heartbeats),
         partial(

@@ -17,13 +17,14 @@ CREATE TABLE pin (
     client_ref      text NOT NULL,
     token           uuid NOT NULL DEFAULT gen_random_uuid(),
     created_at      timestamptz NOT NULL DEFAULT now(),
-    publish_at      timestamptz NOT NULL DEFAULT now(),
+    publish_at      timestamptz NOT NULL DEFAULT now()
+                    CHECK (publish_at BETWEEN '2000-01-01 00:00+00' AND '2100-01-01 00:00+00'),
     description     text NOT NULL DEFAULT '',
     title           text,
     link            text,
     board_id        text,
-    media_urls      text[] NOT NULL,
-    alt_texts       text[] NOT NULL DEFAULT '{}',
+    media_urls      text[] NOT NULL CHECK (array_position(media_urls, NULL) IS NULL),
+    alt_texts       text[] NOT NULL DEFAULT '{}' CHECK (array_position(alt_texts, NULL) IS NULL),
     carousel        jsonb,
     thumbnail_url   text,
     note            text,
@@ -104,7 +105,7 @@ CREATE INDEX pin_lane_due_at_idx ON pin_lane (due_at) WHERE due_at IS NOT NULL A
 COMMENT ON TABLE pin_lane IS 'One row a profile that ever had a pin: when it may send the next one, and why not now';
 COMMENT ON COLUMN pin_lane.due_at IS 'When there is something to do; NULL when nothing is queued, or the profile cannot publish';
 COMMENT ON COLUMN pin_lane.not_before IS 'End of the gap after the last pin, of a backoff, or of a cool-down';
-COMMENT ON COLUMN pin_lane.paused_reason IS 'The profile''s state, or spam_block; NULL while pins go out';
+COMMENT ON COLUMN pin_lane.paused_reason IS 'The profile''s state, spam_block or not_allowed; NULL while pins go out';
 
 CREATE TABLE pin_arrival (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -167,7 +168,7 @@ RETURN CASE
     WHEN char_length(url) > 2048 THEN format('%s has %s characters; at most 2048 are taken', what, char_length(url))
     WHEN url = '' THEN format('%s is empty', what)
     WHEN url !~ '^https://' THEN format('%s does not begin with https://: %s', what, left(url, 80))
-    WHEN url !~ '^https://[^/?#[:space:][:cntrl:]]+[^[:space:][:cntrl:]]*$' THEN format('%s is not an address: %s', what, left(url, 80))
+    WHEN url !~ '^https://[A-Za-z0-9._~%-]+(:[0-9]+)?([/?#][^[:space:][:cntrl:]]*)?$' THEN format('%s is not an address: %s', what, left(url, 80))
 END;
 
 CREATE FUNCTION pin_carousel_problem(carousel jsonb, images integer) RETURNS text
@@ -231,7 +232,9 @@ BEGIN
         pin_text_problem('the board_id', board_id, 100),
         pin_text_problem('the note', note, 1000),
         pin_url_problem('the thumbnail_url', thumbnail_url),
-        CASE WHEN publish_at IS NULL OR NOT isfinite(publish_at) THEN 'publish_at is not a time' END,
+        CASE WHEN publish_at IS NULL OR NOT publish_at BETWEEN '2000-01-01 00:00+00' AND '2100-01-01 00:00+00' THEN 'publish_at is not a time between 2000 and 2100' END,
+        CASE WHEN array_ndims(media_urls) > 1 OR array_lower(media_urls, 1) <> 1 THEN 'the media URLs are not a plain list' END,
+        CASE WHEN array_ndims(alt_texts) > 1 OR array_lower(alt_texts, 1) <> 1 OR array_position(alt_texts, NULL) IS NOT NULL THEN 'the alt texts are not a plain list of texts' END,
         CASE WHEN images = 0 THEN 'there is no media URL; a pin needs an image, or a video with its thumbnail' END,
         CASE WHEN images > 5 THEN format('there are %s media URLs; a pin takes one, or 2 to 5 images for a carousel', images) END,
         CASE WHEN cardinality(alt_texts) > images THEN format('there are %s alt texts for %s images', cardinality(alt_texts), images) END,

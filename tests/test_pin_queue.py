@@ -4,13 +4,12 @@ import json
 from pathlib import Path
 
 from collector.embedded import embedded
-from collector.errors import DatabaseUnavailableError
 from collector.migrate import migrate
 from collector.store import pin_queue
 from collector.store.pin import PinStore
 from collector.store.pool import Database, connected, open_database
 from tests.conftest import BINDIR, Ayrshare, register
-from tests.test_publisher import pin, posts, settled, until, working
+from tests.test_publisher import pin, posts, settled, settled_in_spite_of_outages, until, working
 
 FINISHED = """
 INSERT INTO pin (profile_id, client_ref, media_urls, state, attempts, published_at)
@@ -79,13 +78,6 @@ async def test_a_database_that_goes_away_loses_nothing_and_sends_nothing_twice(
         assert await database.fetchval("SELECT count(*) FROM pin WHERE state = 'published'") == 200
     notes = [post["notes"] for post in await posts(ayrshare)]
     assert len(notes) == len(set(notes)) == 200
-
-
-async def settled_in_spite_of_outages(database: Database) -> bool:
-    try:
-        return await settled(database)
-    except DatabaseUnavailableError:
-        return False
 
 
 async def some_posts(ayrshare: Ayrshare, count: int) -> bool:

@@ -58,6 +58,9 @@ OVER = [
     ({"carousel": '[{"title": "a"}, {"title": "b"}]'}, "2 entries for 1 images"),
     ({"media_urls": [URL] * 2, "carousel": '[{"title": "a"}, {"colour": "b"}]'}, "unknown colour"),
     ({"media_urls": [URL] * 2, "carousel": '[{"title": "a"}, {"link": "http://x"}]'}, "https://"),
+    ({"media_urls": [[URL], [URL]]}, "not a plain list"),
+    ({"alt_texts": [None]}, "not a plain list"),
+    ({"media_urls": ["https://[x/v.mp4"], "thumbnail_url": URL}, "not an address"),
     ({"client_ref": ""}, "client_ref is empty"),
     ({"client_ref": "x" * 201}, "201 characters"),
     ({"description": "bell \x07"}, "control characters"),
@@ -122,6 +125,14 @@ async def test_a_bad_pin_is_refused_in_one_line(
     assert (ended.code, ended.out) == (code, "")
     assert message in ended.err
     assert "Traceback" not in ended.err
+    assert await stored(database) == 0
+
+
+@pytest.mark.parametrize("date", ["0044-03-15 BC", "20000-01-01", "infinity"])
+async def test_a_date_that_no_client_could_read_is_refused(collector: Program, database: Database, date: str) -> None:
+    del collector
+    with pytest.raises(asyncpg.InvalidParameterValueError, match="between 2000 and 2100"):
+        await database.fetch(f"SELECT enqueue_pin('acme', 'a', ARRAY['{URL}'], publish_at => '{date}')")
     assert await stored(database) == 0
 
 
@@ -237,6 +248,19 @@ async def test_a_retry_of_an_unknown_pin_asks_history_and_then_the_user(
     row, _ = await PinStore(database).story(1)
     assert row["state"] == PinState.PUBLISHED
     assert row["pin_url"]
+
+
+async def test_a_pin_that_was_given_up_is_looked_for_before_it_is_sent_again(
+    collector: Program, database: Database, ayrshare: Ayrshare
+) -> None:
+    await collector("pins", "add", "acme", "--client-ref", "a", "--media-url", URL)
+    await database.execute("UPDATE pin SET state = 'unknown', attempts = 1, owner = 'x'")
+    await database.execute("INSERT INTO pin_attempt (pin_id, attempt, owner, outcome) VALUES (1, 1, 'x', 'unknown')")
+    assert (await collector("pins", "cancel", "1", "--yes")).out == "pin 1 cancelled; it may be live\n"
+    await publish(ayrshare, await database.fetchval("SELECT token::text || '#1' FROM pin"))
+    found = await collector("pins", "retry", "1", "--yes")
+    assert "nothing was sent" in found.out
+    assert await database.fetchval("SELECT state FROM pin") == "published"
 
 
 async def publish(ayrshare: Ayrshare, notes: str) -> None:

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from collector.ayrshare.client import open_client
 from collector.ayrshare.post import PostAnswer, parse_post
+from collector.errors import DatabaseUnavailableError
 from collector.loops import Breaker, Heartbeats, Pacer
 from collector.models import NewPin, PinContent, PinState, Publication
 from collector.publish import publisher as publisher_module
@@ -171,11 +172,12 @@ async def count_of(database: Database, state: str, count: int) -> bool:
 
 REFUSALS = [
     ({"fault": "post_error", "code": 138, "message": "The image is too small."}, "failed", "refused"),
-    (
-        {"fault": "post_error", "status": 403, "code": 999, "message": "No permission on this board."},
-        "failed",
-        "refused",
-    ),
+    ({"fault": "post_error", "status": 403, "code": 999, "message": "No permission."}, "queued", "not_allowed"),
+    ({"fault": "post_error", "status": 402, "code": 999, "message": "Please pay."}, "queued", "not_allowed"),
+    ({"fault": "post_error", "code": 169, "message": "Not in your plan."}, "queued", "not_allowed"),
+    ({"fault": "post_error", "status": 404, "code": 404, "message": "Not found."}, "unknown", "upstream_error"),
+    ({"fault": "post_error", "status": 409, "code": 409, "message": "Seen before."}, "unknown", "upstream_error"),
+    ({"fault": "post_error", "status": 500, "message": "A block to combat spam."}, "unknown", "spam_block"),
     ({"fault": "post_error", "message": "Busy.", "retry_available": True}, "queued", "retry_available"),
     ({"fault": "rate_limited"}, "queued", "rate_limited"),
     ({"fault": "unauthorized"}, "queued", "unauthorized"),
@@ -427,3 +429,57 @@ async def test_a_lane_without_work_is_left_alone(database: Database, ayrshare: A
     queue = PinQueue(database, owner="me", seconds=60.0)
     assert [claim.pin_id for claim in (await queue.claim(10))[0]] == [2]
     assert await database.fetchval("SELECT count(*) FROM pin_lane WHERE due_at IS NOT NULL") == 0
+
+
+async def test_a_standby_is_an_outage_and_outcomes_wait_for_its_promotion(
+    database: Database, ayrshare: Ayrshare
+) -> None:
+    await register(database, ayrshare, 3)
+    await ayrshare.fault("*", "latency", endpoint="/post", seconds=0.4)
+    await PinStore(database).enqueue_all([(i, pin(f"client-00{i + 1}", "a")) for i in range(3)])
+    name = await database.fetchval("SELECT current_database()")
+    drop = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()"
+    async with working(database, ayrshare):
+        await until(lambda: count_of(database, "sending", 3))
+        try:
+            await database.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+            await database.fetch(drop, name)
+            await until(lambda: sent(ayrshare, 3))
+        finally:
+            async with database.connection() as connection:
+                await connection.execute("SET default_transaction_read_only = off")
+                await connection.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+                await connection.fetch(drop, name)
+        await until(lambda: settled_in_spite_of_outages(database))
+    assert set((await states(database)).values()) == {"published"}
+
+
+async def settled_in_spite_of_outages(database: Database) -> bool:
+    try:
+        return await settled(database)
+    except DatabaseUnavailableError:
+        return False
+
+
+async def test_an_outcome_that_comes_after_a_cancellation_is_not_forgotten(
+    database: Database, ayrshare: Ayrshare
+) -> None:
+    await register(database, ayrshare, 1)
+    await PinStore(database).enqueue(pin("client-001", "a"))
+    queue = PinQueue(database, owner="slow", seconds=60.0)
+    [claim], _ = await queue.claim(1)
+    await database.execute("UPDATE pin SET state = 'cancelled'")
+    live = PostAnswer(Publication("x", "1", "https://pin"), live=True)
+    assert await queue.finish([after_answer(claim, live, POLICY)]) == {claim.pin_id}
+    assert await states(database) == {"a": "published"}
+
+
+async def test_many_pins_for_later_do_not_hold_up_one_that_is_due(database: Database, ayrshare: Ayrshare) -> None:
+    await register(database, ayrshare, 2)
+    await database.execute(
+        "INSERT INTO pin_arrival (profile_id, due_at) "
+        "SELECT 1, now() + interval '1 month' FROM generate_series(1, 12000)"
+    )
+    await PinStore(database).enqueue(pin("client-002", "a"))
+    claims, _ = await PinQueue(database, owner="me", seconds=60.0).claim(10)
+    assert [claim.profile for claim in claims] == ["client-002"]

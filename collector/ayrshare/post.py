@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from collector.ayrshare.refusal import clean, decode, failure, unreadable
+from collector.ayrshare.refusal import clean, decode, failure, may_be_sent_again, unreadable
 from collector.errors import AyrshareError
 from collector.models import PinContent, Publication
 
@@ -68,7 +68,7 @@ def parse_post(http_status: int, body: bytes, *, retry_after: str | None = None)
             return PostAnswer(publication, live=True)
     error = failure(http_status, body, retry_after=retry_after)
     if error is not None:
-        error.retry_available = any(_may_be_sent_again(post) for post in posts)
+        error.retry_available = may_be_sent_again(payload)
         raise error
     if not posts:
         raise unreadable(body, "the answer holds no post", http_status=http_status)
@@ -109,12 +109,6 @@ def _pins(post: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for entry in entries[:_MOST_POSTS] if isinstance(entries, list) else ():
         if isinstance(entry, dict) and entry.get("platform") in {None, "pinterest"}:
             yield entry
-
-
-def _may_be_sent_again(post: dict[str, Any]) -> bool:
-    errors = post.get("errors")
-    candidates = [post, *(errors[:_MOST_POSTS] if isinstance(errors, list) else [])]
-    return any(isinstance(each, dict) and each.get("retryAvailable") is True for each in candidates)
 
 
 def _text(holder: dict[str, Any], key: str) -> str | None:

@@ -144,6 +144,11 @@ def _judge(http_status: int, payload: object) -> tuple[Outcome, dict[str, Any]]:
     return Outcome.UPSTREAM_ERROR, spoken
 
 
+def may_be_sent_again(payload: object) -> bool:
+    """Tell whether a refusal says so, wherever the five shapes put it."""
+    return any(each.get("retryAvailable") is True for each in _complaints(payload))
+
+
 def _complaints(payload: object) -> Iterator[dict[str, Any]]:
     """Yield the objects that carry an error's words or code, outermost first, wherever the five shapes put them."""
     queue = deque([payload])

@@ -81,7 +81,7 @@ def _json(text: str | None) -> str | None:
     if text is not None:
         try:
             msgspec.json.decode(text)
-        except (msgspec.DecodeError, UnicodeEncodeError) as error:
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
             raise PinError(f"--carousel is not JSON: {error}; nothing was queued") from None
     return text
 
@@ -186,17 +186,22 @@ def cancel(pin_id: int, *, yes: bool) -> None:
 @pins.command()
 @click.argument("pin_id", metavar="ID", type=int)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def retry(pin_id: int, *, yes: bool) -> None:
+@click.option("--without-history", is_flag=True, help="Do not look for it first, where the history cannot be read.")
+def retry(pin_id: int, *, yes: bool, without_history: bool) -> None:
     """Send a failed, cancelled or unknown pin again, at once.
 
     Of an unknown one Ayrshare's history is asked first. If the pin is there, that is recorded and nothing is sent.
     """
-    state, attempts, found = execute(_look_first(pin_id))
+    state, attempts, found = execute(_look_first(pin_id, without_history=without_history))
     if found is not None and found.state is not PinState.UNKNOWN:
         click.echo(f"pin {pin_id} is in Ayrshare's history: {found.state.value}; nothing was sent")
         return
     if found is not None and not found.counts:
         raise PinError(f"pin {pin_id}: {found.seen}; nothing was sent")
+    if without_history and not yes:
+        click.confirm(
+            f"Nobody has looked whether pin {pin_id} is live. Sent twice it is live twice. Send it?", abort=True
+        )
     if found is not None and not yes:
         click.confirm(f"Pin {pin_id} is not in Ayrshare's history. Sent twice it is live twice. Send it?", abort=True)
 
@@ -209,8 +214,8 @@ def retry(pin_id: int, *, yes: bool) -> None:
     click.echo(f"pin {pin_id} queued again")
 
 
-async def _look_first(pin_id: int) -> tuple[PinState, int, PinLook | None]:
-    """Return the pin's state and attempts, and what a look into the history said of an unknown one."""
+async def _look_first(pin_id: int, *, without_history: bool) -> tuple[PinState, int, PinLook | None]:
+    """Return the pin's state and attempts, and what a look into the history said of attempts without a known end."""
     settings = settings_for_command()
     async with open_storage(settings) as database:
         row, _ = await PinStore(database).story(pin_id)
@@ -218,8 +223,9 @@ async def _look_first(pin_id: int) -> tuple[PinState, int, PinLook | None]:
         if state not in _RETRIED:
             raise PinError(f"pin {pin_id} is {state.value}; only a failed, cancelled or unknown one can be sent again")
         looks = LookStore(database)
-        group = await looks.of_pin(pin_id) if state is PinState.UNKNOWN else None
-        if group is None:
+        # Also of one that was given up: it may be live.
+        group = await looks.of_pin(pin_id)
+        if group is None or without_history:
             return state, row["attempts"], None
         async with open_ayrshare(settings_for_command(api_key=True)) as client:
             [look] = await make_reconciler(settings, database, client, share(settings)).look(group)

@@ -4,7 +4,6 @@ Sent twice is published twice, so only a refusal that is certain sends a pin bac
 """
 
 import random
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -23,8 +22,15 @@ _LONGEST_BACKOFF = 300.0
 _LEAST_WAIT = 1.0
 # After so many, "it may be sent again" is not believed any more, and the pins behind it get their turn.
 _MOST_REFUSALS = 8
-# They say that somebody gave up waiting, not that nothing happened.
-_IN_DOUBT = frozenset({408, 425, 499})
+# With Ayrshare's words in them they refuse the pin. A 404, 405 or 409 can be anybody's, and a 408 or 499 says that
+# somebody gave up waiting, not that nothing happened.
+_CERTAIN = frozenset({200, 400, 402, 403, 413, 422})
+# They refuse the profile or the plan rather than the pin: its turn comes again, but not for ever.
+_NOT_ALLOWED = frozenset({402, 403})
+_NOT_ALLOWED_CODES = frozenset({169})
+NOT_ALLOWED = "not_allowed"
+_NOT_ALLOWED_WAIT = 900.0
+_LEAST_RATE_LIMIT_WAIT = 2.0
 # The classes of an error that Ayrshare answered in JSON; all others say nothing of the pin.
 _JUDGED_BY_STATUS = frozenset({Outcome.UPSTREAM_ERROR, Outcome.SUSPENDED})
 _STATES = {
@@ -57,9 +63,21 @@ def after_error(claim: PinClaim, error: AyrshareError, policy: PublishPolicy) ->
     if error.unsent or outcome is Outcome.UNAUTHORIZED:
         return _result(claim, PinState.QUEUED, outcome.value, _backoff(claim.lane_failures), lane_failed=True, **told)
     if outcome is Outcome.RATE_LIMITED:
-        wait = max(_LEAST_WAIT, _RATE_LIMIT_WINDOW if error.retry_after_seconds is None else error.retry_after_seconds)
-        return _result(claim, PinState.QUEUED, outcome.value, wait + _jitter(wait / 10), **told)
-    # A 403 that does not speak of a suspension is about this pin: about its board, for example.
+        # However little the answer asks for: a thousand of them in a day suspend the profile.
+        asked = _RATE_LIMIT_WINDOW if error.retry_after_seconds is None else error.retry_after_seconds
+        wait = min(max(asked, _LEAST_RATE_LIMIT_WAIT) * 2.0 ** min(claim.lane_failures, 10), max(asked, 3600.0))
+        return _result(claim, PinState.QUEUED, outcome.value, wait + _jitter(wait / 10), lane_failed=True, **told)
+    blocked = _is_spam_block(error)
+    if blocked and not _is_refusal(error):
+        return _result(
+            claim,
+            PinState.UNKNOWN,
+            SPAM_BLOCK,
+            policy.spam_cooldown,
+            pause=SPAM_BLOCK,
+            look_seconds=policy.looks[0],
+            **told,
+        )
     if outcome in _STATES and (outcome is not Outcome.SUSPENDED or "suspend" in str(error).lower()):
         return _result(claim, PinState.QUEUED, outcome.value, policy.lane_gap, pause=_STATES[outcome], **told)
     if _is_refusal(error):
@@ -90,19 +108,27 @@ def _is_refusal(error: AyrshareError) -> bool:
     if error.outcome not in _JUDGED_BY_STATUS:
         return False
     status = error.http_status or 0
-    certain = status == HTTPStatus.OK or (400 <= status < 500 and status not in _IN_DOUBT)  # noqa: PLR2004 -- HTTP's
+    certain = status in _CERTAIN
     # Ours is new with every attempt: "used before" means that the call arrived twice, and the first one counts.
     return certain and (error.code is not None or error.excerpt is None) and "idempotency" not in str(error).lower()
 
 
 def _after_refusal(claim: PinClaim, error: AyrshareError, policy: PublishPolicy) -> PinResult:
-    words = str(error).lower()
-    if "spam" in words and ("block" in words or "combat" in words):
+    if _is_spam_block(error):
         return _result(claim, PinState.QUEUED, SPAM_BLOCK, policy.spam_cooldown, pause=SPAM_BLOCK, **_told(error))
+    allowed = error.http_status not in _NOT_ALLOWED and error.code not in _NOT_ALLOWED_CODES
+    if not allowed and claim.refusals + 1 < _MOST_REFUSALS:
+        wait = _NOT_ALLOWED_WAIT * 2.0**claim.refusals
+        return _result(claim, PinState.QUEUED, NOT_ALLOWED, wait, refused=True, pause=NOT_ALLOWED, **_told(error))
     if error.retry_available and claim.refusals + 1 < _MOST_REFUSALS:
         wait = error.retry_after_seconds or _backoff(claim.refusals)
         return _result(claim, PinState.QUEUED, "retry_available", wait, refused=True, **_told(error))
     return _result(claim, PinState.FAILED, "refused", policy.lane_gap, refused=error.retry_available, **_told(error))
+
+
+def _is_spam_block(error: AyrshareError) -> bool:
+    words = str(error).lower()
+    return "spam" in words and ("block" in words or "combat" in words)
 
 
 def _told(error: AyrshareError) -> dict[str, Any]:

@@ -10,6 +10,9 @@ from collector.publish.decision import PublishPolicy
 # The rows' times are Ayrshare's clock, ours is the database's.
 _CLOCK_SKEW = timedelta(minutes=5)
 _STALE_SECONDS = 65.0
+# Lists are cached for about a minute. One without a time of its own is believed when it cannot be older than the call.
+_CACHED = timedelta(seconds=120)
+_PAGE = 100
 
 
 def read_looks(
@@ -22,7 +25,7 @@ def read_looks(
         if found is not None:
             looks.append(_found(pin, found, policy, now))
         elif pin.due:
-            looks.append(_not_found(pin, history, limit=limit, policy=policy))
+            looks.append(_not_found(pin, history, limit=limit, policy=policy, now=now))
     return looks
 
 
@@ -40,7 +43,9 @@ def failed_looks(
 
 def goes_back_far_enough(history: History, since: datetime, *, limit: int) -> bool:
     """Tell whether a post made ``since`` then would have to be in the list."""
-    return history.rows < limit or (history.oldest is not None and history.oldest < since - _CLOCK_SKEW)
+    # A server may have a page smaller than what was asked for, so a long list has to show how far it goes.
+    short = history.rows < min(limit, _PAGE)
+    return short or (history.oldest is not None and history.oldest < since - _CLOCK_SKEW)
 
 
 def _best(pin: UnknownPin, history: History) -> tuple[int, PostedPin] | None:
@@ -59,7 +64,8 @@ def _rows_of(pin: UnknownPin, history: History) -> Iterator[tuple[int, PostedPin
     for row in history.pins:
         token, _, number = row.notes.partition("#")
         if token == pin.token:
-            yield int(number) if number.isdecimal() else pin.attempt, row
+            known = number.isdecimal() and len(number) < 6 and 1 <= int(number) <= pin.attempt  # noqa: PLR2004 -- no attempt has more digits
+            yield int(number) if known else pin.attempt, row
 
 
 def _found(pin: UnknownPin, found: tuple[int, PostedPin], policy: PublishPolicy, now: datetime) -> PinLook:
@@ -79,8 +85,10 @@ def _found(pin: UnknownPin, found: tuple[int, PostedPin], policy: PublishPolicy,
     )
 
 
-def _not_found(pin: UnknownPin, history: History, *, limit: int, policy: PublishPolicy) -> PinLook:
-    if history.as_of is not None and history.as_of < pin.last_sent_at:
+def _not_found(pin: UnknownPin, history: History, *, limit: int, policy: PublishPolicy, now: datetime) -> PinLook:
+    # An empty history comes without a time, as an error, and nobody caches errors.
+    made_at = history.as_of or (now - _CACHED if history.rows else now)
+    if made_at < pin.last_sent_at:
         return _undecided(pin, "the history is a copy from before the attempt", _STALE_SECONDS)
     if not goes_back_far_enough(history, pin.first_sent_at, limit=limit):
         return _undecided(pin, "the history does not go back to the attempt", policy.looks[-1])

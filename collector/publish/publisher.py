@@ -160,6 +160,10 @@ class Publisher:
                 await self._database.listen(CHANNEL, self._wake.set)
             except DatabaseUnavailableError:
                 failures += 1
+            except Exception:
+                # Without notifications pins are found a second later; nothing else may end for that.
+                failures += 1
+                log.exception("waiting for notifications failed; trying again")
             await asyncio.sleep(0.5 + backoff(failures + 1, base=0.5, cap=15.0))
 
     async def _wind_down(self) -> None:

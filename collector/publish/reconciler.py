@@ -8,7 +8,7 @@ import structlog
 
 from collector.ayrshare.client import AyrshareClient
 from collector.crypto import KeyDecryptionError, KeyRing
-from collector.errors import AyrshareError
+from collector.errors import AyrshareError, DatabaseUnavailableError
 from collector.loops import Breaker, Pacer
 from collector.models import History, Outcome, PinLook, PinResult, PinState
 from collector.publish.decision import PublishPolicy
@@ -53,8 +53,11 @@ class Reconciler:
         """Call pins unknown whose lease ran out, and do the looks that are due."""
         await self._expire()
         permits = self._pacer.take(self._breaker.allows(_BATCH), urgent=True)
-        groups = await self._looks.claim(permits, seconds=self._hold) if permits else []
-        self._pacer.give_back(permits - len(groups))
+        groups: list[UnknownPins] = []
+        try:
+            groups = await self._looks.claim(permits, seconds=self._hold) if permits else []
+        finally:
+            self._pacer.give_back(permits - len(groups))
         self._breaker.started(len(groups))
         async with asyncio.TaskGroup() as tasks:
             for group in groups:
@@ -70,6 +73,7 @@ class Reconciler:
             history, limit = History((), rows=0, oldest=None, as_of=None), _LIMITS[0]
             for limit in _LIMITS:
                 history = await self._client.history(key, days=days, limit=limit)
+                self._breaker.note(Outcome.OK, 200)
                 if goes_back_far_enough(history, since, limit=limit):
                     break
         except KeyDecryptionError as error:
@@ -82,10 +86,15 @@ class Reconciler:
         return read_looks(group.pins, history, limit=limit, policy=self._policy, now=now)
 
     async def _reconcile(self, group: UnknownPins) -> None:
-        looks = await self.look(group)
-        if not looks:
+        try:
+            looks = await self.look(group)
+            states = await self._looks.record(looks) if looks else {}
+        except DatabaseUnavailableError:
+            raise
+        except Exception:
+            # A defect that one profile's history brings out must not keep the others from being looked for.
+            log.exception("looking for unknown pins failed unexpectedly", profile=group.profile)
             return
-        states = await self._looks.record(looks)
         for look in looks:
             if look.pin_id in states:
                 _report(group.profile, look)

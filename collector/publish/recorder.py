@@ -58,7 +58,7 @@ class Recorder:
         while True:
             try:
                 await self._write(batch)
-            except (DatabaseUnavailableError, asyncpg.DeadlockDetectedError) as error:
+            except (DatabaseUnavailableError, asyncpg.PostgresError) as error:
                 failures += 1
                 DATABASE_UP.set(0)
                 if failures == 1:
@@ -74,9 +74,7 @@ class Recorder:
     async def _write(self, batch: list[PinResult]) -> None:
         try:
             recorded = await self._queue.finish(batch)
-        except asyncpg.DeadlockDetectedError:
-            raise
-        except (asyncpg.PostgresError, ValueError) as error:
+        except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, ValueError) as error:
             if len(batch) > 1:
                 for result in batch:
                     await self._write([result])

@@ -143,7 +143,13 @@ WHERE paused_reason IS NOT NULL
   AND EXISTS (SELECT FROM pin WHERE profile_id = l.profile_id AND state = 'queued')
 GROUP BY paused_reason
 """
-_UNRESOLVED = "SELECT count(*) FROM pin WHERE state = 'unknown' AND next_look_at IS NULL"
+# A history that cannot be read for hours tells nothing either.
+_UNRESOLVED = """
+SELECT count(*)
+FROM pin
+WHERE state = 'unknown'
+  AND (next_look_at IS NULL OR state_since < now() - interval '2 hours')
+"""
 _OLDEST_DUE = """
 SELECT coalesce(extract(epoch FROM now() - min(publish_at)), 0)::double precision
 FROM pin p
@@ -189,7 +195,7 @@ class PinStore:
         refuse_unsendable(pin)
         try:
             row = await self._database.fetchrow(_ENQUEUE, *_arguments(pin))
-        except asyncpg.InvalidParameterValueError as error:
+        except asyncpg.DataError as error:
             raise PinError(f"{error}; nothing was queued") from None
         return Enqueued(row["id"], row["created"]) if row is not None else Enqueued(0, created=False)
 
@@ -216,6 +222,8 @@ class PinStore:
         self, *, state: PinState | None, profile: str | None, client: str | None, limit: int
     ) -> list[asyncpg.Record]:
         """Return pins, newest first."""
+        if any(name is not None and _UNSENDABLE.search(name) for name in (profile, client)):
+            return []
         return await self._database.fetch(_LIST, state, profile, client, limit)
 
     async def story(self, pin_id: int) -> tuple[asyncpg.Record, list[asyncpg.Record]]:

@@ -48,7 +48,7 @@ CROSS JOIN LATERAL (
       AND (outcome = 'unknown' OR outcome IS NULL)
 ) a
 WHERE p.id = $1
-  AND p.state = 'unknown'
+  AND a.first_at IS NOT NULL
 """
 
 _RECORD = """
@@ -73,7 +73,7 @@ changed AS (
     FROM look r
     WHERE p.id = r.pin
       AND p.attempts = r.attempt
-      AND p.state = 'unknown'
+      AND (p.state = 'unknown' OR (p.state IN ('cancelled', 'failed') AND r.state = 'published'))
     RETURNING p.id, p.profile_id, p.publish_at, r.*
 ),
 returned AS (
@@ -116,7 +116,7 @@ class LookStore:
         return _grouped(await self._database.fetch(_CLAIM, limit, seconds))
 
     async def of_pin(self, pin_id: int) -> UnknownPins | None:
-        """Return one pin to look for now, without a claim; None when it is not unknown."""
+        """Return one pin to look for now, without a claim; None when every attempt at it has a known end."""
         found = _grouped(await self._database.fetch(_OF_PIN, pin_id))
         return found[0] if found else None
 

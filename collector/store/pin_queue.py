@@ -13,22 +13,26 @@ from collector.store.pool import Database
 
 CHANNEL = "collector_pin"
 
+_ARRIVALS = 5000
 _PROFILE_STATES = frozenset(ProfileState)
 
 _ABSORB = """
 WITH arrived AS (
     DELETE FROM pin_arrival
-    WHERE id IN (SELECT id FROM pin_arrival ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED)
+    WHERE id IN (SELECT id FROM pin_arrival ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
     RETURNING profile_id, due_at
+),
+laned AS (
+    INSERT INTO pin_lane AS l (profile_id, due_at)
+    SELECT a.profile_id, min(a.due_at)
+    FROM arrived a
+    JOIN profile p ON p.id = a.profile_id
+    GROUP BY a.profile_id
+    ORDER BY a.profile_id
+    ON CONFLICT (profile_id) DO UPDATE
+    SET due_at = least(l.due_at, greatest(excluded.due_at, l.not_before))
 )
-INSERT INTO pin_lane AS l (profile_id, due_at)
-SELECT a.profile_id, min(a.due_at)
-FROM arrived a
-JOIN profile p ON p.id = a.profile_id
-GROUP BY a.profile_id
-ORDER BY a.profile_id
-ON CONFLICT (profile_id) DO UPDATE
-SET due_at = least(l.due_at, greatest(excluded.due_at, l.not_before))
+SELECT count(*) FROM arrived
 """
 
 _LOCK_DUE = """
@@ -114,7 +118,7 @@ FOR NO KEY UPDATE
 """
 
 # An attempt has one outcome. Its lease may have run out meanwhile and left the pin unknown: then what its owner found
-# out is news. Anything else that happened to the pin since wins.
+# out is news, and that it is live is news whatever somebody made of the pin since.
 _FINISH = """
 WITH result AS MATERIALIZED (
     SELECT *
@@ -145,7 +149,11 @@ finished AS (
     WHERE p.id = r.pin
       AND p.attempts = r.attempt
       AND p.owner = r.owner
-      AND (p.state = 'sending' OR (p.state = 'unknown' AND r.state <> 'unknown'))
+      AND (
+          p.state = 'sending'
+          OR (p.state = 'unknown' AND r.state <> 'unknown')
+          OR (p.state IN ('queued', 'cancelled') AND r.state = 'published')
+      )
     RETURNING p.id, p.profile_id, r.*
 ),
 attempted AS (
@@ -232,7 +240,8 @@ class PinQueue:
 
     async def claim(self, limit: int) -> tuple[list[PinClaim], bool]:
         """Claim the heads of up to ``limit`` lanes, those that waited longest first; tell whether more may be due."""
-        await self._database.execute(_ABSORB)
+        while await self._database.fetchval(_ABSORB, _ARRIVALS) == _ARRIVALS:
+            pass
         async with self._database.transaction() as connection:
             lanes = [row["profile_id"] for row in await connection.fetch(_LOCK_DUE, limit)]
             rows = await connection.fetch(_CLAIM, lanes, self._owner, self._seconds) if lanes else []

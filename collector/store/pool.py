@@ -15,6 +15,7 @@ _OUTAGE = (
     OSError,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, until it is promoted
     asyncpg.InternalClientError,  # a connection that the server ended just as it was to be used
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,

@@ -158,6 +158,8 @@ _REMOVE_DATA = tuple(
     )
 )
 _REMOVE_PINS = "DELETE FROM pin WHERE profile_id IN (SELECT id FROM profile WHERE name = ANY ($1::text[]))"
+# Or a pin could be queued between looking and deleting.
+_LOCK_NAMED = "SELECT FROM profile WHERE name = ANY ($1::text[]) ORDER BY id FOR UPDATE"
 _OPEN_PINS = """
 SELECT f.name, count(*) AS pins
 FROM pin p
@@ -261,6 +263,7 @@ class ProfileStore:
         """
         await self.named(names)
         async with self._database.transaction() as connection:
+            await connection.execute(_LOCK_NAMED, names)
             open_pins = await connection.fetch(_OPEN_PINS, names)
             if open_pins:
                 listed = ", ".join(f"{row['name']} has {row['pins']}" for row in open_pins)
