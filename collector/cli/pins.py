@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TextIO
+from typing import Any, TextIO
 
 import click
 import msgspec
@@ -137,10 +137,10 @@ def list_(*, state: str | None, profile: str | None, client: str | None, limit: 
     click.echo(f"{len(rows)} pins" + (f"; --limit shows more than {limit}" if len(rows) == limit else ""))
 
 
-def _cells(row: dict[str, object]) -> tuple[str, ...]:
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     what = row["pin_url"] or row["last_error"] or ""
     shown = [str(row[name]) for name in ("id", "profile", "client_ref", "state")]
-    return (*shown, ago(row["publish_at"]), str(row["attempts"]), str(what)[:100])  # type: ignore[arg-type]  # a column
+    return (*shown, ago(row["publish_at"]), str(row["attempts"]), str(what)[:100])
 
 
 @pins.command()

@@ -9,8 +9,20 @@ import msgspec
 from collector.models import PinLook, PinState, UnknownPin
 from collector.store.pool import Database
 
+# The attempts of a pin whose end nobody knows.
+_OPEN_ATTEMPTS = """
+FROM pin p
+JOIN profile f ON f.id = p.profile_id
+CROSS JOIN LATERAL (
+    SELECT min(started_at) AS first_at, max(started_at) AS last_at
+    FROM pin_attempt
+    WHERE pin_id = p.id
+      AND (outcome = 'unknown' OR outcome IS NULL)
+) a
+"""
+
 # Moving next_look_at is the claim: a process that dies with it only makes the look later.
-_CLAIM = """
+_CLAIM = f"""
 WITH held AS (
     UPDATE pin AS p
     SET next_look_at = now() + $2 * interval '1 second'
@@ -23,30 +35,16 @@ WITH held AS (
 )
 SELECT p.profile_id, f.name, f.key_ciphertext, p.id, p.attempts, p.token::text, p.looks, a.first_at, a.last_at,
        p.id IN (SELECT id FROM held) AS due
-FROM pin p
-JOIN profile f ON f.id = p.profile_id
-CROSS JOIN LATERAL (
-    SELECT min(started_at) AS first_at, max(started_at) AS last_at
-    FROM pin_attempt
-    WHERE pin_id = p.id
-      AND (outcome = 'unknown' OR outcome IS NULL)
-) a
+{_OPEN_ATTEMPTS}
 WHERE p.profile_id IN (SELECT profile_id FROM held)
   AND p.state = 'unknown'
 ORDER BY p.profile_id, p.id
 """
 
-_OF_PIN = """
+_OF_PIN = f"""
 SELECT p.profile_id, f.name, f.key_ciphertext, p.id, p.attempts, p.token::text, p.looks, a.first_at, a.last_at,
        true AS due
-FROM pin p
-JOIN profile f ON f.id = p.profile_id
-CROSS JOIN LATERAL (
-    SELECT min(started_at) AS first_at, max(started_at) AS last_at
-    FROM pin_attempt
-    WHERE pin_id = p.id
-      AND (outcome = 'unknown' OR outcome IS NULL)
-) a
+{_OPEN_ATTEMPTS}
 WHERE p.id = $1
   AND a.first_at IS NOT NULL
 """
