@@ -483,3 +483,26 @@ async def test_many_pins_for_later_do_not_hold_up_one_that_is_due(database: Data
     await PinStore(database).enqueue(pin("client-002", "a"))
     claims, _ = await PinQueue(database, owner="me", seconds=60.0).claim(10)
     assert [claim.profile for claim in claims] == ["client-002"]
+
+
+async def test_a_claim_that_was_not_confirmed_is_given_back(
+    database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await register(database, ayrshare, 3)
+    await PinStore(database).enqueue_all([(i, pin(f"client-00{i + 1}", "a")) for i in range(3)])
+    claim = PinQueue.claim
+    lost: list[int] = []
+
+    async def unconfirmed(queue: PinQueue, limit: int) -> Any:
+        answer = await claim(queue, limit)
+        if not lost:
+            lost.extend(each.pin_id for each in answer[0])
+            raise DatabaseUnavailableError("the connection broke after the commit")
+        return answer
+
+    monkeypatch.setattr(PinQueue, "claim", unconfirmed)
+    async with working(database, ayrshare):
+        await until(lambda: settled(database))
+    assert len(lost) == 3
+    assert set((await states(database)).values()) == {"published"}
+    assert len(await posts(ayrshare)) == 3

@@ -64,6 +64,9 @@ class Publisher:
         self._on_result = on_result
         self._wake = asyncio.Event()
         self._calls: set[asyncio.Task[None]] = set()
+        # Pins whose call was begun here and whose outcome is not recorded; whether a claim was made and not heard of.
+        self._started: set[int] = set()
+        self._claim_in_doubt = False
         self._rest_seconds = 0.0
 
     async def run(self, heartbeats: Heartbeats) -> None:
@@ -100,19 +103,41 @@ class Publisher:
 
     async def _start(self, permits: int) -> None:
         """Claim up to ``permits`` pins and begin their calls."""
+        await self._return_strays()
         claimed_at = time.monotonic()
         claims: list[PinClaim] = []
+        self._claim_in_doubt = True
         try:
             claims, more = await self._queue.claim(permits)
         finally:
             self._pacer.give_back(permits - len(claims))
+        self._claim_in_doubt = False
         self._breaker.started(len(claims))
         for claim in claims:
+            self._started.add(claim.pin_id)
             task = asyncio.create_task(self._publish(claim, claimed_at), name=f"pin {claim.pin_id}")
             self._calls.add(task)
             task.add_done_callback(self._ended)
         if more:
             self._rest_seconds = 0.0
+
+    async def _return_strays(self) -> None:
+        """Give back pins of a claim that was committed although its answer was lost; they were certainly not sent."""
+        if self._claim_in_doubt:
+            results = [
+                PinResult(
+                    pin_id=pin_id,
+                    profile_id=profile_id,
+                    attempt=attempt,
+                    owner=owner,
+                    state=PinState.QUEUED,
+                    reason="claim_lost",
+                    detail="not sent: the database did not confirm the claim",
+                )
+                for pin_id, profile_id, attempt, owner in await self._queue.stray(self._started)
+            ]
+            if results:
+                await self._queue.finish(results)
 
     async def _rest(self) -> None:
         """Wait until somebody queues a pin or a call ends; at the latest until the next look."""
@@ -137,6 +162,7 @@ class Publisher:
                 log.exception("publishing a pin failed unexpectedly", pin=claim.pin_id, profile=claim.profile)
                 result = self._sender.unexpected(claim, error)
             await self._recorder.record(result)
+        self._started.discard(claim.pin_id)
         self._report(claim, result)
 
     def _report(self, claim: PinClaim, result: PinResult) -> None:

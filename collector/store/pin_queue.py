@@ -4,7 +4,7 @@ Lanes are locked before pins, and in the order of ``profile_id``, so that worker
 a lane is read by a statement that starts after its lock is held: else a pin queued in between would be overlooked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import asyncpg
 
@@ -221,6 +221,14 @@ SET rate_limited_on = (now() AT TIME ZONE 'UTC')::date,
 WHERE id = $1
 """
 
+_STRAY = """
+SELECT id, profile_id, attempts, owner
+FROM pin
+WHERE state = 'sending'
+  AND owner = $1
+  AND id <> ALL ($2::bigint[])
+"""
+
 _EXPIRED = """
 SELECT id, profile_id, attempts, owner
 FROM pin
@@ -262,6 +270,10 @@ class PinQueue:
     async def note_rate_limited(self, profile_id: int) -> None:
         """Count an answer of 429."""
         await self._database.execute(_NOTE_RATE_LIMITED, profile_id)
+
+    async def stray(self, started: Collection[int]) -> list[tuple[int, int, int, str]]:
+        """Return what :meth:`expired` does, of pins of this worker that are none of those that it ``started``."""
+        return [tuple(row) for row in await self._database.fetch(_STRAY, self._owner, list(started))]
 
     async def expired(self) -> list[tuple[int, int, int, str]]:
         """Return (pin, profile, attempt, owner) of calls whose worker has not been heard of since its lease ran out."""
