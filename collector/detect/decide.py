@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collector.detect.baseline import WINDOWS, Baseline
 from collector.detect.model import Flags, Floats, Indices
+from collector.detect.noise import WINDOWS, Noise
 
 # Events that a window must expect before its sum is judged; the week has to do where days are small.
 _LEAST_EXPECTED = np.array([[50.0], [50.0], [40.0], [25.0]])
@@ -45,10 +45,13 @@ class Window:
         return self.held / self.expected - 1
 
 
-def look(counts: Floats, means: Floats, baseline: Baseline, allowance: float) -> Window:
-    """Sum the last seven days (7, n); days without a number are left out of both sums."""
+def look(counts: Floats, means: Floats, noise: Noise, learned: Floats, allowance: float) -> Window:
+    """Sum the last seven days (7, n); days without a number are left out of both sums.
+
+    ``learned`` (n) is how many days the means were learned from, ``allowance`` a relative variance to be added.
+    """
     known = ~np.isnan(counts)
-    deviation = np.sqrt(means + baseline.spread * means**2)
+    deviation = noise.deviations(means)
     held = np.clip(counts, means - _LOWER_BOUND * deviation, means + _UPPER_BOUND * deviation)
     sums = [_sums(np.where(known, values, 0.0)) for values in (counts, means, held)]
     number = _sums(known.astype(float))
@@ -56,7 +59,7 @@ def look(counts: Floats, means: Floats, baseline: Baseline, allowance: float) ->
     # Where one day has most of the sum, the sum is as noisy as that day: Var = spread * sum of squares.
     squares = _sums(np.where(known, means**2, 0.0))
     uneven = np.clip(WINDOWS[:, None] * squares / expected**2, 1.0, 7.0)
-    spread = baseline.window_spread * (1 + _YOUNG_DAYS / np.maximum(baseline.learned, 1.0))
+    spread = noise.window_spread * (1 + _YOUNG_DAYS / np.maximum(learned, 1.0))
     return Window(
         counts=counts,
         means=means,

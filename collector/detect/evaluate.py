@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from collector.detect.ledger import Opening
 from collector.detect.model import METRICS, Episode, Floats, History, Sensitivity
-from collector.detect.watch import Opening, Watch, watch
+from collector.detect.watch import Watch, watch
 
 BATCH = 500
 Kind = TypeVar("Kind", bound=np.generic)
@@ -54,7 +55,7 @@ def _batch(
 ) -> History:
     profiles, metrics, days = counts.shape
     flat = np.ascontiguousarray(counts.reshape(profiles * metrics, days).T, dtype=np.float64)
-    state = watch(flat, first_day, [preset for preset in presets for _ in range(metrics)], common, metrics)
+    state = watch(flat, first_day, presets, common, metrics)
 
     def shaped(values: npt.NDArray[Any], dtype: type[Kind]) -> npt.NDArray[Kind]:
         return values[days - kept :].T.reshape(profiles, metrics, kept).astype(dtype)
@@ -72,7 +73,7 @@ def _batch(
 
 def _episodes(state: Watch, profiles: int, metrics: int) -> tuple[tuple[Episode, ...], ...]:
     found: list[list[Episode]] = [[] for _ in range(profiles)]
-    for opening in state.openings:
+    for opening in state.ledger.openings:
         profile, metric = divmod(opening.series, metrics)
         found[profile].append(_episode(state, opening, METRICS[metric]))
     return tuple(tuple(episodes) for episodes in found)

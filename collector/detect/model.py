@@ -29,16 +29,16 @@ class Sensitivity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """``threshold`` in standard deviations; ``least_loss`` is the smallest share lost that is worth an alarm."""
+    """``threshold`` in standard deviations, for all metrics together; ``least_loss``, a share, is worth an alarm."""
 
     threshold: float
     least_loss: float
 
 
 PRESETS: Final = {
-    Sensitivity.LOW: Preset(threshold=3.9, least_loss=0.40),
-    Sensitivity.NORMAL: Preset(threshold=3.53, least_loss=0.30),
-    Sensitivity.HIGH: Preset(threshold=3.0, least_loss=0.22),
+    Sensitivity.LOW: Preset(threshold=3.5, least_loss=0.40),
+    Sensitivity.NORMAL: Preset(threshold=3.1, least_loss=0.30),
+    Sensitivity.HIGH: Preset(threshold=2.65, least_loss=0.22),
 }
 
 
@@ -64,12 +64,12 @@ class CloseReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """A drop of one metric of one profile.
+    """A drop of a profile, told of one metric: engagement where all fell together, else the one that fell most.
 
     ``detected_day`` is the newest settled day that the decision needed. ``observed``, ``expected`` and
     ``expected_low`` are means a day over the days from ``first_day`` to ``last_day`` that have a number;
     below ``expected_low`` a mean over the days that decided would have raised the alarm. ``score`` is the largest of
-    the episode, in standard deviations.
+    the episode, in standard deviations, of the metric or of the profile's metrics together.
     ``closed_on`` is None while the drop lasts.
     """
 

@@ -9,7 +9,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from collector.detect.baseline import TRAINING_DAYS, WINDOWS, Baseline
+from collector.detect.baseline import TRAINING_DAYS, Baseline
 from collector.detect.decide import (
     Window,
     band_low,
@@ -22,7 +22,10 @@ from collector.detect.decide import (
     start_of,
     weekdays_of,
 )
+from collector.detect.joint import combine
+from collector.detect.ledger import Ledger
 from collector.detect.model import LONGEST_WINDOW, PRESETS, CloseReason, Flags, Floats, Indices, Sensitivity, Silence
+from collector.detect.noise import WINDOWS, Noise, spread_of
 
 NEW_NORMAL_DAYS = 56
 ENDED_DAYS = 14
@@ -37,27 +40,20 @@ _SHORT_DAYS = 21
 _LEAST_TRAINED = 21
 # From 20 December to 6 January a level may be off by this much (a variance): no year-end is like another.
 _YEAR_END = 0.02
-# By number of judged metrics: the false alarms of a profile are one budget.
-_SPARED = np.array([0.0, 0.5, 0.2, 0.08, 0.0])
+# A metric by itself needs more than all of a profile together: the false alarms of a profile are one budget.
+_ALONE = 0.6
+# A metric that lost this share of what makes a drop has fallen with the others.
+_HELD_SHARE = 0.5
 
-
-@dataclass(slots=True)
-class Opening:
-    """An episode of a series in terms of day indices; ``low`` is the alarm's bound as a share of the expected."""
-
-    series: int
-    first: int
-    detected: int
-    low: float
-    last: int = -1
-    closed: int | None = None
-    reason: CloseReason | None = None
-    score: float = 0.0
+Errors = tuple[Floats, Floats, Floats, Flags]
 
 
 @dataclass(slots=True)
 class Watch:
-    """The state of a walk over ``counts`` (days, n), and what it has found so far, in arrays of the same shape."""
+    """The state of a walk over ``counts`` (days, n), and what it has found so far, in arrays of the same shape.
+
+    ``metrics`` series that follow each other make a profile; ``threshold`` and ``least_loss`` are (profiles).
+    """
 
     counts: Floats
     first_day: date
@@ -70,19 +66,14 @@ class Watch:
     score: Floats = field(init=False)
     firing: Flags = field(init=False)
     silence: Indices = field(init=False)
-    openings: list[Opening] = field(init=False, default_factory=list)
     baseline: Baseline = field(init=False)
+    joint_noise: Noise = field(init=False)
+    ledger: Ledger = field(init=False)
     numbers: Indices = field(init=False)
-    usable: Flags = field(init=False)
     trained: Indices = field(init=False)
     weekdays: Indices = field(init=False)
-    open: dict[int, Opening] = field(init=False, default_factory=dict)
-    is_open: Flags = field(init=False)
-    opened: Indices = field(init=False)
-    detected: Indices = field(init=False)
-    lost: Floats = field(init=False)
     seen: Indices = field(init=False)
-    errors: dict[int, tuple[Floats, Floats, Floats, Flags]] = field(init=False, default_factory=dict)
+    errors: dict[int, tuple[Errors, Errors]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         days, series = self.counts.shape
@@ -90,13 +81,11 @@ class Watch:
         self.firing = np.zeros((days, series), dtype=np.bool_)
         self.silence = np.full((days, series), int(Silence.TOO_LITTLE_HISTORY))
         self.baseline = Baseline.unknown(series)
+        self.joint_noise = Noise.unknown(series // self.metrics)
         self.numbers = np.cumsum(~np.isnan(self.counts), axis=0)
-        self.usable = ~np.isnan(self.counts)
+        self.ledger = Ledger(self.metrics, ~np.isnan(self.counts))
         self.trained = np.full(series, days)
         self.weekdays = weekdays_of(self.first_day.weekday(), days)
-        self.is_open = np.zeros(series, dtype=np.bool_)
-        self.opened, self.detected = np.zeros(series, dtype=np.int64), np.zeros(series, dtype=np.int64)
-        self.lost = np.zeros(series)
         self.seen = np.full(series, -1)
 
     def run(self) -> None:
@@ -113,139 +102,183 @@ class Watch:
         ready = (self.trained == len(self.counts)) & (number >= _LEAST_TRAINED) & (self._age(day) >= TRAINING_DAYS)
         which = np.flatnonzero(ready)
         if len(which):
-            adjusted = self.counts[start : day + 1, which] / np.exp(self.common[start : day + 1, None])
-            self.baseline.train(which, adjusted, self.weekdays[start : day + 1])
+            span = slice(start, day + 1)
+            adjusted = self.counts[span, which] / np.exp(self.common[span, None])
+            self.baseline.train(which, adjusted, self.weekdays[span])
             self.trained[which] = day
+            profiles = np.unique(which // self.metrics)
+            counts, means = self._joint(span, self.trained <= day)
+            self.joint_noise.start(profiles, spread_of(counts[:, profiles], means[:, profiles]))
 
     def _age(self, day: int) -> Indices:
         """Return the days (n) since the first number."""
         first = np.where(self.numbers[day] > 0, (self.numbers[: day + 1] == 0).sum(axis=0), day + 1)
         return day + 1 - first
 
+    def _means(self, span: slice) -> Floats:
+        means: Floats = self.baseline.means(self.weekdays[span]) * np.exp(self.common[span, None])
+        return means
+
+    def _joint(self, span: slice, free: Flags) -> tuple[Floats, Floats]:
+        return combine(self.counts[span], self._means(span), self.baseline.noise.spread, free, self.metrics)
+
     def _judge(self, day: int) -> None:
         span = slice(day + 1 - LONGEST_WINDOW, day + 1)
-        common = np.exp(self.common[span, None])
-        means = self.baseline.means(self.weekdays[span]) * common
-        window = look(self.counts[span], means, self.baseline, self._allowance(day))
-        found = scores(window)
-        known = self.usable[day] | ~np.isnan(self.counts[day])
+        allowance = self._allowance(day)
+        means = self._means(span)
+        window = look(self.counts[span], means, self.baseline.noise, self.baseline.learned, allowance)
+        known = ~np.isnan(self.counts[day])
         old = self.trained <= day - LONGEST_WINDOW
-        able = judgeable(window)
-        judged = known & old & (able | self.is_open)
-        self._shut_deepened(day, window, judged)
-        low = lows(window, found, self.threshold - self._spared(able), self.least_loss) & judged & ~self.is_open
+        judged = known & old & (judgeable(window) | self.ledger.told())
         self.seen[known] = day
-        for series in np.flatnonzero(low.any(axis=0)):
-            self._open(day, int(series), window, found, low)
+        self._shut_deepened(day, window, judged)
+        learned = self.baseline.learned.reshape(-1, self.metrics).max(axis=1)
+        together = look(*self._joint(span, old & ~self.ledger.held), self.joint_noise, learned, allowance)
+        found = self._open(day, window, together, judged)
         self._close(day, window, judged)
-        self.firing[day] = self.is_open
+        self.firing[day] = self.ledger.held
         self.silence[day] = np.select(
             [~old, ~known, ~judged],
             [int(Silence.TOO_LITTLE_HISTORY), int(Silence.NO_NUMBER), int(Silence.TOO_LITTLE_VOLUME)],
             int(Silence.NONE),
         )
         self.expected[day] = np.where(judged, means[-1], np.nan)
-        self.low[day] = np.where(judged, band_low(means[-1], self.baseline.spread), np.nan)
-        self.score[day] = np.where(judged, found.max(axis=0), np.nan)
-        usual = judged & ~self.is_open
-        self.errors[day] = (
-            window.error,
-            window.expected,
-            window.uneven,
-            window.complete & (window.expected >= _LEAST_TOLD) & usual,
-        )
+        self.low[day] = np.where(judged, band_low(means[-1], self.baseline.noise.spread), np.nan)
+        self.score[day] = np.where(judged, found, np.nan)
+        usual = judged & ~self.ledger.held
+        self.errors[day] = (_errors(window, usual), _errors(together, self._any(usual)))
 
-    def _spared(self, able: Flags) -> Floats:
-        """Return what the threshold may be lower by (n): fewer metrics that are judged share the same false alarms."""
-        number = able.reshape(-1, self.metrics).sum(axis=1)
-        spared: Floats = np.repeat(_SPARED[np.minimum(number, len(_SPARED) - 1)], self.metrics)
-        return spared
+    def _open(self, day: int, window: Window, together: Window, judged: Flags) -> Floats:
+        """Open what falls, and return the scores (n): of the metric, or of all of its profile if that is larger."""
+        alone, jointly = scores(window), scores(together)
+        # A profile with one metric is judged by that: together it is the same series, with the lower threshold.
+        free = judged & ~self.ledger.held
+        fallen = lows(together, jointly, self.threshold, self.least_loss) & self._any(free)
+        for profile in np.flatnonzero(fallen.any(axis=0) & judgeable(together)):
+            self._open_together(day, int(profile), window, together, np.where(fallen, jointly, -1.0), free)
+        low = lows(window, alone, self._each(self.threshold) + _ALONE, self._each(self.least_loss)) & free
+        for series in np.flatnonzero(low.any(axis=0) & ~self.ledger.held):
+            self._open_alone(day, int(series), window, np.where(low, alone, -1.0))
+        return np.asarray(np.maximum(alone.max(axis=0), self._each(jointly.max(axis=0))))
+
+    def _open_together(
+        self, day: int, profile: int, window: Window, together: Window, found: Floats, free: Flags
+    ) -> None:
+        best = int(np.argmax(found[:, profile]))
+        first = day - start_of(together, profile, int(WINDOWS[best]))
+        members = np.arange(profile * self.metrics, (profile + 1) * self.metrics)
+        members = members[free[members]]
+        shares = window.observed[best, members] / window.expected[best, members]
+        low = low_quantile(together.expected[best], together.spread[best], self.threshold)[profile]
+        low = float(low / together.expected[best, profile])
+        # The first metric stands for the profile if it fell like the whole.
+        leader = int(members[0 if shares[0] <= low else np.argmin(shares)])
+        self.ledger.tell(leader, first, day, low, float(1 - shares[members == leader][0]))
+        for series, share in zip(members, shares, strict=True):
+            if series != leader and share < 1 - _HELD_SHARE * self.least_loss[profile]:
+                self.ledger.hold(int(series), leader, first, day, float(1 - share))
+
+    def _open_alone(self, day: int, series: int, window: Window, found: Floats) -> None:
+        best = int(np.argmax(found[:, series]))
+        first = day - start_of(window, series, int(WINDOWS[best]))
+        profile = series // self.metrics
+        lost = float(1 - window.observed[best, series] / window.expected[best, series])
+        leader = self.ledger.recent(profile, day)
+        if leader is not None:
+            self.ledger.hold(series, leader, first, day, lost)
+            return
+        threshold = self.threshold[profile] + _ALONE
+        low = low_quantile(window.expected[best], window.spread[best], threshold)[series]
+        self.ledger.tell(series, first, day, float(low / window.expected[best, series]), lost)
+
+    def _any(self, flags: Flags) -> Flags:
+        """Return which profiles have a series of which ``flags`` (n) is true."""
+        return np.asarray(flags.reshape(-1, self.metrics).any(axis=1))
+
+    def _each(self, values: Floats) -> Floats:
+        """Return values of profiles for each of their series (n)."""
+        repeated: Floats = np.repeat(values, self.metrics)
+        return repeated
 
     def _allowance(self, day: int) -> float:
         when = self.first_day + timedelta(days=day)
         year_end = (when.month, when.day) >= (12, 20) or (when.month, when.day) <= (1, 6)
         return _YEAR_END if year_end else 0.0
 
-    def _open(self, day: int, series: int, window: Window, found: Floats, low: Flags) -> None:
-        best = int(np.argmax(np.where(low[:, series], found[:, series], -1.0)))
-        first = day - start_of(window, series, int(WINDOWS[best]))
-        bound = low_quantile(window.expected[best], window.spread[best], self.threshold)[series]
-        opening = Opening(series, first, day, float(bound / window.expected[best, series]))
-        self.open[series] = opening
-        self.openings.append(opening)
-        self.is_open[series] = True
-        self.opened[series] = first
-        self.detected[series] = day
-        self.lost[series] = 1 - window.observed[best, series] / window.expected[best, series]
-        self.usable[first : day + 1, series] = False
-
     def _shut_deepened(self, day: int, window: Window, judged: Flags) -> None:
-        """End episodes in which the last two days fell far below the drop itself: that is another drop."""
-        if not self.open:
+        """End episodes in which a metric's last two days fell far below the drop itself: that is another drop."""
+        ledger = self.ledger
+        if not ledger.open:
             return
         share = window.observed[0] / window.expected[0]
         # The first windows of a drop hold days from before it; how much it lost shows a day later.
-        young = self.is_open & (day - self.detected <= 1) & judged
-        self.lost = np.where(young, np.maximum(self.lost, 1 - share), self.lost)
-        fallen = (share <= _DEEPER * (1 - self.lost)) & (self.lost < _ALL_LOST)
-        enough = window.complete[0] & (window.expected[0] >= _DEEPER_EVENTS) & (self.opened <= day - int(WINDOWS[1]))
-        for series in np.flatnonzero(self.is_open & fallen & enough & judged):
-            self._shut(day, int(series), CloseReason.DEEPENED)
+        young = ledger.held & (day - ledger.detected <= 1) & judged
+        ledger.lost = np.where(young, np.maximum(ledger.lost, 1 - share), ledger.lost)
+        fallen = (share <= _DEEPER * (1 - ledger.lost)) & (ledger.lost < _ALL_LOST)
+        enough = window.complete[0] & (window.expected[0] >= _DEEPER_EVENTS) & (ledger.opened <= day - int(WINDOWS[1]))
+        for leader in np.unique(ledger.leader[ledger.held & fallen & enough & judged]):
+            self._shut(day, int(leader), CloseReason.DEEPENED)
 
     def _close(self, day: int, window: Window, judged: Flags) -> None:
-        if not self.open:
+        ledger = self.ledger
+        if not ledger.open:
             return
-        self.usable[day] &= ~self.is_open
-        back = recovered(window, self.lost) & judged & (self.opened <= day - LONGEST_WINDOW)
-        stale = self.is_open & (day - self.seen >= ENDED_DAYS)
-        normal = self.is_open & (day - self.opened >= NEW_NORMAL_DAYS)
+        ledger.usable[day] &= ~ledger.held
+        back = recovered(window, ledger.lost) & judged & (ledger.opened <= day - LONGEST_WINDOW)
+        told = ledger.told()
+        for series in np.flatnonzero(back & ledger.held & ~told):
+            ledger.release(int(series), day, recovered=True)
         for which, reason in (
             (back, CloseReason.RECOVERED),
-            (stale, CloseReason.DATA_ENDED),
-            (normal, CloseReason.NEW_NORMAL),
+            (day - self.seen >= ENDED_DAYS, CloseReason.DATA_ENDED),
+            (day - ledger.opened >= NEW_NORMAL_DAYS, CloseReason.NEW_NORMAL),
         ):
-            for series in np.flatnonzero(which & self.is_open):
+            for series in np.flatnonzero(which & told & ledger.held):
                 self._shut(day, int(series), reason)
 
-    def _shut(self, day: int, series: int, reason: CloseReason) -> None:
-        opening = self.open.pop(series)
-        opening.closed, opening.reason = day, reason
-        opening.last = max(
-            opening.detected, day - LONGEST_WINDOW if reason == CloseReason.RECOVERED else self.seen[series]
-        )
-        self.is_open[series] = False
-        if reason == CloseReason.DEEPENED:
-            opening.last = day - int(WINDOWS[0])
-            return
-        if reason == CloseReason.RECOVERED:
-            self.usable[day + 1 - LONGEST_WINDOW : day + 1, series] = True
-            if day - opening.first <= _SHORT_DAYS:
-                self.baseline.doubt(series)
-            return
-        start = max(0, day + 1 - _RELEVEL_DAYS)
+    def _shut(self, day: int, leader: int, reason: CloseReason) -> None:
+        last = self.seen[leader]
+        if reason in {CloseReason.RECOVERED, CloseReason.DEEPENED}:
+            last = day - (LONGEST_WINDOW if reason == CloseReason.RECOVERED else int(WINDOWS[0]))
+        opened = self.ledger.opened[leader]
+        held = self.ledger.shut(leader, day, reason, int(last))
+        for series in held:
+            self.ledger.release(series, day, recovered=reason == CloseReason.RECOVERED and series == leader)
+        if reason == CloseReason.RECOVERED and day - opened <= _SHORT_DAYS:
+            self.baseline.noise.doubt(leader)
+            self.joint_noise.doubt(leader // self.metrics)
         if reason == CloseReason.NEW_NORMAL:
-            span = slice(start, day + 1)
-            self.baseline.relevel(np.array([series]), self.counts[span, [series]], self.weekdays[span])
+            span = slice(max(0, day + 1 - _RELEVEL_DAYS), day + 1)
+            self.baseline.relevel(held, self.counts[span][:, held], self.weekdays[span])
 
     def _learn(self, day: int) -> None:
         late = day + 1 - LONGEST_WINDOW
-        take = self.usable[late] & ~np.isnan(self.counts[late]) & (self.trained < late) & ~self.is_open
+        take = self.ledger.usable[late] & ~np.isnan(self.counts[late]) & (self.trained < late) & ~self.ledger.held
+        taken = self._any(take)
+        count, mean = self._joint(slice(late, late + 1), take)
+        self.joint_noise.learn(count[0], mean[0], 1.0, taken)
         self.baseline.learn(self.counts[late] / np.exp(self.common[late]), int(self.weekdays[late]), take)
         if late in self.errors:
-            error, expected, uneven, complete = self.errors.pop(late)
-            self.baseline.learn_windows(error, expected, uneven, complete & take)
+            own, together = self.errors.pop(late)
+            self.baseline.noise.learn_windows(*own[:3], own[3] & take)
+            self.joint_noise.learn_windows(*together[:3], together[3] & taken)
 
     def _end(self) -> None:
-        for opening in self.openings:
+        for opening in self.ledger.openings:
             if opening.closed is None:
                 opening.last = int(self.seen[opening.series])
             opening.score = float(np.nanmax(self.score[opening.first : opening.last + 1, opening.series]))
 
 
+def _errors(window: Window, usual: Flags) -> Errors:
+    """Return what the noise of windows is learned from, and where."""
+    return window.error, window.expected, window.uneven, window.complete & (window.expected >= _LEAST_TOLD) & usual
+
+
 def watch(
     counts: Floats, first_day: date, sensitivities: Sequence[Sensitivity], common: Floats, metrics: int = 1
 ) -> Watch:
-    """Walk over ``counts`` (days, n), each series with its own preset; ``common`` (days) is the fleet's log factor."""
+    """Walk over ``counts`` (days, n), each profile with its own preset; ``common`` (days) is the fleet's log factor."""
     presets = [PRESETS[sensitivity] for sensitivity in sensitivities]
     state = Watch(
         counts=counts,
