@@ -6,9 +6,9 @@ import numpy.typing as npt
 import pytest
 
 from collector.detect.evaluate import evaluate
-from collector.detect.fleet import FleetEpisode, common_factor, fleet_episodes, inhibit
+from collector.detect.fleet import FleetEpisode, Span, common_factor, find_fleet_drops, fleet_episodes, inhibit
 from collector.detect.model import METRICS, CloseReason, Episode, History, Sensitivity, Silence
-from collector.detect.sentence import Causes, sentence
+from collector.detect.sentence import Causes, fleet_sentence, sentence
 
 MONDAY = date(2026, 2, 2)
 DAYS = 150
@@ -266,6 +266,31 @@ def test_a_drop_of_two_clients_is_not_the_fleets() -> None:
     assert fleet_episodes(firing, np.ones_like(firing), MONDAY) == ()
 
 
+def test_drops_of_profiles_that_cannot_be_judged_are_not_the_fleets() -> None:
+    drops = [Span(profile, MONDAY + timedelta(days=DROP), MONDAY + timedelta(days=DROP + 5)) for profile in range(12)]
+    judged = [Span(profile, MONDAY, MONDAY + timedelta(days=DAYS)) for profile in range(12)]
+    [told] = find_fleet_drops(drops, judged, MONDAY)
+    assert (told.first_day, told.last_day, told.profiles) == (drops[0].first_day, drops[0].last_day, 12)
+    assert find_fleet_drops(drops, judged[:3], MONDAY) == ()
+    assert find_fleet_drops(drops, [], MONDAY) == ()
+
+
+@pytest.mark.parametrize("known", [DROP + 7, DROP + 9, DROP + 14, DROP + 30])
+def test_the_fleets_drop_is_known_within_the_week_and_stays(known: int) -> None:
+    counts = fleet(shaped((DROP, DROP + 12, 0.2)))
+    [then], [later] = fleet_drops(counts[..., :known]), fleet_drops(counts)
+    assert then.first_day == later.first_day
+    assert DROP <= index(then.first_day) <= DROP + 2
+
+
+def fleet_drops(counts: Floats) -> tuple[FleetEpisode, ...]:
+    profiles, _, days = counts.shape
+    episodes = evaluate(counts, MONDAY).episodes
+    drops = [Span(place, one.detected_day, one.last_day) for place, each in enumerate(episodes) for one in each]
+    newest = MONDAY + timedelta(days=days - 1)
+    return find_fleet_drops(drops, [Span(place, MONDAY, newest) for place in range(profiles)], MONDAY)
+
+
 def test_a_holiday_of_everybody_alarms_nobody() -> None:
     counts = fleet(shaped((DROP, DROP + 7, 0.66)), profiles=40)
     alone = evaluate(counts, MONDAY)
@@ -309,4 +334,16 @@ def test_the_sentence_of_a_closed_drop() -> None:
     assert sentence("acme-eu", episode) == (
         "Saves of acme-eu had fallen to 1,234 a day from 3 November to 9 November; "
         "2,500 were expected (at least 1,800); it had recovered by 16 November."
+    )
+
+
+def test_the_sentence_of_a_drop_of_the_fleet() -> None:
+    drop = FleetEpisode(date(2026, 11, 3), date(2026, 11, 9), 9, 0.75)
+    assert fleet_sentence(drop, date(2026, 11, 10)) == (
+        "9 profiles, 75 % of the fleet, dropped together since 3 November: likely Pinterest or Ayrshare, "
+        "not the clients."
+    )
+    assert fleet_sentence(drop, date(2026, 11, 11)) == (
+        "9 profiles, 75 % of the fleet, had dropped together from 3 November to 9 November: likely Pinterest or "
+        "Ayrshare, not the clients."
     )

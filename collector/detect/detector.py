@@ -12,9 +12,9 @@ import numpy as np
 import structlog
 
 from collector.detect.evaluate import evaluate
-from collector.detect.fleet import LEAST_FIRING, FleetEpisode, fleet_episodes, inhibit
+from collector.detect.fleet import LEAST_FIRING, FleetEpisode, Span, cause_of, find_fleet_drops
 from collector.detect.model import METRICS, CloseReason, Episode, Floats, History, Sensitivity, Silence
-from collector.detect.sentence import Causes, sentence
+from collector.detect.sentence import Causes, fleet_sentence, sentence
 from collector.models import ProfileState
 from collector.store.drop import DropStore
 
@@ -84,20 +84,21 @@ class Detector:
         rows = await self._store.recent(since)
         # Fewer are never the fleet's, and it is the fleet that takes its time to read.
         enough = len({row["profile_id"] for row in rows}) >= LEAST_FIRING
-        judged = await self._store.judged() if enough else []
-        drops = tuple(drop for drop in find_fleet_drops(rows, judged, since) if drop.first_day >= told_since)
-        newest = max((row["settled_through"] for row in judged), default=since)
+        judged = [Span(*row) for row in await self._store.judged()] if enough else []
+        spans = (Span(row["profile_id"], row["detected_day"], row["last_day"]) for row in rows)
+        drops = [drop for drop in find_fleet_drops(spans, judged, since) if drop.first_day >= told_since]
+        newest = max((span.last_day for span in judged), default=since)
         marks = []
         for row in rows:
             if row["detected_day"] < told_since:
                 continue
             episode = _episode_of(row)
-            [marked] = inhibit([episode], drops)
-            cause = next((drop for drop in drops if _together(marked, drop)), None)
-            changed = marked.inhibited or row["inhibited"]
-            told = sentence(row["name"], marked, Causes(fleet=cause)) if changed else row["sentence"]
-            if (marked.inhibited, told) != (row["inhibited"], row["sentence"]):
-                marks.append((row["profile_id"], row["metric"], row["detected_day"], marked.inhibited, told))
+            cause = cause_of(episode, drops)
+            inhibited = cause is not None
+            changed = inhibited or row["inhibited"]
+            told = sentence(row["name"], episode, Causes(fleet=cause)) if changed else row["sentence"]
+            if (inhibited, told) != (row["inhibited"], row["sentence"]):
+                marks.append((row["profile_id"], row["metric"], row["detected_day"], inhibited, told))
         await self._store.mark(marks)
         await self._store.write_fleet(told_since, [_fleet_row(drop, newest) for drop in drops])
 
@@ -147,30 +148,6 @@ def causes_of(profile: Profile, episode: Episode, start: date) -> Causes:
     )
 
 
-def find_fleet_drops(
-    rows: Sequence[asyncpg.Record], judged: Sequence[asyncpg.Record], since: date
-) -> tuple[FleetEpisode, ...]:
-    """Find the fleet's drops in the episodes of all profiles."""
-    if not judged:
-        return ()
-    place = {row["profile_id"]: number for number, row in enumerate(judged)}
-    days = (max(row["settled_through"] for row in judged) - since).days + 1
-    firing = np.zeros((len(place), max(days, 0)), dtype=np.bool_)
-    healthy = np.zeros_like(firing)
-    for row in judged:
-        first, last = (row["judged_since"] - since).days, (row["settled_through"] - since).days
-        healthy[place[row["profile_id"]], max(first, 0) : max(last + 1, 0)] = True
-    for row in rows:
-        if row["profile_id"] in place:
-            first, last = (row["detected_day"] - since).days, (row["last_day"] - since).days
-            firing[place[row["profile_id"]], max(first, 0) : max(last + 1, 0)] = True
-    return fleet_episodes(firing, healthy, since)
-
-
-def _together(episode: Episode, drop: FleetEpisode) -> bool:
-    return inhibit([episode], [drop])[0].inhibited
-
-
 def _episode_row(profile: Profile, episode: Episode, causes: Causes) -> tuple[object, ...]:
     return (
         profile.row["id"], episode.metric, episode.detected_day, episode.first_day, episode.last_day, episode.observed,
@@ -213,9 +190,5 @@ def _verdict_row(profile: Profile, history: History, place: int) -> tuple[object
 
 
 def _fleet_row(drop: FleetEpisode, newest: date) -> tuple[object, ...]:
-    still = drop.last_day >= newest - timedelta(days=1)
-    told = (
-        f"{drop.profiles} profiles, {100 * drop.share:.0f} % of the fleet, {'dropped' if still else 'had dropped'} "
-        f"together since {drop.first_day.day} {drop.first_day:%B}: likely Pinterest or Ayrshare, not the clients."
-    )
-    return drop.first_day, drop.last_day, drop.profiles, drop.share, still, told
+    told = fleet_sentence(drop, newest)
+    return drop.first_day, drop.last_day, drop.profiles, drop.share, drop.is_open(newest), told

@@ -1,8 +1,9 @@
 """Tells what befell the whole fleet from what befell one client. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +28,34 @@ class FleetEpisode:
     last_day: date
     profiles: int
     share: float
+
+    def is_open(self, newest: date) -> bool:
+        """Return whether it lasts, seen from the fleet's newest settled day; a profile may be a day behind."""
+        return self.last_day >= newest - timedelta(days=1)
+
+
+class Span(NamedTuple):
+    """Days of a profile, the last included: those of a drop, or those on which it could be judged."""
+
+    profile_id: int
+    first_day: date
+    last_day: date
+
+
+def find_fleet_drops(drops: Iterable[Span], judged: Sequence[Span], since: date) -> tuple[FleetEpisode, ...]:
+    """Find the fleet's drops from ``since`` on, in drops from the day of their detection.
+
+    ``judged`` has one span a profile; drops of other profiles do not count.
+    """
+    place = {span.profile_id: number for number, span in enumerate(judged)}
+    days = max((span.last_day - since).days + 1 for span in judged) if judged else 0
+    healthy, firing = (np.zeros((len(place), max(days, 0)), dtype=np.bool_) for _ in range(2))
+    for flags, spans in ((healthy, judged), (firing, drops)):
+        for span in spans:
+            if span.profile_id in place:
+                first, last = (span.first_day - since).days, (span.last_day - since).days
+                flags[place[span.profile_id], max(first, 0) : max(last + 1, 0)] = True
+    return fleet_episodes(firing, healthy, since)
 
 
 def fleet_episodes(firing: Flags, healthy: Flags, first_day: date) -> tuple[FleetEpisode, ...]:
@@ -66,13 +95,19 @@ def fleet_episodes(firing: Flags, healthy: Flags, first_day: date) -> tuple[Flee
     return tuple(found)
 
 
-def inhibit(episodes: Sequence[Episode], fleet: Sequence[FleetEpisode]) -> tuple[Episode, ...]:
-    """Mark the client episodes that were detected within four days of the beginning of a fleet episode."""
+def cause_of(episode: Episode, fleet: Sequence[FleetEpisode]) -> FleetEpisode | None:
+    """Return the fleet's drop that an episode began with: it was detected within four days of its beginning.
+
+    Which drop that is shows at most three days after the fleet's began, so a week after the episode was detected
+    nothing that comes later changes it.
+    """
     spread = timedelta(days=_TOGETHER_DAYS)
-    return tuple(
-        replace(episode, inhibited=any(abs(episode.detected_day - each.first_day) <= spread for each in fleet))
-        for episode in episodes
-    )
+    return next((each for each in fleet if abs(episode.detected_day - each.first_day) <= spread), None)
+
+
+def inhibit(episodes: Sequence[Episode], fleet: Sequence[FleetEpisode]) -> tuple[Episode, ...]:
+    """Mark the client episodes that began with a drop of the fleet (`cause_of`)."""
+    return tuple(replace(episode, inhibited=cause_of(episode, fleet) is not None) for episode in episodes)
 
 
 def common_factor(counts: npt.NDArray[np.floating], history: History, healthy: Flags) -> Floats:

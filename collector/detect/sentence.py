@@ -33,6 +33,16 @@ def sentence(profile: str, episode: Episode, causes: Causes | None = None) -> st
     return f"{told}{_cause(causes or Causes())}{_ending(episode)}."
 
 
+def fleet_sentence(drop: FleetEpisode, newest: date) -> str:
+    """Say a drop of the fleet; ``newest`` is the fleet's newest settled day, which tells whether it lasts."""
+    first = _day(drop.first_day)
+    when = f"dropped together since {first}"
+    if not drop.is_open(newest):
+        when = f"had dropped together from {first} to {_day(drop.last_day)}"
+    fleet = f"{drop.profiles} profiles, {100 * drop.share:.0f} % of the fleet"
+    return f"{fleet}, {when}: likely Pinterest or Ayrshare, not the clients."
+
+
 def _cause(causes: Causes) -> str:
     if causes.fleet is not None:
         share = f"{100 * causes.fleet.share:.0f} %"
