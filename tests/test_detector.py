@@ -15,41 +15,8 @@ from collector.store.drop import DropStore
 from collector.store.fleet import FleetStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
-from tests.conftest import new_profile
+from tests.drops import SETTLED, fill
 from tests.program import ENCRYPTION_KEY, Program
-
-TODAY = datetime.now(UTC).date()
-SETTLED = TODAY - timedelta(days=3)
-DAYS = 150
-
-# A weekday rhythm with noise that depends on nothing but the day and the profile.
-FILL = """
-INSERT INTO daily_metric (profile_id, day, impression, engagement, save, pin_click, outbound_click)
-SELECT p.id, d.day, 30 * e.count, e.count, e.count / 3, e.count / 3, e.count / 3
-FROM profile p
-CROSS JOIN LATERAL (SELECT generate_series($2::date - $3::integer + 1, $2::date, interval '1 day')::date AS day) d
-CROSS JOIN LATERAL (
-    SELECT (CASE WHEN d.day > $2::date - $4::integer THEN $5::float8 ELSE 1 END
-        * 300 * (1 + 0.2 * (extract(isodow FROM d.day) > 5)::integer)
-        * (0.9 + 0.2 * (abs(hashtext(p.name || d.day::text)) % 1000) / 1000))::bigint AS count
-) e
-WHERE p.name = $1
-"""
-
-
-async def fill(
-    database: Database, name: str, *, client: str = "acme", days: int = DAYS, dropped: int = 0, left: float = 1.0
-) -> None:
-    """Register a profile with settled days, of which the last ``dropped`` have ``left`` of their usual counts."""
-    await ProfileStore(database).put([new_profile(name, f"key-of-{name}", client=client)])
-    await database.execute(FILL, name, SETTLED, days, dropped, left)
-    await database.execute(
-        "UPDATE profile SET settled_through = $2, settle_days = 3, first_day = $2::date - $3::integer + 1, "
-        "last_day = $2, last_poll_at = now() WHERE name = $1",
-        name,
-        SETTLED,
-        days,
-    )
 
 
 async def page(database: Database) -> str:
@@ -181,53 +148,6 @@ async def test_a_choice_of_sensitivity_judges_again(database: Database, detector
     for arguments, code in ((("low", "--client", "nobody"), 1), (("low",), 2), (("loud", "--client", "acme"), 2)):
         ended = await collector("alerts", "sensitivity", *arguments)
         assert (ended.code, ended.out) == (code, "")
-
-
-async def test_a_backtest_tells_what_would_have_been_told(database: Database, collector: Program) -> None:
-    await fill(database, "acme-eu", dropped=20, left=0.3)
-    await fill(database, "other", client="b")
-    replayed = msgspec.json.decode((await collector("alerts", "backtest", "--json")).out)
-    assert {each["profile"] for each in replayed["episodes"]} == {"acme-eu"}
-    first = next(each for each in replayed["episodes"] if each["metric"] == "engagement")
-    assert set(first) == {
-        *("profile", "client", "metric", "first_day", "detected_day", "last_day"),
-        *("observed", "expected", "expected_low", "score", "sentence"),
-    }
-    dropped = SETTLED - timedelta(days=19)
-    assert first["first_day"] == str(dropped)
-    assert str(dropped) <= first["detected_day"] <= str(dropped + timedelta(days=2))
-    assert replayed["rates"]["alarms"] == 1
-    later = ("--since", str(SETTLED - timedelta(days=10)))
-    assert msgspec.json.decode((await collector("alerts", "backtest", "--json", *later)).out)["episodes"] == []
-    assert msgspec.json.decode((await collector("alerts", "backtest", "--json", "--client", "b")).out)["episodes"] == []
-    told = await collector("alerts", "backtest", "--sensitivity", "low")
-    assert "Engagement of acme-eu" in told.out
-    assert "1 alarms in " in told.out
-    for wrong, code in ((("--client", "nobody"), 1), (("--since", "yesterday"), 2), (("--sensitivity", "loud"), 2)):
-        ended = await collector("alerts", "backtest", *wrong)
-        assert (ended.code, ended.out) == (code, "")
-        assert "Traceback" not in ended.err
-
-
-async def test_a_backtest_reads_days_as_they_were_known(database: Database, collector: Program) -> None:
-    await fill(database, "acme-eu")
-    # The days settled low, and were corrected long after.
-    await database.execute(
-        "INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, engagement, impression, save) "
-        "SELECT profile_id, day, r, day + CASE WHEN r = 1 THEN 2 ELSE 40 END, "
-        "engagement / (CASE r WHEN 1 THEN 5 ELSE 1 END), impression, save "
-        "FROM daily_metric, generate_series(1, 2) r WHERE day BETWEEN $1 AND $2",
-        SETTLED - timedelta(days=60),
-        SETTLED - timedelta(days=50),
-    )
-    replayed = msgspec.json.decode((await collector("alerts", "backtest", "--json")).out)
-    [engagement] = [each for each in replayed["episodes"] if each["metric"] == "engagement"]
-    assert engagement["first_day"] == str(SETTLED - timedelta(days=60))
-
-
-async def test_a_backtest_of_nothing_says_so(collector: Program, database: Database) -> None:
-    assert await database.fetchval("SELECT count(*) FROM profile") == 0
-    assert "0 alarms in 0 client-years" in (await collector("alerts", "backtest")).out
 
 
 async def test_what_is_said_of_a_profile_does_not_depend_on_its_company(database: Database, detector: Detector) -> None:

@@ -72,7 +72,7 @@ def sensitivity(level: str, client: str | None, profile: str | None) -> None:
 
 
 @alerts.command()
-@click.option("--client", help="Only this client's profiles.")
+@click.option("--client", help="Show only this client's; the others are read too, to know the fleet's drops.")
 @click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="Count from this day on.")
 @click.option(
     "--sensitivity",
@@ -84,7 +84,8 @@ def sensitivity(level: str, client: str | None, profile: str | None) -> None:
 def backtest(*, client: str | None, since: datetime | None, preset: str | None, as_json: bool) -> None:
     """Replay history as it was known on each day, and show what would have been told.
 
-    Nothing is stored. A day counts with the version that was known when it settled. Fleet drops are not told apart.
+    Nothing is stored. A day counts with the version that was known when it settled. A drop that began with one of the
+    whole fleet would not have been told; it is shown, and is no alarm.
     """
 
     async def work() -> Replay:
@@ -102,10 +103,13 @@ def backtest(*, client: str | None, since: datetime | None, preset: str | None, 
     if as_json:
         click.echo(as_json_text(found))
         return
+    for drop in found.fleet:
+        click.echo(f"fleet: {drop.sentence}")
     for episode in found.episodes:
         click.echo(f"{episode.detected_day}  {episode.client}: {episode.sentence}")
     rates = found.rates
     click.echo(
         f"{rates.alarms} alarms in {rates.profile_years:g} client-years, {rates.alarms_per_client_year:g} a year; "
         f"{rates.episodes} episodes of {rates.profiles} profiles, of which {rates.not_judged} could not be judged"
+        + (f"; {rates.inhibited} episodes were the fleet's" if rates.inhibited else "")
     )

@@ -1,21 +1,25 @@
 """What the detector would have said: history replayed as it was known on each day."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from datetime import date, timedelta
 
-import asyncpg
 import msgspec
 
-from collector.detect.detector import batches, judge
+from collector.detect.detector import batches, judge, judged_since
+from collector.detect.fleet import FleetEpisode, Span, cause_of, find_fleet_drops
 from collector.detect.model import Episode, Sensitivity, Silence
-from collector.detect.sentence import sentence
+from collector.detect.sentence import Causes, fleet_sentence, sentence
 from collector.store.drop import DropStore
 
 _YEAR_DAYS = 365.25
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """One episode, as the detector would have told it; ``observed`` and the expected are means a day."""
+    """One episode, as the detector would have told it; ``observed`` and the expected are means a day.
+
+    An ``inhibited`` one began with a drop of the whole fleet: nobody would have been told of it.
+    """
 
     profile: str
     client: str
@@ -27,23 +31,39 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     expected: float
     expected_low: float
     score: float
+    inhibited: bool
+    sentence: str
+
+
+class FleetDrop(msgspec.Struct, frozen=True, kw_only=True):
+    """A drop of the whole fleet; ``share`` is the largest of its days."""
+
+    first_day: date
+    last_day: date
+    profiles: int
+    share: float
     sentence: str
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
-    """How often a client would have been told. Episodes of a profile that overlap are one alarm."""
+    """How often a client would have been told.
+
+    Episodes of a profile that overlap are one alarm; those that are ``inhibited`` are none.
+    """
 
     profiles: int
     not_judged: int
     profile_years: float
     episodes: int
+    inhibited: int
     alarms: int
     alarms_per_client_year: float
 
 
 class Replay(msgspec.Struct, frozen=True):
-    """All episodes that were detected since the day asked for, and their rates."""
+    """All that was detected since the day asked for, and how often it was."""
 
+    fleet: list[FleetDrop]
     episodes: list[Replayed]
     rates: Rates
 
@@ -51,55 +71,99 @@ class Replay(msgspec.Struct, frozen=True):
 async def backtest(
     store: DropStore, *, client: str | None, since: date | None, sensitivity: Sensitivity | None
 ) -> Replay:
-    """Replay the settled days of all profiles, or of one client's.
+    """Replay the settled days of all profiles, and return what became of them or of one client's.
 
-    ``since`` limits what is counted, not what is learned from. ``sensitivity`` None is each profile's own. A day counts
-    with the version that was known when it settled; one that was first seen later, with its first.
+    The whole fleet is walked over in any case, as a client's drop may be the fleet's. ``since`` limits what is counted,
+    not what is learned from. ``sensitivity`` None is each profile's own. A day counts with the version that was known
+    when it settled; one that was first seen later, with its first.
     """
-    replayed, first_day = await store.history(client)
-    episodes: list[Replayed] = []
-    judged_days = silent = alarms = 0
-    for profile_ids in batches(replayed):
-        rows = await store.known_days(profile_ids, first_day, sensitivity)
-        profiles, history = judge(rows, first_day)
-        counted_from = max((since - history.first_day).days, 0) if since is not None else 0
-        for place, profile in enumerate(profiles):
-            verdicts = history.silence[place, 0, counted_from:]
-            days = int((verdicts == Silence.NONE).sum())
-            judged_days += days
-            silent += days == 0
-            found = [e for e in history.episodes[place] if since is None or e.detected_day >= since]
-            alarms += _onsets(found)
-            episodes += [_replayed(profile.row, episode) for episode in found]
-    years = judged_days / _YEAR_DAYS
+    walked = [profile async for profile in _walk(store, since, sensitivity)]
+    judged = [Span(each.id, each.judged_since, each.settled_through) for each in walked if each.judged_since]
+    spans = (Span(each.id, one.detected_day, one.last_day) for each in walked for one in each.episodes)
+    drops = find_fleet_drops(spans, judged, min((span.first_day for span in judged), default=date.min))
+    newest = max((span.last_day for span in judged), default=date.min)
+    shown = [profile for profile in walked if client in {None, profile.client}]
+    told = [_told(profile, drops, since) for profile in shown]
     return Replay(
-        sorted(episodes, key=lambda each: (each.detected_day, each.client, each.profile)),
-        Rates(
-            profiles=len(replayed),
-            not_judged=silent,
-            profile_years=round(years, 2),
-            episodes=len(episodes),
-            alarms=alarms,
-            alarms_per_client_year=round(alarms / years, 3) if years else 0.0,
+        [_fleet_drop(drop, newest) for drop in drops if since is None or drop.last_day >= since],
+        sorted(
+            (replayed for each in told for replayed in each),
+            key=lambda each: (each.detected_day, each.client, each.profile),
         ),
+        _rates(shown, told),
     )
 
 
-def _onsets(episodes: Sequence[Episode]) -> int:
-    """Count the episodes that began while no other of the profile was open."""
+class _Walked(msgspec.Struct, frozen=True):
+    """What is kept of a profile once its days were walked over; ``days`` were judged since the day asked for."""
+
+    id: int
+    name: str
+    client: str
+    judged_since: date | None
+    settled_through: date
+    days: int
+    episodes: tuple[Episode, ...]
+
+
+async def _walk(store: DropStore, since: date | None, sensitivity: Sensitivity | None) -> AsyncIterator[_Walked]:
+    """Yield all profiles; the days of one batch are in memory at a time."""
+    profiles, first_day = await store.history()
+    for profile_ids in batches((row["id"], row["settled_through"]) for row in profiles):
+        rows = await store.known_days(profile_ids, first_day, sensitivity)
+        batch, history = await asyncio.to_thread(judge, rows, first_day)
+        counted_from = max((since - history.first_day).days, 0) if since is not None else 0
+        for place, row in enumerate(profile.row for profile in batch):
+            yield _Walked(
+                id=row["id"],
+                name=row["name"],
+                client=row["client"],
+                judged_since=judged_since(history, place),
+                settled_through=row["settled_through"],
+                days=int((history.silence[place, 0, counted_from:] == Silence.NONE).sum()),
+                episodes=history.episodes[place],
+            )
+
+
+def _told(profile: _Walked, drops: Sequence[FleetEpisode], since: date | None) -> list[Replayed]:
+    return [
+        _replayed(profile, episode, cause_of(episode, drops))
+        for episode in profile.episodes
+        if since is None or episode.detected_day >= since
+    ]
+
+
+def _rates(profiles: Sequence[_Walked], told: Sequence[Sequence[Replayed]]) -> Rates:
+    years = sum(profile.days for profile in profiles) / _YEAR_DAYS
+    alarms = sum(onsets(each) for each in told)
+    return Rates(
+        profiles=len(profiles),
+        not_judged=sum(profile.days == 0 for profile in profiles),
+        profile_years=round(years, 2),
+        episodes=sum(map(len, told)),
+        inhibited=sum(episode.inhibited for each in told for episode in each),
+        alarms=alarms,
+        alarms_per_client_year=round(alarms / years, 3) if years else 0.0,
+    )
+
+
+def onsets(episodes: Sequence[Replayed]) -> int:
+    """Count the episodes of a profile that began while no other was open; the fleet's are not the profile's."""
     count = 0
     told_until: date | None = None
     for episode in sorted(episodes, key=lambda each: each.detected_day):
+        if episode.inhibited:
+            continue
         if told_until is None or episode.detected_day > told_until + timedelta(days=1):
             count += 1
         told_until = max(episode.last_day, told_until or episode.last_day)
     return count
 
 
-def _replayed(row: asyncpg.Record, episode: Episode) -> Replayed:
+def _replayed(profile: _Walked, episode: Episode, cause: FleetEpisode | None) -> Replayed:
     return Replayed(
-        profile=row["name"],
-        client=row["client"],
+        profile=profile.name,
+        client=profile.client,
         metric=episode.metric,
         first_day=episode.first_day,
         detected_day=episode.detected_day,
@@ -108,5 +172,16 @@ def _replayed(row: asyncpg.Record, episode: Episode) -> Replayed:
         expected=round(episode.expected, 3),
         expected_low=round(episode.expected_low, 3),
         score=round(episode.score, 3),
-        sentence=sentence(row["name"], episode),
+        inhibited=cause is not None,
+        sentence=sentence(profile.name, episode, Causes(fleet=cause)),
+    )
+
+
+def _fleet_drop(drop: FleetEpisode, newest: date) -> FleetDrop:
+    return FleetDrop(
+        first_day=drop.first_day,
+        last_day=drop.last_day,
+        profiles=drop.profiles,
+        share=round(drop.share, 3),
+        sentence=fleet_sentence(drop, newest),
     )

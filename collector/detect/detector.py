@@ -135,6 +135,12 @@ def _counts(row: asyncpg.Record, days: int, skipped: int) -> Floats:
     return counts
 
 
+def judged_since(history: History, place: int) -> date | None:
+    """Return the first day on which a profile had enough history to be judged."""
+    old_enough = np.flatnonzero(history.silence[place, 0] != Silence.TOO_LITTLE_HISTORY)
+    return history.first_day + timedelta(days=int(old_enough[0])) if len(old_enough) else None
+
+
 def causes_of(profile: Profile, episode: Episode, start: date) -> Causes:
     """Return what the data shows around an episode; pins count only where this queue ever published one."""
     row, counts = profile.row, profile.counts[METRICS.index(episode.metric)]
@@ -177,15 +183,13 @@ def _verdict_row(profile: Profile, history: History, place: int) -> tuple[object
     row = profile.row
     day = max((row["settled_through"] - history.first_day).days, 0)
     silence = Silence(int(history.silence[place, 0, day]))
-    old_enough = np.flatnonzero(history.silence[place, 0, : day + 1] != Silence.TOO_LITTLE_HISTORY)
     numbers = [
         None if np.isnan(values[place, 0, day]) else float(values[place, 0, day])
         for values in (history.expected, history.expected_low, history.score)
     ]
-    judged_since = history.first_day + timedelta(days=int(old_enough[0])) if len(old_enough) else None
     return (
-        row["id"], row["settled_through"], row["last_poll_at"], row["sensitivity"], judged_since, *numbers,
-        silence.text or None,
+        row["id"], row["settled_through"], row["last_poll_at"], row["sensitivity"], judged_since(history, place),
+        *numbers, silence.text or None,
     )  # fmt: skip
 
 

@@ -64,17 +64,16 @@ ORDER BY p.id
 """
 
 _HISTORY = """
-SELECT p.id, p.settled_through, min(m.day) AS first_day
+SELECT p.id, p.name, p.client, p.settled_through, min(m.day) AS first_day
 FROM profile p
 JOIN daily_metric m ON m.profile_id = p.id AND m.day <= p.settled_through
-WHERE $1::text IS NULL
-   OR p.client = $1
 GROUP BY p.id
 ORDER BY p.settled_through, p.id
 """
 
 # The version of a day that was known when it settled; of one that was first seen later, its first; and where the ledger
-# does not hold it, the day itself.
+# does not hold it, the day itself. What Pinterest called an estimate had not settled, however old it was. The versions
+# of a profile are read together: day by day, the columnstore would unpack a segment for each.
 _KNOWN = """
 SELECT
     p.id, p.name, p.client, p.settled_through,
@@ -94,22 +93,21 @@ CROSS JOIN LATERAL (
         array_agg(CASE WHEN r.day IS NULL THEN m.outbound_click ELSE r.outbound_click END) AS outbound_click,
         array_agg(CASE WHEN r.day IS NULL THEN m.save ELSE r.save END) AS save
     FROM daily_metric m
-    LEFT JOIN LATERAL (
-        SELECT v.*
+    LEFT JOIN (
+        SELECT DISTINCT ON (v.day) v.*
         FROM (
             SELECT
-                w.*,
-                w.observed_at < (m.day + coalesce(p.settle_days, 3) + 1)::timestamp AT TIME ZONE 'UTC' AS in_time
+                w.day, w.revision, w.engagement, w.impression, w.outbound_click, w.save,
+                w.observed_at < (w.day + coalesce(p.settle_days, 3) + 1)::timestamp AT TIME ZONE 'UTC' AS in_time
             FROM daily_metric_revision w
-            WHERE w.profile_id = m.profile_id
-              AND w.day = m.day
+            WHERE w.profile_id = p.id
+              AND (w.data_status IS NULL OR w.data_status NOT IN ('PROCESSING', 'ESTIMATE'))
         ) v
-        ORDER BY v.in_time DESC, CASE WHEN v.in_time THEN -v.revision ELSE v.revision END
-        LIMIT 1
-    ) r ON true
+        ORDER BY v.day, v.in_time DESC, CASE WHEN v.in_time THEN -v.revision ELSE v.revision END
+    ) r ON r.day = m.day
     WHERE m.profile_id = p.id
       AND m.day <= p.settled_through
-      AND (m.data_status IS NULL OR m.data_status NOT IN ('PROCESSING', 'ESTIMATE'))
+      AND (r.day IS NOT NULL OR m.data_status IS NULL OR m.data_status NOT IN ('PROCESSING', 'ESTIMATE'))
 ) d
 WHERE p.id = ANY ($1::bigint[])
 ORDER BY p.id
@@ -252,11 +250,10 @@ class DropStore:
         """Return profiles with their settled days from ``since`` on: arrays of places after it and of counts."""
         return await self._database.fetch(_READ, profile_ids, since)
 
-    async def history(self, client: str | None) -> tuple[list[tuple[int, date]], date]:
-        """Return what :meth:`changed` does of all profiles, or a client's, and the first day that any of them has."""
-        rows = await self._database.fetch(_HISTORY, client)
-        profiles = [(row["id"], row["settled_through"]) for row in rows]
-        return profiles, min((row["first_day"] for row in rows), default=date.min)
+    async def history(self) -> tuple[list[asyncpg.Record], date]:
+        """Return the profiles that have settled days, by the newest of them, and the first day that any of them has."""
+        rows = await self._database.fetch(_HISTORY)
+        return rows, min((row["first_day"] for row in rows), default=date.min)
 
     async def known_days(
         self, profile_ids: Sequence[int], since: date, sensitivity: str | None
