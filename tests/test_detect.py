@@ -283,6 +283,29 @@ def test_the_fleets_drop_is_known_within_the_week_and_stays(known: int) -> None:
     assert DROP <= index(then.first_day) <= DROP + 2
 
 
+@pytest.mark.parametrize(
+    ("first", "detected", "told"),
+    [
+        (-6, -5, False),
+        (-5, -4, True),
+        (3, 4, True),
+        (4, 5, False),
+        (0, 6, True),
+        (-1, 7, True),
+        (1, 7, False),
+        (-1, 8, False),
+    ],
+)
+def test_what_is_noticed_a_week_late_is_the_fleets_when_it_began_with_it(
+    first: int, detected: int, *, told: bool
+) -> None:
+    began = date(2026, 11, 3)
+    drop = FleetEpisode(began, date(2026, 11, 12), 9, 0.75)
+    first_day, detected_day = (began + timedelta(days=days) for days in (first, detected))
+    [episode] = inhibit([an_episode(first_day=first_day, detected_day=detected_day)], [drop])
+    assert episode.inhibited is told
+
+
 def fleet_drops(counts: Floats) -> tuple[FleetEpisode, ...]:
     profiles, _, days = counts.shape
     episodes = evaluate(counts, MONDAY).episodes

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from collector.detect.model import Episode, Flags, Floats, History
+from collector.detect.model import LONGEST_WINDOW, Episode, Flags, Floats, History
 
 _LEAST_PROFILES = 8
 LEAST_FIRING = 4
@@ -98,11 +98,16 @@ def fleet_episodes(firing: Flags, healthy: Flags, first_day: date) -> tuple[Flee
 def cause_of(episode: Episode, fleet: Sequence[FleetEpisode]) -> FleetEpisode | None:
     """Return the fleet's drop that an episode began with: it was detected within four days of its beginning.
 
+    Small counts show the same fall later, so seven days after it will do when the episode's own first day was by then.
     Which drop that is shows at most three days after the fleet's began, so a week after the episode was detected
     nothing that comes later changes it.
     """
-    spread = timedelta(days=_TOGETHER_DAYS)
-    return next((each for each in fleet if abs(episode.detected_day - each.first_day) <= spread), None)
+    return next((each for each in fleet if _began_with(episode, each.first_day)), None)
+
+
+def _began_with(episode: Episode, day: date) -> bool:
+    late = (episode.detected_day - day).days
+    return abs(late) <= _TOGETHER_DAYS or (0 < late <= LONGEST_WINDOW and episode.first_day <= day)
 
 
 def inhibit(episodes: Sequence[Episode], fleet: Sequence[FleetEpisode]) -> tuple[Episode, ...]:
