@@ -1,16 +1,20 @@
 """``collector alerts``: the drops that are open, those that history would have told, and how small a drop matters."""
 
 from datetime import datetime
+from pathlib import Path
 
 import asyncpg
 import click
 
 from collector.app import open_storage
 from collector.cli.execute import execute, settings_for_command
+from collector.cli.picture_file import Draw, picture_file
 from collector.cli.report import as_json_text
-from collector.detect.backtest import Replay
+from collector.config import Settings
+from collector.detect.backtest import Asked, Rates, Replay
 from collector.detect.backtest import backtest as replay
 from collector.detect.model import Sensitivity
+from collector.detect.panel import read_panels
 from collector.errors import RegistryError
 from collector.store.drop import DropStore
 from collector.store.profile import ProfileStore
@@ -81,25 +85,27 @@ def sensitivity(level: str, client: str | None, profile: str | None) -> None:
     help="Unset: each profile's own.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def backtest(*, client: str | None, since: datetime | None, preset: str | None, as_json: bool) -> None:
+@click.option(
+    "--plot",
+    metavar="FILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Draw the profiles with the most and the largest drops: .png, .svg or .pdf.",
+)
+def backtest(
+    *, client: str | None, since: datetime | None, preset: str | None, as_json: bool, plot: Path | None
+) -> None:
     """Replay history as it was known on each day, and show what would have been told.
 
     Nothing is stored. A day counts with the version that was known when it settled. A drop that began with one of the
     whole fleet would not have been told; it is shown, and is no alarm.
     """
-
-    async def work() -> Replay:
-        async with open_storage(settings_for_command()) as database:
-            if client is not None and client not in {row.client for row in await ProfileStore(database).all()}:
-                raise RegistryError(f"no such client: {client}; `collector profiles list` shows them all")
-            return await replay(
-                DropStore(database),
-                client=client,
-                since=since.date() if since is not None else None,
-                sensitivity=Sensitivity(preset) if preset is not None else None,
-            )
-
-    found = execute(work())
+    asked = Asked(client, since.date() if since else None, Sensitivity(preset) if preset else None)
+    settings = settings_for_command()
+    if plot is None:
+        found = execute(_replay(settings, asked))
+    else:
+        with picture_file(plot) as draw:
+            found = execute(_replay(settings, asked, draw))
     if as_json:
         click.echo(as_json_text(found))
         return
@@ -107,9 +113,24 @@ def backtest(*, client: str | None, since: datetime | None, preset: str | None, 
         click.echo(f"fleet: {drop.sentence}")
     for episode in found.episodes:
         click.echo(f"{episode.detected_day}  {episode.client}: {episode.sentence}")
-    rates = found.rates
-    click.echo(
+    click.echo(_summary(found.rates))
+
+
+async def _replay(settings: Settings, asked: Asked, draw: Draw | None = None) -> Replay:
+    async with open_storage(settings) as database:
+        client = asked.client
+        if client is not None and client not in {row.client for row in await ProfileStore(database).all()}:
+            raise RegistryError(f"no such client: {client}; `collector profiles list` shows them all")
+        store = DropStore(database)
+        found = await replay(store, asked)
+        if draw is not None:
+            draw(await read_panels(store, asked, found), _summary(found.rates), asked.since)
+        return found
+
+
+def _summary(rates: Rates) -> str:
+    told = (
         f"{rates.alarms} alarms in {rates.profile_years:g} client-years, {rates.alarms_per_client_year:g} a year; "
         f"{rates.episodes} episodes of {rates.profiles} profiles, of which {rates.not_judged} could not be judged"
-        + (f"; {rates.inhibited} episodes were the fleet's" if rates.inhibited else "")
     )
+    return f"{told}; {rates.inhibited} episodes were the fleet's" if rates.inhibited else told

@@ -15,6 +15,17 @@ from collector.store.drop import DropStore
 _YEAR_DAYS = 365.25
 
 
+class Asked(msgspec.Struct, frozen=True):
+    """What to replay: one client's profiles or all.
+
+    ``since`` limits what is counted, not what is learned from. ``sensitivity`` None is each profile's own.
+    """
+
+    client: str | None = None
+    since: date | None = None
+    sensitivity: Sensitivity | None = None
+
+
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     """One episode, as the detector would have told it; ``observed`` and the expected are means a day.
 
@@ -68,21 +79,19 @@ class Replay(msgspec.Struct, frozen=True):
     rates: Rates
 
 
-async def backtest(
-    store: DropStore, *, client: str | None, since: date | None, sensitivity: Sensitivity | None
-) -> Replay:
+async def backtest(store: DropStore, asked: Asked) -> Replay:
     """Replay the settled days of all profiles, and return what became of them or of one client's.
 
-    The whole fleet is walked over in any case, as a client's drop may be the fleet's. ``since`` limits what is counted,
-    not what is learned from. ``sensitivity`` None is each profile's own. A day counts with the version that was known
-    when it settled; one that was first seen later, with its first.
+    The whole fleet is walked over in any case, as a client's drop may be the fleet's. A day counts with the version
+    that was known when it settled; one that was first seen later, with its first.
     """
-    walked = [profile async for profile in _walk(store, since, sensitivity)]
+    since = asked.since
+    walked = [profile async for profile in _walk(store, asked)]
     judged = [Span(each.id, each.judged_since, each.settled_through) for each in walked if each.judged_since]
     spans = (Span(each.id, one.detected_day, one.last_day) for each in walked for one in each.episodes)
     drops = find_fleet_drops(spans, judged, min((span.first_day for span in judged), default=date.min))
     newest = max((span.last_day for span in judged), default=date.min)
-    shown = [profile for profile in walked if client in {None, profile.client}]
+    shown = [profile for profile in walked if asked.client in {None, profile.client}]
     told = [_told(profile, drops, since) for profile in shown]
     return Replay(
         [_fleet_drop(drop, newest) for drop in drops if since is None or drop.last_day >= since],
@@ -106,11 +115,12 @@ class _Walked(msgspec.Struct, frozen=True):
     episodes: tuple[Episode, ...]
 
 
-async def _walk(store: DropStore, since: date | None, sensitivity: Sensitivity | None) -> AsyncIterator[_Walked]:
+async def _walk(store: DropStore, asked: Asked) -> AsyncIterator[_Walked]:
     """Yield all profiles; the days of one batch are in memory at a time."""
+    since = asked.since
     profiles, first_day = await store.history()
     for profile_ids in batches((row["id"], row["settled_through"]) for row in profiles):
-        rows = await store.known_days(profile_ids, first_day, sensitivity)
+        rows = await store.known_days(profile_ids, first_day, asked.sensitivity)
         batch, history = await asyncio.to_thread(judge, rows, first_day)
         counted_from = max((since - history.first_day).days, 0) if since is not None else 0
         for place, row in enumerate(profile.row for profile in batch):

@@ -1,0 +1,62 @@
+"""The file of a picture: whether it can be drawn and written shows before the work; after it, it is whole or absent."""
+
+import logging
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from collector.detect.panel import Panels
+from collector.errors import CollectorError, ConfigurationError
+
+_KINDS = ("png", "svg", "pdf")
+Draw = Callable[[Panels, str, date | None], None]
+
+
+@contextmanager
+def picture_file(path: Path) -> Iterator[Draw]:
+    """Yield what draws a replay; the picture is at ``path`` once the block has ended well.
+
+    Raises:
+        ConfigurationError: it cannot be drawn here, or not be written there.
+        CollectorError: the disk would not take it.
+
+    """
+    kind = path.suffix.lower().removeprefix(".")
+    if kind not in _KINDS:
+        raise ConfigurationError([f"--plot: {path} does not end in .png, .svg or .pdf"])
+    # That it builds a cache of fonts, or has no place to keep it, is no news for who waits for a picture.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    try:
+        from collector.cli.picture import draw  # noqa: PLC0415 -- matplotlib is optional, and slow to import
+    except ImportError as error:
+        raise ConfigurationError(
+            [f"--plot needs matplotlib: pip install 'pinterest-collector[plot]' ({error})"]
+        ) from error
+    with _whole(path) as file:
+        yield partial(draw, file, kind)
+
+
+@contextmanager
+def _whole(path: Path) -> Iterator[BinaryIO]:
+    place = path.resolve()
+    half = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
+    try:
+        if place.exists() and not (place.is_file() and os.access(place, os.W_OK)):
+            raise ConfigurationError([f"--plot: {path} is there and cannot be written"])
+        file = half.open("xb")
+    except OSError as error:
+        raise ConfigurationError([f"--plot: {path} cannot be written: {error.strerror}"]) from error
+    try:
+        with file:
+            yield file
+        half.replace(place)
+    except OSError as error:
+        raise CollectorError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        with suppress(FileNotFoundError):
+            half.unlink()
