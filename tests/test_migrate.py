@@ -22,7 +22,7 @@ def test_the_files_are_numbered_without_gaps_and_explain_themselves() -> None:
     migrations = read_migrations()
     assert [int(migration.name[:4]) for migration in migrations] == list(range(1, len(migrations) + 1))
     assert all(migration.sql.startswith("-- ") for migration in migrations)
-    assert [m.name for m in migrations if m.requires_timescaledb] == ["0004_timescaledb.sql"]
+    assert [m.name for m in migrations if m.requires_timescaledb] == ["0004_timescaledb.sql", "0008_fleet_day.sql"]
 
 
 def test_a_file_with_another_name_is_refused(tmp_path: Path) -> None:

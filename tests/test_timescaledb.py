@@ -71,7 +71,7 @@ async def test_a_filled_plain_database_is_converted_in_place(empty_dsn: str) -> 
         await add_profile(connection)
         await add_days(connection, TODAY - timedelta(days=400), 400, impression=7)
         before = await weeks(connection)
-        assert await migrate(connection) == ["0004_timescaledb.sql"]
+        assert await migrate(connection) == ["0004_timescaledb.sql", "0008_fleet_day.sql"]
         assert await connection.fetchval("SELECT sum(impression) FROM daily_metric") == 2800
         chunks = await connection.fetchval("SELECT count(*) FROM show_chunks('daily_metric')")
         assert chunks >= 5

@@ -1,0 +1,1 @@
+"""Grafana: the dashboards, what builds them, and what provisions them."""

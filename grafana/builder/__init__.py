@@ -1,0 +1,1 @@
+"""Builds ``grafana/dashboards/*.json``; imports nothing of the collector."""

@@ -1,0 +1,83 @@
+"""The frame of a dashboard: its head, its rows, and the numbers of its panels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.models.dashboard import (
+    AnnotationQuery,
+    Dashboard,
+    DashboardCursorSync,
+    RowPanel,
+    VariableModel,
+)
+
+from grafana.builder.links import TAG, navigation
+from grafana.builder.panels import AnyPanel
+from grafana.builder.query import POSTGRES, Sql, table
+
+
+@dataclass(frozen=True)
+class Row:
+    """A titled group of panels, which flow from left to right in a grid of 24 columns."""
+
+    title: str
+    panels: Sequence[AnyPanel]
+
+
+def board(
+    uid: str,
+    title: str,
+    description: str,
+    *,
+    rows: Sequence[Row],
+    variables: Sequence[Builder[VariableModel]],
+    annotations: Sequence[Builder[AnnotationQuery]] = (),
+    since: str,
+    refresh: str,
+) -> Dashboard:
+    """Return a dashboard that shows UTC days and cannot be edited in the browser."""
+    builder = (
+        dashboard.Dashboard(title)
+        .uid(uid)
+        .description(description)
+        .tags([TAG])
+        .timezone("utc")
+        .readonly()
+        .tooltip(DashboardCursorSync.CROSSHAIR)
+        .time(since, "now")
+        .refresh(refresh)
+        .variables(list(variables))
+        .annotations(list(annotations))
+        .links([navigation()])
+    )
+    for row in rows:
+        builder.with_row(dashboard.Row(row.title))
+        for panel in row.panels:
+            builder.with_panel(panel)
+    return _numbered(builder.build())
+
+
+def _numbered(made: Dashboard) -> Dashboard:
+    for number, panel in enumerate(made.panels or [], start=1):
+        panel.id_val = number
+        if isinstance(panel, RowPanel):
+            panel.collapsed = False
+    return made
+
+
+def annotation(name: str, colour: str, query: str) -> dashboard.AnnotationQuery:
+    """Return marks over the time series; ``query`` gives ``time``, ``timeend`` (or NULL) and ``text``."""
+    return (
+        dashboard.AnnotationQuery()
+        .name(name)
+        .datasource(POSTGRES)
+        .enable(enable=True)
+        .icon_color(colour)
+        .target(_annotation_target(name, query))
+    )
+
+
+def _annotation_target(name: str, query: str) -> Sql:
+    return table(query, ref_id=name)

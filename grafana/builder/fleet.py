@@ -1,0 +1,484 @@
+"""The fleet: how all clients are doing, who moved, and whose days are missing."""
+
+from grafana_foundation_sdk.builders import stat, statushistory, timeseries
+from grafana_foundation_sdk.builders import table as tables
+from grafana_foundation_sdk.models.dashboard import Dashboard
+
+from grafana.builder import variables
+from grafana.builder.board import Row, annotation, board
+from grafana.builder.links import CLIENT_OF_ROW, FLEET, OPERATIONS, PUBLISHING, keeping_clients, to
+from grafana.builder.panels import (
+    AGO,
+    BAD,
+    COUNT,
+    DATE,
+    EXACT,
+    GOOD,
+    NEUTRAL,
+    SHARE,
+    UNEASY,
+    About,
+    Column,
+    heat,
+    lines,
+    number,
+    rows,
+)
+from grafana.builder.query import series, table
+from grafana.builder.variables import CHOSEN_CLIENTS, METRICS, chosen_metric
+
+_PAGE_ROWS = 25
+_TO_OPERATIONS = to(OPERATIONS, "Is the collector well?")
+_CHANGE = ((None, BAD), (-0.1, UNEASY), (0, GOOD))
+
+# The newest day of the time range that is settled for what is chosen.
+EDGE = """
+    SELECT least(min(settled_through), $__timeTo()::date) AS day
+    FROM client_settled
+    WHERE client IN ($client)
+"""
+
+
+def week_over_week(name: str) -> stat.Panel:
+    """Return the sum of the last seven settled days, and its change from the seven before."""
+    title = METRICS[name]
+    about = About(
+        f"{title}, 7 days",
+        f"{title} of the last seven settled days in the time range. The percentage is the change from the seven days before.",
+        "it falls by more than a tenth and no holiday explains it. The movers below say whose it is.",
+        "No settled day in this time range",
+    )
+    query = f"""
+        WITH edge AS ({EDGE})
+        SELECT
+            (e.day - 7 * ((e.day - c.day) / 7))::timestamp AT TIME ZONE 'UTC' AS time,
+            sum(c.{name}) AS "{title}"
+        FROM client_day c
+        CROSS JOIN edge e
+        WHERE c.client IN ($client)
+          AND c.day BETWEEN e.day - 13 AND e.day
+          AND c.day > $__timeFrom()::date - 14
+          AND c.day <= $__timeTo()::date
+        GROUP BY time
+        ORDER BY time
+    """
+    return number(about, series(query), change=True, links=[_TO_OPERATIONS])
+
+
+def trend(about: About, values: dict[str, str], unit: str = COUNT) -> timeseries.Panel:
+    """Return sums by day: a solid line up to the last settled day, a dashed one from there on.
+
+    ``values`` are expressions over the day's sums by the title of their line.
+    """
+    halves = ",\n            ".join(
+        f'CASE WHEN d.settled THEN {value} END AS "{title}",\n            '
+        f'CASE WHEN NOT d.next_settled THEN {value} END AS "{title}, provisional"'
+        for title, value in values.items()
+    )
+    query = f"""
+        WITH edge AS ({EDGE}),
+        d AS (
+            SELECT
+                c.day,
+                c.day <= e.day AS settled,
+                c.day + 1 <= e.day AS next_settled,
+                sum(c.impression) AS impression,
+                sum(c.engagement) AS engagement,
+                sum(c.save) AS save,
+                sum(c.pin_click) AS pin_click,
+                sum(c.outbound_click) AS outbound_click
+            FROM client_day c
+            CROSS JOIN edge e
+            WHERE c.client IN ($client)
+              AND $__timeFilter(c.day)
+            GROUP BY c.day, e.day
+        )
+        SELECT
+            d.day::timestamp AT TIME ZONE 'UTC' AS time,
+            {halves}
+        FROM d
+        ORDER BY time
+    """
+    return lines(about, [series(query)], unit, links=[keeping_clients(PUBLISHING, "What was published?")])
+
+
+_DASHED = "Dashed days are provisional: Pinterest still restates them."
+
+_IMPRESSIONS = About(
+    "Impressions by day",
+    f"Sum over the chosen clients by UTC day. {_DASHED}",
+    "the solid line leaves its usual weekly shape. The dashed end is nearly always lower, and means nothing yet.",
+    "No day in this time range",
+)
+_ACTIONS = About(
+    "Actions by day",
+    f"Engagements, saves, pin clicks and outbound clicks by UTC day. {_DASHED}",
+    "one of the solid lines parts from the others: a tracking or link problem shows in outbound clicks first.",
+    "No day in this time range",
+)
+
+
+def _movers(title: str, direction: str, worry: str) -> tables.Panel:
+    about = About(
+        title,
+        "Clients by the change of the chosen metric between the last seven settled days and the seven before, "
+        "the largest first. Clients with fewer than 14 settled days are not in it.",
+        worry,
+        "No client moved in that direction",
+    )
+    query = f"""
+        WITH edge AS ({EDGE}),
+        sums AS (
+            SELECT
+                d.client,
+                sum({chosen_metric("d")}) FILTER (WHERE d.day > e.day - 7) AS now,
+                sum({chosen_metric("d")}) FILTER (WHERE d.day <= e.day - 7) AS before
+            FROM profile_day d
+            CROSS JOIN edge e
+            WHERE d.day BETWEEN e.day - 13 AND e.day
+              AND d.day > $__timeFrom()::date - 14
+              AND d.day <= $__timeTo()::date
+              AND ('' IN ($client) OR d.client IN ($client))
+            GROUP BY d.client
+        )
+        SELECT
+            client AS "Client",
+            now AS "7 days",
+            now - before AS "Change",
+            (now - before)::float8 / nullif(before, 0) AS "Change, %"
+        FROM sums
+        WHERE now {">" if direction == "DESC" else "<"} before
+        ORDER BY now - before {direction}, client
+        LIMIT 10
+    """
+    return rows(
+        about,
+        table(query),
+        [
+            Column("Client", link=CLIENT_OF_ROW),
+            Column("Change, %", unit=SHARE, width=110, steps=_CHANGE),
+            Column("Change", width=110),
+            Column("7 days", width=110),
+        ],
+        size=(12, 10),
+    )
+
+
+# Those who need somebody first; the same page for the table and for the heat map.
+_PAGE = f"""
+    SELECT
+        p.client,
+        count(*) AS profiles,
+        count(*) FILTER (WHERE p.state NOT IN ('active', 'paused')) AS troubled,
+        coalesce(sum(o.drops), 0) AS drops,
+        min(p.settled_through) AS settled_through,
+        min(p.last_success_at) AS last_success_at
+    FROM profile p
+    LEFT JOIN (
+        SELECT profile_id, count(*) AS drops
+        FROM drop_episode
+        WHERE closed_on IS NULL
+          AND NOT inhibited
+        GROUP BY profile_id
+    ) o ON o.profile_id = p.id
+    WHERE {CHOSEN_CLIENTS}
+      AND strpos(lower(p.client), lower('$search')) > 0
+    GROUP BY p.client
+    ORDER BY troubled DESC, drops DESC, p.client
+    LIMIT {_PAGE_ROWS}
+    OFFSET {_PAGE_ROWS} * (greatest('0$page'::integer, 1) - 1)
+"""
+
+_PAGES = f"""
+    SELECT generate_series(1, greatest(1, (count(DISTINCT p.client) + {_PAGE_ROWS - 1}) / {_PAGE_ROWS}))::text AS page
+    FROM profile p
+    WHERE {CHOSEN_CLIENTS}
+      AND strpos(lower(p.client), lower('$search')) > 0
+"""
+
+
+def _clients() -> tables.Panel:
+    about = About(
+        "Clients",
+        "Those in trouble first: profiles that cannot be read, then open drops. The trend is the chosen metric on the last 28 "
+        "settled days, each client on its own scale. Further pages are at the head of the dashboard.",
+        "somebody stays at the top. Troubled profiles are unlinked, suspended, or have a wrong key.",
+        "No client has such a name",
+    )
+    query = f"""
+        WITH page AS ({_PAGE})
+        SELECT
+            g.client AS "Client",
+            t.trend AS "Trend",
+            t.now AS "7 days",
+            (t.now - t.before)::float8 / nullif(t.before, 0) AS "Change, %",
+            g.drops AS "Open drops",
+            g.troubled AS "Troubled",
+            g.profiles AS "Profiles",
+            least(g.settled_through, $__timeTo()::date)::timestamp AT TIME ZONE 'UTC' AS "Last settled day",
+            g.last_success_at AS "Oldest read"
+        FROM page g
+        CROSS JOIN LATERAL (
+            SELECT
+                string_agg(
+                    substr('▁▂▃▄▅▆▇█', 1 + (7 * s.value / nullif(s.top, 0))::integer, 1), '' ORDER BY s.day
+                ) AS trend,
+                sum(s.value) FILTER (WHERE s.age < 7) AS now,
+                sum(s.value) FILTER (WHERE s.age BETWEEN 7 AND 13) AS before
+            FROM (
+                SELECT
+                    c.day,
+                    least(g.settled_through, $__timeTo()::date) - c.day AS age,
+                    {chosen_metric("c")} AS value,
+                    max({chosen_metric("c")}) OVER () AS top
+                FROM client_day c
+                WHERE c.client = g.client
+                  AND c.day > least(g.settled_through, $__timeTo()::date) - 28
+                  AND c.day <= least(g.settled_through, $__timeTo()::date)
+            ) s
+        ) t
+        ORDER BY g.troubled DESC, g.drops DESC, g.client
+    """
+    looks = [
+        Column("Client", link=CLIENT_OF_ROW),
+        Column("Trend", width=300),
+        Column("Change, %", unit=SHARE, width=110, steps=_CHANGE),
+        Column("Open drops", width=110, steps=((None, "text"), (1, BAD))),
+        Column("Troubled", width=100, steps=((None, "text"), (1, BAD))),
+        Column("Profiles", width=90),
+        Column("7 days", width=110),
+        Column("Last settled day", unit=DATE, width=150),
+        Column("Oldest read", unit=AGO, width=150),
+    ]
+    return rows(about, table(query), looks, links=[_TO_OPERATIONS])
+
+
+def _heat_map() -> statushistory.Panel:
+    about = About(
+        "Engagement rate by client and day",
+        "Engagements per impression of the clients of this page, one cell a day; a missing cell is a day that is not there.",
+        "a row changes its colour from one day to the next, or has holes.",
+        "No day of these clients in this time range",
+    )
+    query = f"""
+        WITH page AS ({_PAGE})
+        SELECT
+            d.day::timestamp AT TIME ZONE 'UTC' AS time,
+            g.client AS metric,
+            sum(d.engagement)::float8 / nullif(sum(d.impression), 0) AS rate
+        FROM page g
+        JOIN profile_day d ON d.client = g.client
+        WHERE $__timeFilter(d.day)
+        GROUP BY d.day, g.client
+        ORDER BY time, metric
+    """
+    return heat(about, series(query), SHARE, links=[_TO_OPERATIONS])
+
+
+# Profiles that should have a day: from the first that was read to the newest one due.
+_COVERAGE = f"""
+    WITH due AS (
+        SELECT
+            g.day::date AS day,
+            sum(coalesce(s.profiles, 0)) OVER (ORDER BY g.day) AS profiles
+        FROM generate_series($__timeFrom()::date, least($__timeTo()::date, newest_day_due((SELECT max(settle_days) FROM profile))), interval '1 day') AS g (day)
+        LEFT JOIN (
+            SELECT
+                greatest(p.first_day, $__timeFrom()::date) AS day,
+                count(*) AS profiles
+            FROM profile p
+            WHERE {CHOSEN_CLIENTS}
+              AND p.first_day <= $__timeTo()::date
+            GROUP BY 1
+        ) s ON s.day = g.day
+    ),
+    present AS (
+        SELECT
+            day,
+            sum(profiles) AS profiles
+        FROM client_day
+        WHERE client IN ($client)
+          AND $__timeFilter(day)
+        GROUP BY day
+    )
+"""
+
+
+def _coverage_now() -> stat.Panel:
+    about = About(
+        "Coverage",
+        "Days that are there of those that are due, over the chosen clients and the time range. A day is due three days after it.",
+        "it is below 100 %. The table of gaps says whose days are missing and how long they can still be fetched.",
+        "No day is due in this time range",
+    )
+    query = f"""
+        {_COVERAGE}
+        SELECT sum(least(coalesce(p.profiles, 0), d.profiles))::float8 / nullif(sum(d.profiles), 0) AS "Coverage"
+        FROM due d
+        LEFT JOIN present p ON p.day = d.day
+    """
+    return number(about, table(query), SHARE, steps=((None, BAD), (0.98, UNEASY), (0.9999, GOOD)))
+
+
+def _coverage_by_day() -> timeseries.Panel:
+    about = About(
+        "Coverage by day",
+        "Share of the profiles that have the day, of those that should.",
+        "it falls for days that are due: polls fail, or Pinterest delivers nothing.",
+        "No day is due in this time range",
+    )
+    query = f"""
+        {_COVERAGE}
+        SELECT
+            d.day::timestamp AT TIME ZONE 'UTC' AS time,
+            coalesce(p.profiles, 0)::float8 / nullif(d.profiles, 0) AS "Coverage"
+        FROM due d
+        LEFT JOIN present p ON p.day = d.day
+        ORDER BY time
+    """
+    return lines(about, [series(query)], SHARE, links=[_TO_OPERATIONS]).max(1)
+
+
+def _gaps() -> tables.Panel:
+    about = About(
+        "Gaps",
+        "Profiles with days missing among the last 90 in the time range, the most first.",
+        "days can still be fetched for a week or less: after that Ayrshare no longer serves them.",
+        "No day is missing",
+    )
+    query = f"""
+        WITH due AS (
+            SELECT
+                p.id,
+                p.name,
+                p.client,
+                p.window_days,
+                greatest(p.first_day, $__timeFrom()::date, $__timeTo()::date - 90) AS since,
+                least(newest_day_due(p.settle_days), $__timeTo()::date) AS until
+            FROM profile p
+            WHERE p.first_day IS NOT NULL
+              AND {CHOSEN_CLIENTS}
+        ),
+        gaps AS (
+            SELECT
+                d.*,
+                d.until - d.since + 1 - (
+                    SELECT count(*)
+                    FROM daily_metric m
+                    WHERE m.profile_id = d.id
+                      AND m.day BETWEEN d.since AND d.until
+                ) AS missing
+            FROM due d
+        )
+        SELECT
+            g.client AS "Client",
+            g.name AS "Profile",
+            g.missing AS "Days missing",
+            (
+                SELECT min(c.day::date)
+                FROM generate_series(g.since, g.until, interval '1 day') AS c (day)
+                WHERE NOT EXISTS (SELECT FROM daily_metric m WHERE m.profile_id = g.id AND m.day = c.day::date)
+            ) + fetchable_days(g.window_days) - (now() AT TIME ZONE 'UTC')::date AS "Days until lost"
+        FROM gaps g
+        WHERE g.missing > 0
+        ORDER BY g.missing DESC, g.client, g.name
+        LIMIT 50
+    """
+    looks = [
+        Column("Client", link=CLIENT_OF_ROW),
+        Column("Days missing", width=130),
+        Column("Days until lost", width=140, steps=((None, BAD), (8, UNEASY), (30, GOOD))),
+    ]
+    return rows(about, table(query), looks, size=(12, 9), links=[_TO_OPERATIONS])
+
+
+def _open_drops() -> stat.Panel:
+    about = About(
+        "Open drops",
+        "Drops of a client's own that are open at the end of the time range: a metric stays below what was expected of it.",
+        "it is not zero. Each has a sentence on the client's dashboard.",
+        "No drop",
+    )
+    query = f"""
+        SELECT count(*) AS "Open drops"
+        FROM drop_episode e
+        JOIN profile p ON p.id = e.profile_id
+        WHERE NOT e.inhibited
+          AND e.detected_day <= $__timeTo()::date
+          AND (e.closed_on IS NULL OR e.closed_on > $__timeTo()::date)
+          AND {CHOSEN_CLIENTS}
+    """
+    return number(about, table(query), EXACT, steps=((None, GOOD), (1, BAD)))
+
+
+def _profiles() -> stat.Panel:
+    about = About(
+        "Profiles by state",
+        "How many profiles there are of each state, among those registered by the end of the time range.",
+        "any is unlinked, suspended or has a wrong key: its numbers stand still.",
+        "No profile is registered",
+    )
+    query = f"""
+        SELECT
+            count(*) FILTER (WHERE p.state = 'active') AS "active",
+            count(*) FILTER (WHERE p.state = 'paused') AS "paused",
+            count(*) FILTER (WHERE p.state IN ('unlinked', 'suspended', 'key_invalid')) AS "in trouble"
+        FROM profile p
+        WHERE p.created_at <= $__timeTo()
+          AND {CHOSEN_CLIENTS}
+    """
+    panel = number(about, table(query), EXACT, width=8, steps=((None, NEUTRAL),), links=[_TO_OPERATIONS])
+    return panel.override_by_name("in trouble", Column("", steps=((None, GOOD), (1, BAD))).properties()[:1])
+
+
+_FLEET_DROPS = """
+    SELECT
+        first_day::timestamp AT TIME ZONE 'UTC' AS time,
+        (last_day + 1)::timestamp AT TIME ZONE 'UTC' AS timeend,
+        sentence AS text
+    FROM fleet_drop
+    WHERE first_day <= $__timeTo()::date
+      AND last_day >= $__timeFrom()::date
+"""
+
+
+def dashboard() -> Dashboard:
+    """Return the dashboard."""
+    movers_up = _movers(
+        "Movers up", "DESC", "a jump is too good: bought traffic, or a pin that went viral and will fall."
+    )
+    movers_down = _movers(
+        "Movers down", "ASC", "a client is here that is not in a drop yet: it takes a few days to be sure."
+    )
+    rates = {
+        METRICS[name] + " rate": f"d.{name} / nullif(d.impression, 0)::float8"
+        for name in METRICS
+        if name != "impression"
+    }
+    rates_about = About(
+        "Rates by day",
+        f"The count per impression, made from the sums. {_DASHED}",
+        "a rate falls while impressions stand: the audience changed, or clicks are not counted.",
+        "No day in this time range",
+    )
+    return board(
+        FLEET,
+        "Pinterest fleet",
+        "How all clients are doing, who moved, and whose days are missing.",
+        variables=[variables.clients(), variables.metric(), variables.search("Client has"), variables.page(_PAGES)],
+        annotations=[annotation("Fleet drops", BAD, _FLEET_DROPS)],
+        since="now-90d",
+        refresh="5m",
+        rows=[
+            Row("This week", [*(week_over_week(name) for name in METRICS), _coverage_now(), _open_drops(), _profiles()]),
+            Row("By day", [
+                trend(_IMPRESSIONS, {"Impressions": "d.impression"}),
+                trend(_ACTIONS, {METRICS[name]: f"d.{name}" for name in METRICS if name != "impression"}),
+                trend(rates_about, rates, SHARE),
+                _coverage_by_day(),
+            ]),
+            Row("Movers", [movers_up, movers_down]),
+            Row("Clients", [_clients(), _heat_map()]),
+            Row("Gaps", [_gaps()]),
+        ],
+    )  # fmt: skip

@@ -1,0 +1,264 @@
+"""What panels have in common: what is said of them, their look by kind, thresholds, columns and links."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from grafana_foundation_sdk.builders import barchart, common, dashboard, stat, statushistory, timeseries
+from grafana_foundation_sdk.builders import table as tables
+from grafana_foundation_sdk.cog.builder import Builder
+from grafana_foundation_sdk.cog.variants import Dataquery
+from grafana_foundation_sdk.models import common as look
+from grafana_foundation_sdk.models.dashboard import (
+    DynamicConfigValue,
+    FieldColorModeId,
+    Threshold,
+    ThresholdsMode,
+    ValueMap,
+    ValueMappingResult,
+)
+
+from grafana.builder.links import Link
+
+P = TypeVar("P", barchart.Panel, stat.Panel, statushistory.Panel, tables.Panel, timeseries.Panel)
+AnyPanel = barchart.Panel | stat.Panel | statushistory.Panel | tables.Panel | timeseries.Panel
+Target = Builder[Dataquery]
+
+# Units, by their ids in Grafana.
+COUNT = "short"
+EXACT = "locale"
+SHARE = "percentunit"
+SECONDS = "s"
+DAYS = "d"
+BYTES = "bytes"
+PER_SECOND = "ops"
+REQUESTS = "reqps"
+TEXT = "none"
+DATE = "time:YYYY-MM-DD"
+TIME = "time:YYYY-MM-DD HH:mm"
+AGO = "dateTimeFromNow"
+
+# Colours of the theme, which suits them to dark and light.
+GOOD, UNEASY, BAD, NEUTRAL, PALE = "green", "orange", "red", "blue", "text"
+
+_STATES = {
+    GOOD: ("active", "published", "ok", "unchanged"),
+    NEUTRAL: ("queued", "sending"),
+    PALE: ("paused", "cancelled"),
+    UNEASY: ("unlinked", "unknown"),
+    BAD: ("suspended", "key_invalid", "failed"),
+}
+
+
+@dataclass(frozen=True)
+class About:
+    """What a reader is told: what the panel shows, when to worry, and what it means when it is empty."""
+
+    title: str
+    shows: str
+    worry: str
+    empty: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """How a column of a table looks, where it differs from the others."""
+
+    name: str
+    unit: str | None = None
+    width: int | None = None
+    link: Link | None = None
+    coloured: bool = False
+    steps: tuple[tuple[float | None, str], ...] = ()
+    states: bool = False
+
+    def properties(self) -> list[DynamicConfigValue]:
+        """Return the overrides of the column."""
+        found: list[tuple[str, object]] = []
+        if self.unit is not None:
+            found.append(("unit", self.unit))
+        if self.width is not None:
+            found.append(("custom.width", self.width))
+        if self.link is not None:
+            found.append(("links", [self.link]))
+        if self.states:
+            found.append(("mappings", [state_colours()]))
+        if self.steps:
+            found.append(("thresholds", thresholds(*self.steps).build()))
+        if self.states or self.steps or self.coloured:
+            found.append(("custom.cellOptions", {"type": "color-text"}))
+        return [DynamicConfigValue(id_val=name, value=value) for name, value in found]
+
+
+def thresholds(*steps: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
+    """Return thresholds; the first step begins nowhere, which is None."""
+    made = [Threshold(value=value, color=colour) for value, colour in steps]
+    return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(made)
+
+
+def state_colours() -> ValueMap:
+    """Return the colours of profiles', polls' and pins' states."""
+    options = {
+        state: ValueMappingResult(color=colour, index=place)
+        for place, (state, colour) in enumerate((state, colour) for colour, all_ in _STATES.items() for state in all_)
+    }
+    return ValueMap(options=options)
+
+
+def _told(
+    panel: P, about: About, unit: str, targets: Sequence[Target], size: tuple[int, int], links: Sequence[Link]
+) -> P:
+    width, height = size
+    return (
+        panel.title(about.title)
+        .description(f"{about.shows}\n\n**When to worry:** {about.worry}")
+        .no_value(about.empty)
+        .unit(unit)
+        .targets(list(targets))
+        .span(width)
+        .height(height)
+        .links([link.on_panel() for link in links])
+    )
+
+
+def number(
+    about: About,
+    target: Target,
+    unit: str = COUNT,
+    *,
+    width: int = 4,
+    steps: Sequence[tuple[float | None, str]] = ((None, NEUTRAL),),
+    change: bool = False,
+    links: Sequence[Link] = (),
+) -> stat.Panel:
+    """Return one number; with ``change``, how it differs from the first value of its series."""
+    panel = _told(stat.Panel(), about, unit, [target], (width, 5), links)
+    return (
+        panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+        .color_mode(look.BigValueColorMode.VALUE)
+        .graph_mode(look.BigValueGraphMode.NONE)
+        .show_percent_change(change)
+        .thresholds(thresholds(*steps))
+        .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.THRESHOLDS))
+    )
+
+
+def lines(
+    about: About,
+    targets: Sequence[Target],
+    unit: str = COUNT,
+    *,
+    size: tuple[int, int] = (12, 9),
+    links: Sequence[Link] = (),
+    zero: bool = True,
+) -> timeseries.Panel:
+    """Return lines over time, from zero unless told otherwise."""
+    panel = _told(timeseries.Panel(), about, unit, targets, size, links)
+    if zero:
+        panel.min(0)
+    return (
+        panel.draw_style(look.GraphDrawStyle.LINE)
+        .line_width(2)
+        .fill_opacity(8)
+        .show_points(look.VisibilityMode.NEVER)
+        .span_nulls(span_nulls=False)
+        .legend(_legend())
+        .tooltip(common.VizTooltipOptions().mode(look.TooltipDisplayMode.MULTI).sort(look.SortOrder.DESCENDING))
+        .override_by_regexp("/provisional/", _dashed())
+    )
+
+
+def columns_over_time(
+    about: About,
+    targets: Sequence[Target],
+    unit: str = COUNT,
+    *,
+    size: tuple[int, int] = (12, 9),
+    links: Sequence[Link] = (),
+) -> timeseries.Panel:
+    """Return stacked columns over time."""
+    return (
+        lines(about, targets, unit, size=size, links=links)
+        .draw_style(look.GraphDrawStyle.BARS)
+        .fill_opacity(70)
+        .line_width(0)
+        .stacking(common.StackingConfig().mode(look.StackingMode.NORMAL))
+    )
+
+
+def columns(
+    about: About,
+    target: Target,
+    x: str,
+    unit: str = COUNT,
+    *,
+    size: tuple[int, int] = (12, 9),
+    links: Sequence[Link] = (),
+    horizontal: bool = False,
+) -> barchart.Panel:
+    """Return a column, or a bar, for each row of a table; ``x`` names them."""
+    panel = _told(barchart.Panel(), about, unit, [target], size, links)
+    return (
+        panel.x_field(x)
+        .orientation(look.VizOrientation.HORIZONTAL if horizontal else look.VizOrientation.VERTICAL)
+        .show_value(look.VisibilityMode.AUTO)
+        .stacking(look.StackingMode.NORMAL)
+        .fill_opacity(70)
+        .min(0)
+        .legend(_legend())
+    )
+
+
+def rows(
+    about: About,
+    target: Target,
+    looks: Sequence[Column] = (),
+    unit: str = EXACT,
+    *,
+    size: tuple[int, int] = (24, 10),
+    links: Sequence[Link] = (),
+) -> tables.Panel:
+    """Return a table."""
+    panel = _told(tables.Panel(), about, unit, [target], size, links)
+    panel.filterable(filterable=False)
+    for column in looks:
+        panel.override_by_name(column.name, column.properties())
+    return panel
+
+
+def heat(
+    about: About,
+    target: Target,
+    unit: str,
+    *,
+    size: tuple[int, int] = (24, 14),
+    links: Sequence[Link] = (),
+) -> statushistory.Panel:
+    """Return a row of coloured cells for each series, on one scale of colours."""
+    panel = _told(statushistory.Panel(), about, unit, [target], size, links)
+    return (
+        panel.show_value(look.VisibilityMode.NEVER)
+        .row_height(0.9)
+        .fill_opacity(90)
+        .line_width(0)
+        .legend(common.VizLegendOptions().show_legend(show_legend=False).calcs([]))
+        .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.CONTINUOUS_YL_BL))
+    )
+
+
+def _legend() -> common.VizLegendOptions:
+    return (
+        common.VizLegendOptions()
+        .display_mode(look.LegendDisplayMode.LIST)
+        .placement(look.LegendPlacement.BOTTOM)
+        .show_legend(show_legend=True)
+        .calcs([])
+    )
+
+
+def _dashed() -> list[DynamicConfigValue]:
+    return [
+        DynamicConfigValue(id_val="custom.lineStyle", value={"fill": "dash", "dash": [4, 6]}),
+        DynamicConfigValue(id_val="custom.fillOpacity", value=0),
+        DynamicConfigValue(id_val="custom.lineWidth", value=1),
+    ]

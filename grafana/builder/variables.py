@@ -1,0 +1,109 @@
+"""The choices at the head of the dashboards, and the conditions in SQL that they become.
+
+A variable of several values stands bare in SQL, where the data source writes each of its values as a quoted literal; one of a
+single value is put between quotes there. Both are safe for names with quotes and dollars. The format ``sqlstring`` is
+not: it puts a backslash before a double quote, which PostgreSQL takes for a part of the name.
+
+"All" is the empty literal rather than every name: no client and no profile has an empty name, and PostgreSQL decides
+``'' IN ('')`` before it begins, so that the condition costs nothing.
+"""
+
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.models.dashboard import VariableOption, VariableRefresh, VariableSort
+
+from grafana.builder.query import POSTGRES, PROMETHEUS, tidy
+
+ALL_SQL = "''"
+ALL_PROMQL = ".+"
+_ALL = VariableOption(text="All", value="$__all", selected=True)
+
+METRICS = {
+    "impression": "Impressions",
+    "engagement": "Engagements",
+    "save": "Saves",
+    "pin_click": "Pin clicks",
+    "outbound_click": "Outbound clicks",
+}
+
+CHOSEN_CLIENTS = "('' IN ($client) OR p.client IN ($client))"
+
+
+def chosen_metric(table: str) -> str:
+    """Return SQL for the chosen metric of ``table``; PostgreSQL decides which before it begins."""
+    branches = " ".join(f"WHEN '{name}' THEN {table}.{name}" for name in METRICS)
+    return f"CASE '$metric' {branches} END"
+
+
+def clients() -> dashboard.QueryVariable:
+    """Return the choice of any number of clients."""
+    return (
+        _query("client", "Client", _CLIENTS)
+        .multi(multi=True)
+        .include_all(include_all=True)
+        .all_value(ALL_SQL)
+        .current(_ALL)
+    )
+
+
+def metric() -> dashboard.CustomVariable:
+    """Return the choice of one count."""
+    options = [VariableOption(text=title, value=name, selected=name == "engagement") for name, title in METRICS.items()]
+    return (
+        dashboard.CustomVariable("metric")
+        .label("Metric")
+        .values(",".join(f"{title} : {name}" for name, title in METRICS.items()))
+        .options(options)
+        .current(next(option for option in options if option.selected))
+    )
+
+
+def search(label: str) -> dashboard.TextBoxVariable:
+    """Return a box for a part of a name."""
+    return (
+        dashboard.TextBoxVariable("search")
+        .label(label)
+        .default_value("")
+        .current(VariableOption(text="", value="", selected=True))
+    )
+
+
+def page(query: str) -> dashboard.QueryVariable:
+    """Return the choice of a page of a long list; ``query`` gives their numbers."""
+    return _query("page", "Page", query).current(VariableOption(text="1", value="1", selected=True))
+
+
+def instances() -> dashboard.QueryVariable:
+    """Return the choice of any number of replicas."""
+    return (
+        dashboard.QueryVariable("instance")
+        .label("Replica")
+        .datasource(PROMETHEUS)
+        .query({"query": "label_values(collector_build_info, instance)", "refId": "instance"})
+        .definition("label_values(collector_build_info, instance)")
+        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(VariableSort.ALPHABETICAL_ASC)
+        .multi(multi=True)
+        .include_all(include_all=True)
+        .all_value(ALL_PROMQL)
+        .current(_ALL)
+    )
+
+
+def _query(name: str, label: str, query: str) -> dashboard.QueryVariable:
+    return (
+        dashboard.QueryVariable(name)
+        .label(label)
+        .datasource(POSTGRES)
+        .query(tidy(query))
+        .definition(tidy(query))
+        .refresh(VariableRefresh.ON_DASHBOARD_LOAD)
+        .sort(VariableSort.DISABLED)
+    )
+
+
+# All of them: Grafana forgets a choice that is not among the options when it asks for them again.
+_CLIENTS = """
+    SELECT DISTINCT client
+    FROM profile
+    ORDER BY client
+"""
