@@ -196,6 +196,11 @@ class Settings(BaseSettings):
         None,
         description="Delete daily metrics, revisions and snapshots older than this. Unset: kept for ever.",
     )
+    grafana_password: SecretStr | None = Field(
+        None,
+        description="Password that `collector migrate` gives to the role `grafana_reader`, with which Grafana reads. "
+        "Unset: the role keeps the one it has.",
+    )
     http_host: str = Field("127.0.0.1", description="Address on which the pages are served.")
     http_port: Annotated[int, Field(ge=0, le=65535)] = Field(
         9470, description="Port on which the pages are served; 0 finds a free one."

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import asyncpg
 import msgspec
+import structlog
 
 from collector.errors import MigrationError, MigrationsPendingError
+
+log = structlog.get_logger(__name__)
 
 _HERE = Path(__file__).parent
 # Beside the package in a checkout, inside it when installed.
@@ -131,6 +134,7 @@ async def migrate(
 ) -> list[str]:
     """Apply what is pending, in order, and return its names; others who start at the same time wait."""
     await connection.execute("SELECT pg_advisory_lock($1)", _LOCK_KEY)
+    connection.add_log_listener(_warn)
     try:
         await connection.execute("SET client_min_messages = warning")
         await connection.execute(_CREATE_TABLE)
@@ -140,8 +144,13 @@ async def migrate(
             await _apply(connection, migration)
         return [migration.name for migration in pending]
     finally:
+        connection.remove_log_listener(_warn)
         if not connection.is_closed():
             await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK_KEY)
+
+
+def _warn(_connection: object, message: asyncpg.PostgresLogMessage) -> None:
+    log.warning(message.message, hint=message.hint)
 
 
 async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:

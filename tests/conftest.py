@@ -123,6 +123,12 @@ def other_database(dsn: str, name: str) -> str:
     return f"{base.rpartition('/')[0]}/{name}?{options}"
 
 
+def as_user(dsn: str, name: str) -> str:
+    """Return ``dsn`` of the test server, which trusts everybody, with another user."""
+    scheme, _, rest = dsn.partition("://")
+    return f"{scheme}://{name}@{rest.partition('@')[2]}"
+
+
 class Ayrshare(msgspec.Struct):
     """An emulated Ayrshare, and how to make it misbehave."""
 

@@ -42,6 +42,7 @@ WRITTEN: list[tuple[str, str, object]] = [
     ("pins_requeue_absent", "true", True),
     ("pin_spam_cooldown", "1d", 86400.0),
     ("retention_days", "365", 365),
+    ("grafana_password", "let-me-read", "let-me-read"),
     ("http_host", "::1", "::1"),
     ("http_port", "0", 0),
     ("log_format", "json", "json"),

@@ -8,6 +8,7 @@ from collector.cli.execute import execute, settings_for_command
 from collector.config import Settings
 from collector.migrate import migrate as apply_migrations
 from collector.migrate import plan
+from collector.reader import ROLE, set_reader_password
 from collector.store.pool import connected
 
 
@@ -46,6 +47,8 @@ def migrate(*, check: bool) -> None:
 async def _apply(settings: Settings) -> bool:
     async with open_dsn(settings) as dsn, connected(dsn) as connection:
         applied = await apply_migrations(connection, on_apply=lambda name: click.echo(f"applying {name}"))
+        if settings.grafana_password is not None and await set_reader_password(connection, settings.grafana_password):
+            click.echo(f"the password of {ROLE} is set")
         waiting = (await plan(connection)).waiting
     click.echo(f"{len(applied)} applied" if applied else "the schema is current")
     for migration in waiting:

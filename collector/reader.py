@@ -1,0 +1,56 @@
+"""The password of the role that Grafana reads with; the role itself is made by a migration."""
+
+import base64
+import hashlib
+import hmac
+import secrets
+
+import asyncpg
+import structlog
+from pydantic import SecretStr
+
+from collector.errors import ConfigurationError
+
+ROLE = "grafana_reader"
+
+_ITERATIONS = 4096  # PostgreSQL's own number
+_SALT_BYTES = 16
+_EXISTS = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)"
+
+log = structlog.get_logger(__name__)
+
+
+async def set_reader_password(connection: asyncpg.Connection, password: SecretStr) -> bool:
+    """Set the password and return whether that was possible; an administrator has to where it was not.
+
+    Raises:
+        ConfigurationError: the password cannot be used.
+
+    """
+    if not await connection.fetchval(_EXISTS, ROLE):
+        log.warning("there is no role grafana_reader; docs/dashboards.md says how to make it")
+        return False
+    try:
+        verifier = scram_verifier(password, secrets.token_bytes(_SALT_BYTES))
+        await connection.execute(f"ALTER ROLE {ROLE} PASSWORD '{verifier}'")
+    except asyncpg.InsufficientPrivilegeError:
+        log.warning("the password of grafana_reader was not set: this user may not; an administrator has to")
+        return False
+    return True
+
+
+def scram_verifier(password: SecretStr, salt: bytes) -> str:
+    """Return what PostgreSQL stores of a password (RFC 5802), so that the server and its log never see the password.
+
+    Raises:
+        ConfigurationError: it is empty, or has other than printable ASCII characters, which RFC 4013 would rewrite.
+
+    """
+    text = password.get_secret_value()
+    if not text or not text.isascii() or not text.isprintable():
+        raise ConfigurationError(["COLLECTOR_GRAFANA_PASSWORD: is not made of printable ASCII characters"])
+    salted = hashlib.pbkdf2_hmac("sha256", text.encode(), salt, _ITERATIONS)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    encoded = [base64.b64encode(part).decode() for part in (salt, stored, server)]
+    return f"SCRAM-SHA-256${_ITERATIONS}:{encoded[0]}${encoded[1]}:{encoded[2]}"
