@@ -15,7 +15,7 @@ from collector.store.drop import DropStore
 from collector.store.fleet import FleetStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
-from tests.drops import SETTLED, fill
+from tests.drops import DAYS, SETTLED, fill
 from tests.program import ENCRYPTION_KEY, Program
 
 
@@ -56,6 +56,22 @@ async def test_a_drop_is_told_in_a_sentence_on_the_page_and_in_the_list(
     assert engagement["observed"] < engagement["expected_low"] < engagement["expected"]
     assert 0.6 < engagement["lost_share"] < 0.8
     assert "acme: Engagement of acme-eu fell" in (await collector("alerts", "list")).out
+
+
+async def test_what_was_expected_of_each_day_can_be_drawn(database: Database, detector: Detector) -> None:
+    await fill(database, "acme-eu", dropped=4, left=0.3)
+    await fill(database, "acme-new", days=5)
+    await detector.run_once()
+    rows = await database.fetch("SELECT * FROM expected_day WHERE profile = 'acme-eu' ORDER BY day")
+    days = [row["day"] for row in rows]
+    assert days[-1] == SETTLED
+    assert days == [days[0] + timedelta(days=place) for place in range(len(days))]
+    assert 60 < len(days) < DAYS
+    assert all(0 < row["expected_low"] < row["expected"] for row in rows)
+    verdict = await database.fetchrow("SELECT * FROM drop_verdict WHERE profile_id = $1", rows[0]["profile_id"])
+    assert verdict is not None
+    assert rows[-1]["expected"] == pytest.approx(verdict["expected"], rel=1e-6)
+    assert await database.fetch("SELECT FROM expected_day WHERE profile = 'acme-new'") == []
 
 
 async def test_judging_the_same_days_again_writes_nothing(database: Database, detector: Detector) -> None:

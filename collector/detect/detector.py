@@ -16,7 +16,7 @@ from collector.detect.fleet import LEAST_FIRING, FleetEpisode, Span, cause_of, f
 from collector.detect.model import METRICS, CloseReason, Episode, Floats, History, Sensitivity, Silence
 from collector.detect.sentence import Causes, fleet_sentence, sentence
 from collector.models import ProfileState
-from collector.store.drop import DropStore
+from collector.store.drop import Bands, DropStore
 
 log = structlog.get_logger(__name__)
 
@@ -28,6 +28,7 @@ _LEAST_DAYS = 400
 # Episodes that began in the weeks that only teach cannot be found again.
 _WARM_UP_DAYS = 60
 _FLEET_DAYS = 120
+_BAND_DAYS = 180
 _FLEET_WARM_UP_DAYS = 7
 
 
@@ -73,7 +74,7 @@ class Detector:
         ]
         verdicts = [_verdict_row(profile, history, place) for place, profile in enumerate(profiles)]
         found_since = since + timedelta(days=_WARM_UP_DAYS)
-        for row in await self._store.write(profile_ids, found_since, episodes, verdicts):
+        for row in await self._store.write(profile_ids, found_since, episodes, verdicts, _bands(history)):
             if row["closed_on"] is None and row["opened"]:
                 log.warning("engagement dropped", what=row["sentence"])
 
@@ -191,6 +192,13 @@ def _verdict_row(profile: Profile, history: History, place: int) -> tuple[object
         row["id"], row["settled_through"], row["last_poll_at"], row["sensitivity"], judged_since(history, place),
         *numbers, silence.text or None,
     )  # fmt: skip
+
+
+def _bands(history: History) -> Bands:
+    """Return what was expected of the newest days, for charts; of engagement, like the verdict."""
+    days = min(_BAND_DAYS, history.expected.shape[2])
+    since = history.first_day + timedelta(days=history.expected.shape[2] - days)
+    return since, history.expected[:, 0, -days:].tolist(), history.expected_low[:, 0, -days:].tolist()
 
 
 def _fleet_row(drop: FleetEpisode, newest: date) -> tuple[object, ...]:

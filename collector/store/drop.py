@@ -149,19 +149,29 @@ WHERE (e.last_day, e.observed, e.expected, e.score, e.closed_on, e.sentence)
 RETURNING profile_id, metric, xmax = 0 AS opened, closed_on, sentence
 """
 
+# The bands are two rectangles, a row a profile; a slice of one is a rectangle still, so its numbers are gathered anew.
 _WRITE_VERDICTS = """
 INSERT INTO drop_verdict (
-    profile_id, settled_through, last_poll_at, sensitivity, judged_since, expected, expected_low, score, silence
+    profile_id, settled_through, last_poll_at, sensitivity, judged_since, expected, expected_low, score, silence,
+    band_since, band_expected, band_low
 )
-SELECT *
+SELECT
+    g.profile_id, g.settled_through, g.last_poll_at, g.sensitivity, g.judged_since, g.expected, g.expected_low, g.score,
+    g.silence, $10::date,
+    ARRAY(SELECT nullif(e, 'NaN') FROM unnest(($11::real[])[g.place:g.place]) AS e),
+    ARRAY(SELECT nullif(e, 'NaN') FROM unnest(($12::real[])[g.place:g.place]) AS e)
 FROM unnest(
     $1::bigint[], $2::date[], $3::timestamptz[], $4::text[], $5::date[], $6::float8[], $7::float8[], $8::float8[],
     $9::text[]
+) WITH ORDINALITY AS g (
+    profile_id, settled_through, last_poll_at, sensitivity, judged_since, expected, expected_low, score, silence, place
 )
 ON CONFLICT (profile_id) DO UPDATE
 SET settled_through = excluded.settled_through, last_poll_at = excluded.last_poll_at,
     sensitivity = excluded.sensitivity, judged_since = excluded.judged_since, expected = excluded.expected,
-    expected_low = excluded.expected_low, score = excluded.score, silence = excluded.silence, evaluated_at = now()
+    expected_low = excluded.expected_low, score = excluded.score, silence = excluded.silence,
+    band_since = excluded.band_since, band_expected = excluded.band_expected, band_low = excluded.band_low,
+    evaluated_at = now()
 """
 
 _RECENT = """
@@ -236,6 +246,10 @@ ON CONFLICT (scope, name) DO UPDATE SET sensitivity = excluded.sensitivity
 _UNSET_SENSITIVITY = "DELETE FROM drop_sensitivity WHERE scope = $1 AND name = $2"
 
 
+# The first day, and what was expected and its lower bound: a list a profile, all of the same days, NaN where unknown.
+Bands = tuple[date, Sequence[Sequence[float]], Sequence[Sequence[float]]]
+
+
 class DropStore:
     """Days, verdicts, episodes and the fleet's drops."""
 
@@ -267,12 +281,13 @@ class DropStore:
         since: date,
         episodes: Sequence[Sequence[object]],
         verdicts: Sequence[Sequence[object]],
+        bands: Bands,
     ) -> list[asyncpg.Record]:
         """Store what the days since then give, and return the episodes that are new or different."""
         columns = [list(column) for column in zip(*episodes, strict=True)] or [[] for _ in range(13)]
         async with self._database.transaction() as connection:
             changed: list[asyncpg.Record] = await connection.fetch(_WRITE_EPISODES, profile_ids, since, *columns)
-            await connection.execute(_WRITE_VERDICTS, *map(list, zip(*verdicts, strict=True)))
+            await connection.execute(_WRITE_VERDICTS, *map(list, zip(*verdicts, strict=True)), *bands)
         return changed
 
     async def recent(self, since: date) -> list[asyncpg.Record]:
