@@ -41,6 +41,7 @@ from collector.store.pin_look import LookStore
 from collector.store.pin_queue import PinQueue
 from collector.store.pool import Database, connected, open_database
 from collector.store.profile import ProfileStore
+from collector.telemetry import DATABASE_CONNECTIONS
 from collector.web.health import Health
 from collector.web.server import Pages, serving
 
@@ -213,6 +214,8 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
     heartbeats = Heartbeats()
     shared = share(settings)
     fleet = FleetStore(database)
+    DATABASE_CONNECTIONS.labels("busy").set_function(lambda: database.busy)
+    DATABASE_CONNECTIONS.labels("idle").set_function(lambda: database.idle)
     loops: list[Callable[[], Coroutine[Any, Any, None]]] = [
         partial(every, _BACKLOG_SECONDS, "backlog", partial(measure_backlog, fleet), heartbeats),
         partial(every, _EXPIRY_SECONDS, "expiry", _expiry(settings, database), heartbeats),

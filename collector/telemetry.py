@@ -77,6 +77,10 @@ PIN_PUBLISH_SECONDS = Histogram(
     registry=REGISTRY,
 )  # fmt: skip
 DATABASE_UP = Gauge("collector_database_up", "1 while the database answers.", registry=REGISTRY)
+DATABASE_CONNECTIONS = Gauge(
+    "collector_database_connections", "Connections of this process's pool: busy or idle.", ["state"],
+    registry=REGISTRY,
+)  # fmt: skip
 LOOP_LAST_SUCCESS = Gauge(
     "collector_loop_last_success_timestamp_seconds", "When each loop of this process last did its work.", ["loop"],
     registry=REGISTRY,

@@ -62,6 +62,18 @@ class Database:
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
 
+    @property
+    def busy(self) -> int:
+        """How many connections are in use."""
+        busy: int = self._pool.get_size() - self._pool.get_idle_size()
+        return busy
+
+    @property
+    def idle(self) -> int:
+        """How many connections are open and wait for something to do."""
+        idle: int = self._pool.get_idle_size()
+        return idle
+
     async def fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
         with translated():
             rows: list[asyncpg.Record] = await self._pool.fetch(sql, *arguments)
