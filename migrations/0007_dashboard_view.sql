@@ -46,7 +46,8 @@ GROUP BY day;
 
 COMMENT ON VIEW fleet_day IS 'Sums over all profiles by day; profiles counts those that have the day';
 
--- One profile that lags must not make the whole fleet's days provisional, so of the fleet it is the day that 95 % have.
+-- One profile that lags must not make the whole fleet's days provisional, so of the fleet it is the day that 95 % have; and
+-- one that is no longer read must not stop its client's.
 CREATE VIEW client_settled AS
 SELECT
     ''::text AS client,
@@ -56,12 +57,11 @@ WHERE state = 'active'
 UNION ALL
 SELECT
     client,
-    min(settled_through) AS settled_through
+    coalesce(min(settled_through) FILTER (WHERE state = 'active'), max(settled_through)) AS settled_through
 FROM profile
-WHERE state <> 'paused'
 GROUP BY client;
 
-COMMENT ON VIEW client_settled IS 'Newest day on which a client''s profiles are settled, of the fleet 95 % of them';
+COMMENT ON VIEW client_settled IS 'Newest day that is settled for a client''s active profiles, of the fleet for 95 % of them';
 
 CREATE VIEW client_day AS
 SELECT

@@ -6,14 +6,14 @@ from pathlib import Path
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from grafana.builder import fleet
+from grafana.builder import client, fleet, operations, publishing
 
 FOLDER = Path(__file__).parents[1] / "dashboards"
 
 
 def dashboards() -> list[Dashboard]:
     """Return all dashboards."""
-    return [fleet.dashboard()]
+    return [fleet.dashboard(), client.dashboard(), publishing.dashboard(), operations.dashboard()]
 
 
 def files() -> dict[str, str]:

@@ -10,7 +10,6 @@ from grafana.builder.links import CLIENT_OF_ROW, FLEET, OPERATIONS, PUBLISHING, 
 from grafana.builder.panels import (
     AGO,
     BAD,
-    COUNT,
     DATE,
     EXACT,
     GOOD,
@@ -25,96 +24,22 @@ from grafana.builder.panels import (
     rows,
 )
 from grafana.builder.query import series, table
+from grafana.builder.sums import CHANGE, Scope, actions, impressions, rates, week_over_week
 from grafana.builder.variables import CHOSEN_CLIENTS, METRICS, chosen_metric
 
 _PAGE_ROWS = 25
 _TO_OPERATIONS = to(OPERATIONS, "Is the collector well?")
-_CHANGE = ((None, BAD), (-0.1, UNEASY), (0, GOOD))
 
-# The newest day of the time range that is settled for what is chosen.
-EDGE = """
+_EDGE = """
     SELECT least(min(settled_through), $__timeTo()::date) AS day
     FROM client_settled
     WHERE client IN ($client)
 """
-
-
-def week_over_week(name: str) -> stat.Panel:
-    """Return the sum of the last seven settled days, and its change from the seven before."""
-    title = METRICS[name]
-    about = About(
-        f"{title}, 7 days",
-        f"{title} of the last seven settled days in the time range. The percentage is the change from the seven days before.",
-        "it falls by more than a tenth and no holiday explains it. The movers below say whose it is.",
-        "No settled day in this time range",
-    )
-    query = f"""
-        WITH edge AS ({EDGE})
-        SELECT
-            (e.day - 7 * ((e.day - c.day) / 7))::timestamp AT TIME ZONE 'UTC' AS time,
-            sum(c.{name}) AS "{title}"
-        FROM client_day c
-        CROSS JOIN edge e
-        WHERE c.client IN ($client)
-          AND c.day BETWEEN e.day - 13 AND e.day
-          AND c.day > $__timeFrom()::date - 14
-          AND c.day <= $__timeTo()::date
-        GROUP BY time
-        ORDER BY time
-    """
-    return number(about, series(query), change=True, links=[_TO_OPERATIONS])
-
-
-def trend(about: About, values: dict[str, str], unit: str = COUNT) -> timeseries.Panel:
-    """Return sums by day: a solid line up to the last settled day, a dashed one from there on.
-
-    ``values`` are expressions over the day's sums by the title of their line.
-    """
-    halves = ",\n            ".join(
-        f'CASE WHEN d.settled THEN {value} END AS "{title}",\n            '
-        f'CASE WHEN NOT d.next_settled THEN {value} END AS "{title}, provisional"'
-        for title, value in values.items()
-    )
-    query = f"""
-        WITH edge AS ({EDGE}),
-        d AS (
-            SELECT
-                c.day,
-                c.day <= e.day AS settled,
-                c.day + 1 <= e.day AS next_settled,
-                sum(c.impression) AS impression,
-                sum(c.engagement) AS engagement,
-                sum(c.save) AS save,
-                sum(c.pin_click) AS pin_click,
-                sum(c.outbound_click) AS outbound_click
-            FROM client_day c
-            CROSS JOIN edge e
-            WHERE c.client IN ($client)
-              AND $__timeFilter(c.day)
-            GROUP BY c.day, e.day
-        )
-        SELECT
-            d.day::timestamp AT TIME ZONE 'UTC' AS time,
-            {halves}
-        FROM d
-        ORDER BY time
-    """
-    return lines(about, [series(query)], unit, links=[keeping_clients(PUBLISHING, "What was published?")])
-
-
-_DASHED = "Dashed days are provisional: Pinterest still restates them."
-
-_IMPRESSIONS = About(
-    "Impressions by day",
-    f"Sum over the chosen clients by UTC day. {_DASHED}",
-    "the solid line leaves its usual weekly shape. The dashed end is nearly always lower, and means nothing yet.",
-    "No day in this time range",
-)
-_ACTIONS = About(
-    "Actions by day",
-    f"Engagements, saves, pin clicks and outbound clicks by UTC day. {_DASHED}",
-    "one of the solid lines parts from the others: a tracking or link problem shows in outbound clicks first.",
-    "No day in this time range",
+_CHOSEN = Scope(
+    edge=_EDGE,
+    source="client_day c",
+    condition="c.client IN ($client)",
+    links=(keeping_clients(PUBLISHING, "What was published?"),),
 )
 
 
@@ -127,7 +52,7 @@ def _movers(title: str, direction: str, worry: str) -> tables.Panel:
         "No client moved in that direction",
     )
     query = f"""
-        WITH edge AS ({EDGE}),
+        WITH edge AS ({_EDGE}),
         sums AS (
             SELECT
                 d.client,
@@ -156,7 +81,7 @@ def _movers(title: str, direction: str, worry: str) -> tables.Panel:
         table(query),
         [
             Column("Client", link=CLIENT_OF_ROW),
-            Column("Change, %", unit=SHARE, width=110, steps=_CHANGE),
+            Column("Change, %", unit=SHARE, width=110, steps=CHANGE),
             Column("Change", width=110),
             Column("7 days", width=110),
         ],
@@ -242,7 +167,7 @@ def _clients() -> tables.Panel:
     looks = [
         Column("Client", link=CLIENT_OF_ROW),
         Column("Trend", width=300),
-        Column("Change, %", unit=SHARE, width=110, steps=_CHANGE),
+        Column("Change, %", unit=SHARE, width=110, steps=CHANGE),
         Column("Open drops", width=110, steps=((None, "text"), (1, BAD))),
         Column("Troubled", width=100, steps=((None, "text"), (1, BAD))),
         Column("Profiles", width=90),
@@ -281,7 +206,11 @@ _COVERAGE = f"""
         SELECT
             g.day::date AS day,
             sum(coalesce(s.profiles, 0)) OVER (ORDER BY g.day) AS profiles
-        FROM generate_series($__timeFrom()::date, least($__timeTo()::date, newest_day_due((SELECT max(settle_days) FROM profile))), interval '1 day') AS g (day)
+        FROM generate_series(
+            $__timeFrom()::date::timestamp,
+            least($__timeTo()::date, newest_day_due((SELECT max(settle_days) FROM profile)))::timestamp,
+            interval '1 day'
+        ) AS g (day)
         LEFT JOIN (
             SELECT
                 greatest(p.first_day, $__timeFrom()::date) AS day,
@@ -376,7 +305,7 @@ def _gaps() -> tables.Panel:
             g.missing AS "Days missing",
             (
                 SELECT min(c.day::date)
-                FROM generate_series(g.since, g.until, interval '1 day') AS c (day)
+                FROM generate_series(g.since::timestamp, g.until::timestamp, interval '1 day') AS c (day)
                 WHERE NOT EXISTS (SELECT FROM daily_metric m WHERE m.profile_id = g.id AND m.day = c.day::date)
             ) + fetchable_days(g.window_days) - (now() AT TIME ZONE 'UTC')::date AS "Days until lost"
         FROM gaps g
@@ -450,17 +379,6 @@ def dashboard() -> Dashboard:
     movers_down = _movers(
         "Movers down", "ASC", "a client is here that is not in a drop yet: it takes a few days to be sure."
     )
-    rates = {
-        METRICS[name] + " rate": f"d.{name} / nullif(d.impression, 0)::float8"
-        for name in METRICS
-        if name != "impression"
-    }
-    rates_about = About(
-        "Rates by day",
-        f"The count per impression, made from the sums. {_DASHED}",
-        "a rate falls while impressions stand: the audience changed, or clicks are not counted.",
-        "No day in this time range",
-    )
     return board(
         FLEET,
         "Pinterest fleet",
@@ -470,13 +388,8 @@ def dashboard() -> Dashboard:
         since="now-90d",
         refresh="5m",
         rows=[
-            Row("This week", [*(week_over_week(name) for name in METRICS), _coverage_now(), _open_drops(), _profiles()]),
-            Row("By day", [
-                trend(_IMPRESSIONS, {"Impressions": "d.impression"}),
-                trend(_ACTIONS, {METRICS[name]: f"d.{name}" for name in METRICS if name != "impression"}),
-                trend(rates_about, rates, SHARE),
-                _coverage_by_day(),
-            ]),
+            Row("This week", [*(week_over_week(_CHOSEN, name) for name in METRICS), _coverage_now(), _open_drops(), _profiles()]),
+            Row("By day", [impressions(_CHOSEN), actions(_CHOSEN), rates(_CHOSEN), _coverage_by_day()]),
             Row("Movers", [movers_up, movers_down]),
             Row("Clients", [_clients(), _heat_map()]),
             Row("Gaps", [_gaps()]),

@@ -71,6 +71,7 @@ class Column:
     coloured: bool = False
     steps: tuple[tuple[float | None, str], ...] = ()
     states: bool = False
+    hidden: bool = False
 
     def properties(self) -> list[DynamicConfigValue]:
         """Return the overrides of the column."""
@@ -79,6 +80,8 @@ class Column:
             found.append(("unit", self.unit))
         if self.width is not None:
             found.append(("custom.width", self.width))
+        if self.hidden:
+            found.append(("custom.hidden", True))
         if self.link is not None:
             found.append(("links", [self.link]))
         if self.states:
@@ -164,7 +167,7 @@ def lines(
         .span_nulls(span_nulls=False)
         .legend(_legend())
         .tooltip(common.VizTooltipOptions().mode(look.TooltipDisplayMode.MULTI).sort(look.SortOrder.DESCENDING))
-        .override_by_regexp("/provisional/", _dashed())
+        .override_by_regexp("/[Pp]rovisional/", _dashed())
     )
 
 

@@ -107,3 +107,56 @@ _CLIENTS = """
     FROM profile
     ORDER BY client
 """
+
+# The profiles of the one client that a dashboard is about.
+CHOSEN_PROFILES = "c.client = '$client' AND ('' IN ($profile) OR c.profile IN ($profile))"
+
+
+def client() -> dashboard.QueryVariable:
+    """Return the choice of one client."""
+    return _query("client", "Client", _CLIENTS)
+
+
+def profiles() -> dashboard.QueryVariable:
+    """Return the choice of any number of the client's profiles."""
+    query = """
+        SELECT name
+        FROM profile
+        WHERE client = '$client'
+        ORDER BY name
+    """
+    return (
+        _query("profile", "Profile", query)
+        .multi(multi=True)
+        .include_all(include_all=True)
+        .all_value(ALL_SQL)
+        .current(_ALL)
+    )
+
+
+def compared() -> dashboard.QueryVariable:
+    """Return the choice of a client to compare with, or of none, which is the empty text."""
+    query = """
+        SELECT
+            '' AS __value,
+            'no one' AS __text
+        UNION ALL
+        SELECT
+            client AS __value,
+            client AS __text
+        FROM (SELECT DISTINCT client FROM profile WHERE client <> '$client' ORDER BY client) others
+    """
+    none = VariableOption(text="no one", value="", selected=True)
+    return _query("compare", "Compare with", query).current(none)
+
+
+def day() -> dashboard.QueryVariable:
+    """Return the choice of one day of the time range, the newest first."""
+    query = """
+        SELECT DISTINCT c.day::text AS day
+        FROM profile_day c
+        WHERE c.client = '$client'
+          AND $__timeFilter(c.day)
+        ORDER BY day DESC
+    """
+    return _query("day", "Restatements of", query).refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)

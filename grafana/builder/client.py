@@ -1,0 +1,396 @@
+"""One client: its days beside what was expected of them, its drops, pins and profiles, and how a day was restated."""
+
+from grafana_foundation_sdk.builders import barchart, timeseries
+from grafana_foundation_sdk.builders import table as tables
+from grafana_foundation_sdk.models.common import LineInterpolation, VisibilityMode
+from grafana_foundation_sdk.models.dashboard import Dashboard, DynamicConfigValue
+
+from grafana.builder import variables
+from grafana.builder.board import Row, annotation, board
+from grafana.builder.links import CLIENT, FLEET, OPERATIONS, PUBLISHING, Link, to
+from grafana.builder.panels import (
+    AGO,
+    BAD,
+    COUNT,
+    DATE,
+    NEUTRAL,
+    PALE,
+    SHARE,
+    TIME,
+    UNEASY,
+    About,
+    Column,
+    columns,
+    lines,
+    rows,
+)
+from grafana.builder.query import series, table
+from grafana.builder.sums import DASHED, Scope, actions, impressions, rates, week_over_week
+from grafana.builder.variables import CHOSEN_PROFILES, METRICS, chosen_metric
+
+_TO_FLEET = to(FLEET, "All clients")
+_TO_PUBLISHING = to(PUBLISHING, "Its pins", client="${client:percentencode}")
+_TO_OPERATIONS = to(OPERATIONS, "Is the collector well?")
+_PROFILES_AS_P = CHOSEN_PROFILES.replace("c.profile", "p.name").replace("c.client", "p.client")
+
+_EDGE = f"""
+    SELECT least(
+        coalesce(min(p.settled_through) FILTER (WHERE p.state = 'active'), max(p.settled_through)), $__timeTo()::date
+    ) AS day
+    FROM profile p
+    WHERE {_PROFILES_AS_P}
+"""
+_CHOSEN = Scope(_EDGE, "profile_day c", CHOSEN_PROFILES, (_TO_PUBLISHING,))
+
+
+def _days() -> timeseries.Panel:
+    about = About(
+        "The chosen metric by day",
+        f"Solid up to the last settled day. {DASHED} Of engagements, the shaded band reaches from what was expected of the "
+        "day down to the lowest that is still normal. Red marks are drops, blue ones are pins.",
+        "solid days lie below the band for two days or more: that is what opens a drop.",
+        "No day of this client in this time range",
+    )
+    days = f"""
+        WITH edge AS ({_EDGE}),
+        d AS (
+            SELECT
+                c.day,
+                c.day <= e.day AS settled,
+                c.day + 1 <= e.day AS next_settled,
+                sum({chosen_metric("c")}) AS value
+            FROM profile_day c
+            CROSS JOIN edge e
+            WHERE {CHOSEN_PROFILES}
+              AND $__timeFilter(c.day)
+            GROUP BY c.day, e.day
+        ),
+        band AS (
+            SELECT
+                c.day,
+                sum(c.expected) AS expected,
+                sum(c.expected_low) AS expected_low
+            FROM expected_day c
+            WHERE {CHOSEN_PROFILES}
+              AND $__timeFilter(c.day)
+              AND '$metric' = 'engagement'
+            GROUP BY c.day
+        )
+        SELECT
+            d.day::timestamp AT TIME ZONE 'UTC' AS time,
+            CASE WHEN d.settled THEN d.value END AS "Settled",
+            CASE WHEN NOT d.next_settled THEN d.value END AS "Provisional",
+            b.expected AS "Expected",
+            b.expected_low AS "Lowest normal"
+        FROM d
+        LEFT JOIN band b ON b.day = d.day
+        ORDER BY time
+    """
+    compared = f"""
+        SELECT
+            c.day::timestamp AT TIME ZONE 'UTC' AS time,
+            c.client AS metric,
+            {chosen_metric("c")} AS value
+        FROM client_day c
+        WHERE c.client = '$compare'
+          AND c.client <> ''
+          AND $__timeFilter(c.day)
+        ORDER BY time
+    """
+    panel = lines(about, [series(days), series(compared, "B")], COUNT, size=(24, 11), links=[_TO_FLEET])
+    quiet = [
+        DynamicConfigValue("color", {"mode": "fixed", "fixedColor": PALE}),
+        DynamicConfigValue("custom.lineWidth", 0),
+        DynamicConfigValue("custom.fillOpacity", 12),
+    ]
+    return (
+        panel.override_by_name("Settled", [DynamicConfigValue("color", {"mode": "fixed", "fixedColor": NEUTRAL})])
+        .override_by_name("Provisional", [DynamicConfigValue("color", {"mode": "fixed", "fixedColor": NEUTRAL})])
+        .override_by_name("Expected", [*quiet, DynamicConfigValue("custom.fillBelowTo", "Lowest normal")])
+        .override_by_name("Lowest normal", [*quiet[:2], DynamicConfigValue("custom.fillOpacity", 0)])
+    )
+
+
+def _weekdays() -> barchart.Panel:
+    about = About(
+        "Weekdays",
+        "Mean of the chosen metric by weekday (UTC), over the settled days of the time range.",
+        "never by itself: it is here to read the other charts with, and to choose days for pins.",
+        "No settled day in this time range",
+    )
+    query = f"""
+        SELECT
+            to_char(min(d.day), 'FMDay') AS "Weekday",
+            avg(d.value) AS "Mean"
+        FROM (
+            SELECT
+                c.day,
+                sum({chosen_metric("c")}) AS value
+            FROM profile_day c
+            WHERE {CHOSEN_PROFILES}
+              AND c.settled
+              AND $__timeFilter(c.day)
+            GROUP BY c.day
+        ) d
+        GROUP BY extract(isodow FROM d.day)
+        ORDER BY extract(isodow FROM d.day)
+    """
+    return columns(about, table(query), "Weekday", links=[_TO_PUBLISHING])
+
+
+def _followers() -> timeseries.Panel:
+    about = About(
+        "Followers",
+        "Followers of each profile, as Ayrshare last told on each UTC day; the first twenty profiles by name.",
+        "a line falls by more than a few a day, or ends: the account is no longer read.",
+        "No number of followers in this time range",
+    )
+    query = f"""
+        SELECT
+            date_trunc('day', s.observed_at, 'UTC') AS time,
+            p.name AS metric,
+            max(s.followers) AS followers
+        FROM (
+            SELECT
+                p.id,
+                p.name
+            FROM profile p
+            WHERE {_PROFILES_AS_P}
+            ORDER BY p.name
+            LIMIT 20
+        ) p
+        JOIN account_snapshot s ON s.profile_id = p.id
+        WHERE $__timeFilter(s.observed_at)
+          AND s.followers IS NOT NULL
+        GROUP BY time, metric
+        ORDER BY time, metric
+    """
+    return lines(about, [series(query)], COUNT, links=[_TO_OPERATIONS], zero=False)
+
+
+def _profiles() -> tables.Panel:
+    about = About(
+        "Profiles",
+        "The client's profiles, those in trouble first.",
+        "one is not active, or its last settled day is older than the others'.",
+        "No profile is chosen",
+    )
+    query = f"""
+        SELECT
+            p.name AS "Profile",
+            p.state AS "State",
+            p.state_reason AS "Why",
+            (
+                SELECT count(*)
+                FROM drop_episode e
+                WHERE e.profile_id = p.id
+                  AND e.closed_on IS NULL
+                  AND NOT e.inhibited
+            ) AS "Open drops",
+            p.first_day::timestamp AT TIME ZONE 'UTC' AS "First day",
+            p.settled_through::timestamp AT TIME ZONE 'UTC' AS "Last settled day",
+            p.last_outcome AS "Last poll",
+            p.last_success_at AS "Last read"
+        FROM profile p
+        WHERE {_PROFILES_AS_P}
+          AND p.created_at <= $__timeTo()
+        ORDER BY p.state = 'active', p.settled_through, p.name
+        LIMIT 100
+    """
+    looks = [
+        Column("State", states=True, width=110),
+        Column("Last poll", states=True, width=110),
+        Column("Open drops", width=110, steps=((None, "text"), (1, BAD))),
+        Column("First day", unit=DATE, width=120),
+        Column("Last settled day", unit=DATE, width=150),
+        Column("Last read", unit=AGO, width=140),
+    ]
+    return rows(about, table(query), looks, size=(24, 8), links=[_TO_OPERATIONS])
+
+
+def _drops() -> tables.Panel:
+    about = About(
+        "Drops",
+        "Drops that lasted into the time range, the newest first: how the metric fell, and what was expected.",
+        "one is open. A drop that began with the whole fleet's is not the client's.",
+        "No drop in this time range",
+    )
+    query = f"""
+        SELECT
+            c.profile AS "Profile",
+            c.metric AS "Metric",
+            CASE WHEN c.open THEN 'open' ELSE c.close_reason END AS "State",
+            c.first_day::timestamp AT TIME ZONE 'UTC' AS "From",
+            c.last_day::timestamp AT TIME ZONE 'UTC' AS "To",
+            c.observed AS "A day",
+            c.expected AS "Expected",
+            -c.lost_share AS "Change",
+            c.inhibited AS "With the fleet",
+            c.sentence AS "In words"
+        FROM engagement_drop c
+        WHERE {CHOSEN_PROFILES}
+          AND c.first_day <= $__timeTo()::date
+          AND c.last_day >= $__timeFrom()::date
+        ORDER BY c.last_day DESC, c.profile, c.metric
+        LIMIT 50
+    """
+    looks = [
+        Column("Metric", width=120),
+        Column("State", width=120),
+        Column("From", unit=DATE, width=110),
+        Column("To", unit=DATE, width=110),
+        Column("A day", width=90),
+        Column("Expected", width=90),
+        Column("Change", unit=SHARE, width=90, steps=((None, BAD), (-0.3, UNEASY))),
+        Column("With the fleet", width=110),
+    ]
+    return rows(about, table(query), looks, size=(24, 8), links=[_TO_FLEET])
+
+
+_REVISIONS = f"""
+        FROM profile p
+        JOIN daily_metric_revision r ON r.profile_id = p.id
+        WHERE {_PROFILES_AS_P}
+          AND r.day = nullif('$day', '')::date
+          AND r.observed_at >= nullif('$day', '')::date
+          AND r.observed_at <= $__timeTo()
+"""
+
+
+def _restatements() -> timeseries.Panel:
+    about = About(
+        "How $day was restated",
+        "The chosen metric of that day, as it was known over the time after it; a point for each version that was seen.",
+        "it still moves after the day was settled: COLLECTOR_SETTLE_DAYS is too low.",
+        "No version of that day",
+    )
+    query = f"""
+        SELECT
+            r.observed_at AS time,
+            p.name AS metric,
+            {chosen_metric("r")} AS value
+        {_REVISIONS}
+        ORDER BY time, metric
+        LIMIT 1000
+    """
+    panel = lines(about, [series(query)], COUNT, links=[_TO_FLEET], zero=False)
+    return panel.line_interpolation(LineInterpolation.STEP_AFTER).show_points(VisibilityMode.ALWAYS)
+
+
+def _versions() -> tables.Panel:
+    about = About(
+        "Versions of $day",
+        "Every version of that day, the newest first.",
+        "a number becomes smaller: Pinterest took something back.",
+        "No version of that day",
+    )
+    query = f"""
+        SELECT
+            p.name AS "Profile",
+            r.revision AS "Version",
+            r.observed_at AS "Seen",
+            r.impression AS "Impressions",
+            r.engagement AS "Engagements",
+            r.save AS "Saves",
+            r.pin_click AS "Pin clicks",
+            r.outbound_click AS "Outbound clicks",
+            r.data_status AS "Pinterest says"
+        {_REVISIONS}
+        ORDER BY r.observed_at DESC, p.name
+        LIMIT 100
+    """
+    looks = [Column("Seen", unit=TIME, width=150), Column("Version", width=80)]
+    return rows(about, table(query), looks, size=(12, 9), links=[_TO_FLEET])
+
+
+def _pins() -> tables.Panel:
+    about = About(
+        "Pins",
+        "The pins that were to be published in the time range, the newest first.",
+        "one is failed or unknown.",
+        "No pin in this time range",
+    )
+    query = f"""
+        SELECT
+            p.name AS "Profile",
+            n.client_ref AS "Pin",
+            n.state AS "State",
+            n.publish_at AS "Due",
+            n.published_at AS "Published",
+            n.pin_url AS "Link"
+        FROM pin n
+        JOIN profile p ON p.id = n.profile_id
+        WHERE {_PROFILES_AS_P}
+          AND $__timeFilter(n.publish_at)
+        ORDER BY n.publish_at DESC, n.id DESC
+        LIMIT 100
+    """
+    looks = [
+        Column("State", states=True, width=110),
+        Column("Due", unit=TIME, width=150),
+        Column("Published", unit=TIME, width=150),
+        Column("Link", link=Link("Open the pin at Pinterest", "${__value.raw}", new_tab=True)),
+    ]
+    return rows(about, table(query), looks, size=(12, 9), links=[_TO_PUBLISHING])
+
+
+_DROP_MARKS = f"""
+    SELECT
+        c.first_day::timestamp AT TIME ZONE 'UTC' AS time,
+        (c.last_day + 1)::timestamp AT TIME ZONE 'UTC' AS timeend,
+        c.sentence AS text,
+        c.metric AS tags
+    FROM engagement_drop c
+    WHERE {CHOSEN_PROFILES}
+      AND c.first_day <= $__timeTo()::date
+      AND c.last_day >= $__timeFrom()::date
+    ORDER BY time
+    LIMIT 200
+"""
+# The text is HTML, which Grafana cleans of scripts; what is not a tag must not look like one.
+_PIN_MARKS = f"""
+    SELECT
+        n.published_at AS time,
+        format(
+            '<a href="%s" target="_blank" rel="noopener">%s</a>',
+            replace(n.pin_url, '"', '%22'),
+            replace(replace(n.client_ref, '&', '&amp;'), '<', '&lt;')
+        ) AS text,
+        p.name AS tags
+    FROM pin n
+    JOIN profile p ON p.id = n.profile_id
+    WHERE {_PROFILES_AS_P}
+      AND n.state = 'published'
+      AND $__timeFilter(n.published_at)
+    ORDER BY time DESC
+    LIMIT 200
+"""
+
+
+def dashboard() -> Dashboard:
+    """Return the dashboard."""
+    return board(
+        CLIENT,
+        "Pinterest client",
+        "One client: its days beside what was expected of them, its drops, pins and profiles.",
+        variables=[
+            variables.client(),
+            variables.profiles(),
+            variables.metric(),
+            variables.compared(),
+            variables.day(),
+        ],
+        annotations=[annotation("Drops", BAD, _DROP_MARKS), annotation("Pins", NEUTRAL, _PIN_MARKS)],
+        since="now-90d",
+        refresh="5m",
+        rows=[
+            Row(
+                "This week", [week_over_week(_CHOSEN, name, width=4 if name != "impression" else 8) for name in METRICS]
+            ),
+            Row("By day", [_days(), impressions(_CHOSEN), actions(_CHOSEN), rates(_CHOSEN), _weekdays()]),
+            Row("Drops", [_drops()]),
+            Row("Profiles", [_profiles()]),
+            Row("Audience and pins", [_followers(), _pins()]),
+            Row("Restatements", [_restatements(), _versions()]),
+        ],
+    )
