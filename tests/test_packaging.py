@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import click
 import pytest
@@ -15,6 +15,7 @@ from prometheus_client import Metric
 from collector.cli import main, settings_help
 from collector.config import PREFIX, Settings
 from collector.export.page import FAMILIES
+from collector.reader import ROLE
 from collector.telemetry import REGISTRY
 
 ROOT = Path(__file__).parent.parent
@@ -64,11 +65,14 @@ def test_every_secret_of_the_compose_file_is_in_the_example() -> None:
 
 
 def test_the_compose_services_wait_for_each_other() -> None:
-    assert set(compose()["services"]) == {"timescaledb", "migrate", "collector", "prometheus", "alertmanager"}
+    assert set(compose()["services"]) == {
+        "timescaledb", "migrate", "collector", "prometheus", "alertmanager", "grafana",
+    }  # fmt: skip
     for name in ("timescaledb", "prometheus", "alertmanager"):
         assert "depends_on" not in service(name)
     assert service("migrate")["depends_on"] == {"timescaledb": {"condition": "service_healthy"}}
-    assert service("collector")["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
+    for name in ("collector", "grafana"):
+        assert service(name)["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
 
 
 def test_the_compose_services_tell_their_health() -> None:
@@ -76,16 +80,17 @@ def test_the_compose_services_tell_their_health() -> None:
     assert "/readyz" in " ".join(service("collector")["healthcheck"]["test"])
     for name in ("prometheus", "alertmanager"):
         assert "/-/ready" in service(name)["healthcheck"]["test"][-1]
+    assert service("grafana")["healthcheck"]["test"][-1].endswith(":3000/api/health")
     # The image's own check would ask pages that a one-shot does not have.
     assert service("migrate")["healthcheck"] == {"disable": True}
 
 
 def test_the_services_run_confined_and_are_reached_from_this_machine_only() -> None:
-    for name in ("migrate", "collector", "prometheus", "alertmanager"):
+    for name in ("migrate", "collector", "prometheus", "alertmanager", "grafana"):
         assert service(name)["read_only"] is True
         assert service(name)["cap_drop"] == ["ALL"]
         assert service(name)["security_opt"] == ["no-new-privileges:true"]
-    for name in ("collector", "prometheus", "alertmanager"):
+    for name in ("collector", "prometheus", "alertmanager", "grafana"):
         assert [port.partition(":")[0] for port in service(name)["ports"]] == ["127.0.0.1"]
     assert "ports" not in service("timescaledb")
 
@@ -112,6 +117,44 @@ def test_prometheus_finds_the_services_by_their_names() -> None:
     targets = {target for job in jobs for static in job["static_configs"] for target in static["targets"]}
     assert targets == {"collector:9470", "alertmanager:9093"}
     assert {target.partition(":")[0] for target in targets} <= set(compose()["services"])
+
+
+def provisioned(kind: str) -> dict[str, Any]:
+    text = (ROOT / f"grafana/provisioning/{kind}/pinterest.yml").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = yaml.safe_load(text)
+    return loaded
+
+
+def test_grafana_reads_with_the_password_that_the_migration_sets() -> None:
+    environment = service("grafana")["environment"]
+    [database] = [each for each in provisioned("datasources")["datasources"] if each["type"] != "prometheus"]
+    variable = database["secureJsonData"]["password"].removeprefix("$")
+    assert environment[variable] == service("migrate")["environment"]["COLLECTOR_GRAFANA_PASSWORD"]
+    assert database["user"] == ROLE
+
+
+def test_grafana_finds_the_services_by_their_names() -> None:
+    hosts = {urlsplit(f"//{each['url'].partition('//')[2] or each['url']}").hostname
+             for each in provisioned("datasources")["datasources"]}  # fmt: skip
+    assert hosts == {"timescaledb", "prometheus"}
+    assert service("timescaledb")["environment"]["POSTGRES_DB"] == "collector"
+
+
+def test_grafana_shows_the_dashboards_to_those_who_log_in_and_lets_nobody_edit_them() -> None:
+    environment = service("grafana")["environment"]
+    mounts = {
+        target: source for source, target, _ in (v.split(":") for v in service("grafana")["volumes"] if "./" in v)
+    }
+    [provider] = provisioned("dashboards")["providers"]
+    folder = mounts[provider["options"]["path"]]
+    home = Path(environment["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert (ROOT / folder / home.name).is_file()
+    assert str(home.parent) == provider["options"]["path"]
+    assert provider["allowUiUpdates"] is False
+    assert all(each["editable"] is False for each in provisioned("datasources")["datasources"])
+    assert environment["GF_AUTH_ANONYMOUS_ENABLED"] == "false"
+    assert environment["GF_SECURITY_ADMIN_PASSWORD"].startswith("${GRAFANA_ADMIN_PASSWORD:?")
+    assert {v.rpartition(":")[2] for v in service("grafana")["volumes"] if v.startswith("./")} == {"ro"}
 
 
 @pytest.mark.parametrize("name", ["migrate", "collector"])
