@@ -40,6 +40,7 @@ class Heartbeats:
     def expect(self, name: str, period: float) -> None:
         """Announce a loop that will beat every ``period`` seconds; the first time counts from now."""
         self._loops[name] = (period, time.monotonic())
+        LOOP_FAILURES.labels(name)  # from zero, so that the first failure is an increase
 
     def beat(self, name: str) -> None:
         self._loops[name] = (self._loops[name][0], time.monotonic())

@@ -129,6 +129,17 @@ async def alerting(folder: Path, target: str) -> AsyncIterator[Alerting]:
             yield Alerting(receiver, f"http://{alertmanager}", session)
 
 
+@asynccontextmanager
+async def scraping(folder: Path, target: str) -> AsyncIterator[str]:
+    """Run Prometheus alone, scraping ``target``; yield its address. Nobody hears its alerts."""
+    if shutil.which("prometheus") is None:
+        pytest.skip("prometheus is not installed; .ci/servers installs it")
+    write_prometheus(folder, target, f"127.0.0.1:{_free_port()}")
+    address = f"127.0.0.1:{_free_port()}"
+    async with aiohttp.ClientSession() as session, _prometheus(folder, address, session):
+        yield f"http://{address}"
+
+
 def write_alertmanager(folder: Path, webhook: str) -> None:
     """Write ``alertmanager.yml`` with short waits, and its webhooks at ``webhook``."""
     config = yaml.safe_load((FOLDER / "alertmanager.yml").read_text(encoding="utf-8"))

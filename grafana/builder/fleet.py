@@ -6,7 +6,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.builder import variables
 from grafana.builder.board import Row, annotation, board
-from grafana.builder.links import CLIENT_OF_ROW, FLEET, OPERATIONS, PUBLISHING, keeping_clients, to
+from grafana.builder.links import CLIENT, CLIENT_OF_ROW, FLEET, OPERATIONS, PUBLISHING, keeping_clients, to
 from grafana.builder.panels import (
     AGO,
     BAD,
@@ -28,6 +28,7 @@ from grafana.builder.sums import CHANGE, Scope, actions, impressions, rates, wee
 from grafana.builder.variables import CHOSEN_CLIENTS, METRICS, chosen_metric
 
 _PAGE_ROWS = 25
+_TO_CLIENT = to(CLIENT, "Look at one client")
 _TO_OPERATIONS = to(OPERATIONS, "Is the collector well?")
 
 _EDGE = """
@@ -86,6 +87,7 @@ def _movers(title: str, direction: str, worry: str) -> tables.Panel:
             Column("7 days", width=110),
         ],
         size=(12, 10),
+        links=[_TO_CLIENT],
     )
 
 
@@ -246,7 +248,8 @@ def _coverage_now() -> stat.Panel:
         FROM due d
         LEFT JOIN present p ON p.day = d.day
     """
-    return number(about, table(query), SHARE, steps=((None, BAD), (0.98, UNEASY), (0.9999, GOOD)))
+    steps = ((None, BAD), (0.98, UNEASY), (0.9999, GOOD))
+    return number(about, table(query), SHARE, steps=steps, links=[_TO_OPERATIONS])
 
 
 def _coverage_by_day() -> timeseries.Panel:
@@ -337,7 +340,7 @@ def _open_drops() -> stat.Panel:
           AND (e.closed_on IS NULL OR e.closed_on > $__timeTo()::date)
           AND {CHOSEN_CLIENTS}
     """
-    return number(about, table(query), EXACT, steps=((None, GOOD), (1, BAD)))
+    return number(about, table(query), EXACT, steps=((None, GOOD), (1, BAD)), links=[_TO_CLIENT])
 
 
 def _profiles() -> stat.Panel:
