@@ -13,7 +13,7 @@ INSTALLED := .venv/.installed
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint bench bench-detect chaos dashboards docs clean
+.PHONY: help install demo test lint bench bench-dashboards bench-detect chaos dashboards docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -49,6 +49,9 @@ bench: $(INSTALLED)  ## run the benchmarks
 
 bench-detect: $(INSTALLED)  ## measure the drop detector beside vendors' rules and an oracle
 	@$(BIN)/python -m bench.detect
+
+bench-dashboards: $(INSTALLED)  ## measure the dashboards' queries on 10,000 profiles and a year
+	@$(BIN)/python -m bench.dashboards $(ARGS)
 
 chaos: $(INSTALLED)  ## kill publishers thirty times and count the pins
 	@$(BIN)/python -m tests.chaos

@@ -55,11 +55,17 @@ async def bench_dsn() -> AsyncIterator[str]:
 @asynccontextmanager
 async def bench_database() -> AsyncIterator[Database]:
     async with bench_dsn() as dsn, open_database(dsn) as database:
-        version = await database.fetchval("SELECT current_setting('server_version')")
-        timescaledb = await database.fetchval("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'")
-        print(f"PostgreSQL {version}, TimescaleDB {timescaledb or 'no'}, Python {platform.python_version()}, "
-              f"{os.cpu_count()} cores")  # fmt: skip
+        await describe(database)
         yield database
+
+
+async def describe(database: Database) -> bool:
+    """Print what is measured on, and return whether it has TimescaleDB."""
+    version = await database.fetchval("SELECT current_setting('server_version')")
+    timescaledb = await database.fetchval("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'")
+    print(f"PostgreSQL {version}, TimescaleDB {timescaledb or 'no'}, Python {platform.python_version()}, "
+          f"{os.cpu_count()} cores")  # fmt: skip
+    return timescaledb is not None
 
 
 def identities(count: int) -> list[tuple[str, str]]:

@@ -40,6 +40,8 @@ BEGIN
         -- A panel that takes longer is of no use to anybody, and the polls want the server.
         ALTER ROLE grafana_reader SET statement_timeout = '15s';
         ALTER ROLE grafana_reader SET idle_in_transaction_session_timeout = '1min';
+        -- Sorting a year of pins in memory takes half of the time that it takes on disk.
+        ALTER ROLE grafana_reader SET work_mem = '32MB';
         ALTER ROLE grafana_reader SET timezone = 'UTC';
         -- Compiling takes longer than these queries do.
         ALTER ROLE grafana_reader SET jit = off;

@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models.dashboard import (
 
 from grafana.builder.links import TAG, navigation
 from grafana.builder.panels import AnyPanel
-from grafana.builder.query import POSTGRES, Sql, table
+from grafana.builder.query import POSTGRES, table
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,5 @@ def annotation(name: str, colour: str, query: str) -> dashboard.AnnotationQuery:
         .datasource(POSTGRES)
         .enable(enable=True)
         .icon_color(colour)
-        .target(_annotation_target(name, query))
+        .target(table(query, ref_id=name))
     )
-
-
-def _annotation_target(name: str, query: str) -> Sql:
-    return table(query, ref_id=name)

@@ -24,7 +24,7 @@ from grafana.builder.panels import (
     lines,
     rows,
 )
-from grafana.builder.query import series, table
+from grafana.builder.query import nested, series, table
 from grafana.builder.sums import DASHED, Scope, actions, impressions, rates, week_over_week
 from grafana.builder.variables import CHOSEN_PROFILES, METRICS, chosen_metric
 
@@ -43,6 +43,56 @@ _EDGE = f"""
 _CHOSEN = Scope(_EDGE, "profile_day c", CHOSEN_PROFILES, (_TO_PUBLISHING,))
 
 
+_DAYS = f"""
+    WITH edge AS {nested(_EDGE, 4)},
+    d AS (
+        SELECT
+            c.day,
+            c.day <= e.day AS settled,
+            c.day + 1 <= e.day AS next_settled,
+            sum({chosen_metric("c")}) AS value
+        FROM profile_day c
+        CROSS JOIN edge e
+        WHERE {CHOSEN_PROFILES}
+          AND $__timeFilter(c.day)
+        GROUP BY c.day, e.day
+    ),
+    band AS (
+        SELECT
+            c.day,
+            sum(c.expected) AS expected,
+            sum(c.expected_low) AS expected_low
+        FROM expected_day c
+        WHERE {CHOSEN_PROFILES}
+          AND $__timeFilter(c.day)
+          AND '$metric' = 'engagement'
+        GROUP BY c.day
+    )
+    SELECT
+        d.day::timestamp AT TIME ZONE 'UTC' AS time,
+        CASE WHEN d.settled THEN d.value END AS "Settled",
+        CASE WHEN NOT d.next_settled THEN d.value END AS "Provisional",
+        b.expected AS "Expected",
+        b.expected_low AS "Lowest normal"
+    FROM d
+    LEFT JOIN band b ON b.day = d.day
+    ORDER BY time
+"""
+
+
+_COMPARED = f"""
+    SELECT
+        c.day::timestamp AT TIME ZONE 'UTC' AS time,
+        c.client AS metric,
+        {chosen_metric("c")} AS value
+    FROM client_day c
+    WHERE c.client = '$compare'
+      AND c.client <> ''
+      AND $__timeFilter(c.day)
+    ORDER BY time
+"""
+
+
 def _days() -> timeseries.Panel:
     about = About(
         "The chosen metric by day",
@@ -51,53 +101,7 @@ def _days() -> timeseries.Panel:
         "solid days lie below the band for two days or more: that is what opens a drop.",
         "No day of this client in this time range",
     )
-    days = f"""
-        WITH edge AS ({_EDGE}),
-        d AS (
-            SELECT
-                c.day,
-                c.day <= e.day AS settled,
-                c.day + 1 <= e.day AS next_settled,
-                sum({chosen_metric("c")}) AS value
-            FROM profile_day c
-            CROSS JOIN edge e
-            WHERE {CHOSEN_PROFILES}
-              AND $__timeFilter(c.day)
-            GROUP BY c.day, e.day
-        ),
-        band AS (
-            SELECT
-                c.day,
-                sum(c.expected) AS expected,
-                sum(c.expected_low) AS expected_low
-            FROM expected_day c
-            WHERE {CHOSEN_PROFILES}
-              AND $__timeFilter(c.day)
-              AND '$metric' = 'engagement'
-            GROUP BY c.day
-        )
-        SELECT
-            d.day::timestamp AT TIME ZONE 'UTC' AS time,
-            CASE WHEN d.settled THEN d.value END AS "Settled",
-            CASE WHEN NOT d.next_settled THEN d.value END AS "Provisional",
-            b.expected AS "Expected",
-            b.expected_low AS "Lowest normal"
-        FROM d
-        LEFT JOIN band b ON b.day = d.day
-        ORDER BY time
-    """
-    compared = f"""
-        SELECT
-            c.day::timestamp AT TIME ZONE 'UTC' AS time,
-            c.client AS metric,
-            {chosen_metric("c")} AS value
-        FROM client_day c
-        WHERE c.client = '$compare'
-          AND c.client <> ''
-          AND $__timeFilter(c.day)
-        ORDER BY time
-    """
-    panel = lines(about, [series(days), series(compared, "B")], COUNT, size=(24, 11), links=[_TO_FLEET])
+    panel = lines(about, [series(_DAYS), series(_COMPARED, "B")], COUNT, size=(24, 11), links=[_TO_FLEET])
     quiet = [
         DynamicConfigValue("color", {"mode": "fixed", "fixedColor": PALE}),
         DynamicConfigValue("custom.lineWidth", 0),

@@ -1,11 +1,12 @@
 """The fleet: how all clients are doing, who moved, and whose days are missing."""
 
-from grafana_foundation_sdk.builders import stat, statushistory, timeseries
+from grafana_foundation_sdk.builders import stat, statushistory
 from grafana_foundation_sdk.builders import table as tables
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.builder import variables
 from grafana.builder.board import Row, annotation, board
+from grafana.builder.coverage import coverage, coverage_by_day, gaps
 from grafana.builder.links import CLIENT, CLIENT_OF_ROW, FLEET, OPERATIONS, PUBLISHING, keeping_clients, to
 from grafana.builder.panels import (
     AGO,
@@ -15,15 +16,13 @@ from grafana.builder.panels import (
     GOOD,
     NEUTRAL,
     SHARE,
-    UNEASY,
     About,
     Column,
     heat,
-    lines,
     number,
     rows,
 )
-from grafana.builder.query import series, table
+from grafana.builder.query import nested, series, table
 from grafana.builder.sums import CHANGE, Scope, actions, impressions, rates, week_over_week
 from grafana.builder.variables import CHOSEN_CLIENTS, METRICS, chosen_metric
 
@@ -44,6 +43,23 @@ _CHOSEN = Scope(
 )
 
 
+_TWO_WEEKS = f"""
+    WITH edge AS {nested(_EDGE, 4)},
+    sums AS (
+        SELECT
+            d.client,
+            sum({chosen_metric("d")}) FILTER (WHERE d.day > e.day - 7) AS now,
+            sum({chosen_metric("d")}) FILTER (WHERE d.day <= e.day - 7) AS before
+        FROM profile_day d
+        CROSS JOIN edge e
+        WHERE d.day BETWEEN (SELECT day - 13 FROM edge) AND (SELECT day FROM edge)
+          AND d.day > $__timeTo()::date - 100
+          AND ('' IN ($client) OR d.client IN ($client))
+        GROUP BY d.client
+    )
+"""
+
+
 def _movers(title: str, direction: str, worry: str) -> tables.Panel:
     about = About(
         title,
@@ -52,34 +68,20 @@ def _movers(title: str, direction: str, worry: str) -> tables.Panel:
         worry,
         "No client moved in that direction",
     )
-    query = f"""
-        WITH edge AS ({_EDGE}),
-        sums AS (
-            SELECT
-                d.client,
-                sum({chosen_metric("d")}) FILTER (WHERE d.day > e.day - 7) AS now,
-                sum({chosen_metric("d")}) FILTER (WHERE d.day <= e.day - 7) AS before
-            FROM profile_day d
-            CROSS JOIN edge e
-            WHERE d.day BETWEEN e.day - 13 AND e.day
-              AND d.day > $__timeFrom()::date - 14
-              AND d.day <= $__timeTo()::date
-              AND ('' IN ($client) OR d.client IN ($client))
-            GROUP BY d.client
-        )
-        SELECT
-            client AS "Client",
-            now AS "7 days",
-            now - before AS "Change",
-            (now - before)::float8 / nullif(before, 0) AS "Change, %"
-        FROM sums
-        WHERE now {">" if direction == "DESC" else "<"} before
-        ORDER BY now - before {direction}, client
-        LIMIT 10
+    tail = f"""
+    SELECT
+        client AS "Client",
+        now AS "7 days",
+        now - before AS "Change",
+        (now - before)::float8 / nullif(before, 0) AS "Change, %"
+    FROM sums
+    WHERE now {">" if direction == "DESC" else "<"} before
+    ORDER BY now - before {direction}, client
+    LIMIT 10
     """
     return rows(
         about,
-        table(query),
+        table(_TWO_WEEKS + tail),
         [
             Column("Client", link=CLIENT_OF_ROW),
             Column("Change, %", unit=SHARE, width=110, steps=CHANGE),
@@ -124,6 +126,42 @@ _PAGES = f"""
 """
 
 
+_CLIENTS = f"""
+    WITH page AS {nested(_PAGE, 4)}
+    SELECT
+        g.client AS "Client",
+        t.trend AS "Trend",
+        t.now AS "7 days",
+        (t.now - t.before)::float8 / nullif(t.before, 0) AS "Change, %",
+        g.drops AS "Open drops",
+        g.troubled AS "Troubled",
+        g.profiles AS "Profiles",
+        least(g.settled_through, $__timeTo()::date)::timestamp AT TIME ZONE 'UTC' AS "Last settled day",
+        g.last_success_at AS "Oldest read"
+    FROM page g
+    CROSS JOIN LATERAL (
+        SELECT
+            string_agg(
+                substr('▁▂▃▄▅▆▇█', 1 + (7 * s.value / nullif(s.top, 0))::integer, 1), '' ORDER BY s.day
+            ) AS trend,
+            sum(s.value) FILTER (WHERE s.age < 7) AS now,
+            sum(s.value) FILTER (WHERE s.age BETWEEN 7 AND 13) AS before
+        FROM (
+            SELECT
+                c.day,
+                least(g.settled_through, $__timeTo()::date) - c.day AS age,
+                {chosen_metric("c")} AS value,
+                max({chosen_metric("c")}) OVER () AS top
+            FROM client_day c
+            WHERE c.client = g.client
+              AND c.day > least(g.settled_through, $__timeTo()::date) - 28
+              AND c.day <= least(g.settled_through, $__timeTo()::date)
+        ) s
+    ) t
+    ORDER BY g.troubled DESC, g.drops DESC, g.client
+"""
+
+
 def _clients() -> tables.Panel:
     about = About(
         "Clients",
@@ -132,40 +170,6 @@ def _clients() -> tables.Panel:
         "somebody stays at the top. Troubled profiles are unlinked, suspended, or have a wrong key.",
         "No client has such a name",
     )
-    query = f"""
-        WITH page AS ({_PAGE})
-        SELECT
-            g.client AS "Client",
-            t.trend AS "Trend",
-            t.now AS "7 days",
-            (t.now - t.before)::float8 / nullif(t.before, 0) AS "Change, %",
-            g.drops AS "Open drops",
-            g.troubled AS "Troubled",
-            g.profiles AS "Profiles",
-            least(g.settled_through, $__timeTo()::date)::timestamp AT TIME ZONE 'UTC' AS "Last settled day",
-            g.last_success_at AS "Oldest read"
-        FROM page g
-        CROSS JOIN LATERAL (
-            SELECT
-                string_agg(
-                    substr('▁▂▃▄▅▆▇█', 1 + (7 * s.value / nullif(s.top, 0))::integer, 1), '' ORDER BY s.day
-                ) AS trend,
-                sum(s.value) FILTER (WHERE s.age < 7) AS now,
-                sum(s.value) FILTER (WHERE s.age BETWEEN 7 AND 13) AS before
-            FROM (
-                SELECT
-                    c.day,
-                    least(g.settled_through, $__timeTo()::date) - c.day AS age,
-                    {chosen_metric("c")} AS value,
-                    max({chosen_metric("c")}) OVER () AS top
-                FROM client_day c
-                WHERE c.client = g.client
-                  AND c.day > least(g.settled_through, $__timeTo()::date) - 28
-                  AND c.day <= least(g.settled_through, $__timeTo()::date)
-            ) s
-        ) t
-        ORDER BY g.troubled DESC, g.drops DESC, g.client
-    """
     looks = [
         Column("Client", link=CLIENT_OF_ROW),
         Column("Trend", width=300),
@@ -177,7 +181,7 @@ def _clients() -> tables.Panel:
         Column("Last settled day", unit=DATE, width=150),
         Column("Oldest read", unit=AGO, width=150),
     ]
-    return rows(about, table(query), looks, links=[_TO_OPERATIONS])
+    return rows(about, table(_CLIENTS), looks, links=[_TO_OPERATIONS])
 
 
 def _heat_map() -> statushistory.Panel:
@@ -188,7 +192,7 @@ def _heat_map() -> statushistory.Panel:
         "No day of these clients in this time range",
     )
     query = f"""
-        WITH page AS ({_PAGE})
+        WITH page AS {nested(_PAGE, 8)}
         SELECT
             d.day::timestamp AT TIME ZONE 'UTC' AS time,
             g.client AS metric,
@@ -200,128 +204,6 @@ def _heat_map() -> statushistory.Panel:
         ORDER BY time, metric
     """
     return heat(about, series(query), SHARE, links=[_TO_OPERATIONS])
-
-
-# Profiles that should have a day: from the first that was read to the newest one due.
-_COVERAGE = f"""
-    WITH due AS (
-        SELECT
-            g.day::date AS day,
-            sum(coalesce(s.profiles, 0)) OVER (ORDER BY g.day) AS profiles
-        FROM generate_series(
-            $__timeFrom()::date::timestamp,
-            least($__timeTo()::date, newest_day_due((SELECT max(settle_days) FROM profile)))::timestamp,
-            interval '1 day'
-        ) AS g (day)
-        LEFT JOIN (
-            SELECT
-                greatest(p.first_day, $__timeFrom()::date) AS day,
-                count(*) AS profiles
-            FROM profile p
-            WHERE {CHOSEN_CLIENTS}
-              AND p.first_day <= $__timeTo()::date
-            GROUP BY 1
-        ) s ON s.day = g.day
-    ),
-    present AS (
-        SELECT
-            day,
-            sum(profiles) AS profiles
-        FROM client_day
-        WHERE client IN ($client)
-          AND $__timeFilter(day)
-        GROUP BY day
-    )
-"""
-
-
-def _coverage_now() -> stat.Panel:
-    about = About(
-        "Coverage",
-        "Days that are there of those that are due, over the chosen clients and the time range. A day is due three days after it.",
-        "it is below 100 %. The table of gaps says whose days are missing and how long they can still be fetched.",
-        "No day is due in this time range",
-    )
-    query = f"""
-        {_COVERAGE}
-        SELECT sum(least(coalesce(p.profiles, 0), d.profiles))::float8 / nullif(sum(d.profiles), 0) AS "Coverage"
-        FROM due d
-        LEFT JOIN present p ON p.day = d.day
-    """
-    steps = ((None, BAD), (0.98, UNEASY), (0.9999, GOOD))
-    return number(about, table(query), SHARE, steps=steps, links=[_TO_OPERATIONS])
-
-
-def _coverage_by_day() -> timeseries.Panel:
-    about = About(
-        "Coverage by day",
-        "Share of the profiles that have the day, of those that should.",
-        "it falls for days that are due: polls fail, or Pinterest delivers nothing.",
-        "No day is due in this time range",
-    )
-    query = f"""
-        {_COVERAGE}
-        SELECT
-            d.day::timestamp AT TIME ZONE 'UTC' AS time,
-            coalesce(p.profiles, 0)::float8 / nullif(d.profiles, 0) AS "Coverage"
-        FROM due d
-        LEFT JOIN present p ON p.day = d.day
-        ORDER BY time
-    """
-    return lines(about, [series(query)], SHARE, links=[_TO_OPERATIONS]).max(1)
-
-
-def _gaps() -> tables.Panel:
-    about = About(
-        "Gaps",
-        "Profiles with days missing among the last 90 in the time range, the most first.",
-        "days can still be fetched for a week or less: after that Ayrshare no longer serves them.",
-        "No day is missing",
-    )
-    query = f"""
-        WITH due AS (
-            SELECT
-                p.id,
-                p.name,
-                p.client,
-                p.window_days,
-                greatest(p.first_day, $__timeFrom()::date, $__timeTo()::date - 90) AS since,
-                least(newest_day_due(p.settle_days), $__timeTo()::date) AS until
-            FROM profile p
-            WHERE p.first_day IS NOT NULL
-              AND {CHOSEN_CLIENTS}
-        ),
-        gaps AS (
-            SELECT
-                d.*,
-                d.until - d.since + 1 - (
-                    SELECT count(*)
-                    FROM daily_metric m
-                    WHERE m.profile_id = d.id
-                      AND m.day BETWEEN d.since AND d.until
-                ) AS missing
-            FROM due d
-        )
-        SELECT
-            g.client AS "Client",
-            g.name AS "Profile",
-            g.missing AS "Days missing",
-            (
-                SELECT min(c.day::date)
-                FROM generate_series(g.since::timestamp, g.until::timestamp, interval '1 day') AS c (day)
-                WHERE NOT EXISTS (SELECT FROM daily_metric m WHERE m.profile_id = g.id AND m.day = c.day::date)
-            ) + fetchable_days(g.window_days) - (now() AT TIME ZONE 'UTC')::date AS "Days until lost"
-        FROM gaps g
-        WHERE g.missing > 0
-        ORDER BY g.missing DESC, g.client, g.name
-        LIMIT 50
-    """
-    looks = [
-        Column("Client", link=CLIENT_OF_ROW),
-        Column("Days missing", width=130),
-        Column("Days until lost", width=140, steps=((None, BAD), (8, UNEASY), (30, GOOD))),
-    ]
-    return rows(about, table(query), looks, size=(12, 9), links=[_TO_OPERATIONS])
 
 
 def _open_drops() -> stat.Panel:
@@ -391,10 +273,10 @@ def dashboard() -> Dashboard:
         since="now-90d",
         refresh="5m",
         rows=[
-            Row("This week", [*(week_over_week(_CHOSEN, name) for name in METRICS), _coverage_now(), _open_drops(), _profiles()]),
-            Row("By day", [impressions(_CHOSEN), actions(_CHOSEN), rates(_CHOSEN), _coverage_by_day()]),
+            Row("This week", [*(week_over_week(_CHOSEN, name) for name in METRICS), coverage(), _open_drops(), _profiles()]),
+            Row("By day", [impressions(_CHOSEN), actions(_CHOSEN), rates(_CHOSEN), coverage_by_day()]),
             Row("Movers", [movers_up, movers_down]),
             Row("Clients", [_clients(), _heat_map()]),
-            Row("Gaps", [_gaps()]),
+            Row("Gaps", [gaps()]),
         ],
     )  # fmt: skip

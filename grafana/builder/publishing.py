@@ -118,7 +118,7 @@ def _time_to_publish() -> timeseries.Panel:
         FROM pin n
         JOIN profile p ON p.id = n.profile_id
         CROSS JOIN LATERAL (
-            SELECT greatest(0, extract(epoch FROM n.published_at - greatest(n.publish_at, n.created_at))) AS seconds
+            SELECT greatest(0, extract(epoch FROM n.published_at - greatest(n.publish_at, n.created_at))::float8) AS seconds
         ) w
         WHERE {CHOSEN_CLIENTS}
           AND n.state = 'published'

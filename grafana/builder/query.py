@@ -1,7 +1,7 @@
 """The two kinds of target: SQL, which the SDK has no type for, and PromQL."""
 
 import re
-from textwrap import dedent
+from textwrap import dedent, indent
 from typing import Any, Self
 
 from grafana_foundation_sdk.builders import prometheus
@@ -71,6 +71,11 @@ def register() -> None:
 def tidy(query: str) -> str:
     """Return a query without the indentation of the code around it, nor blank lines."""
     return _BLANK_LINES.sub("\n", dedent(query).strip())
+
+
+def nested(query: str, margin: int) -> str:
+    """Return a query in brackets, for a text whose lines begin at the column ``margin``."""
+    return f"(\n{indent(tidy(query), ' ' * (margin + 4))}\n{' ' * margin})"
 
 
 def table(query: str, ref_id: str = "A") -> Sql:

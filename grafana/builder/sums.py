@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders import stat, timeseries
 
 from grafana.builder.links import Link
 from grafana.builder.panels import BAD, COUNT, GOOD, SHARE, UNEASY, About, lines, number
-from grafana.builder.query import series
+from grafana.builder.query import nested, series
 from grafana.builder.variables import METRICS
 
 # Of a share by which something changed.
@@ -39,7 +39,7 @@ def week_over_week(scope: Scope, name: str, *, width: int = 4) -> stat.Panel:
         "No settled day in this time range",
     )
     query = f"""
-        WITH edge AS ({scope.edge})
+        WITH edge AS {nested(scope.edge, 8)}
         SELECT
             (e.day - 7 * ((e.day - c.day) / 7))::timestamp AT TIME ZONE 'UTC' AS time,
             sum(c.{name}) AS "{title}"
@@ -100,7 +100,7 @@ def trend(scope: Scope, about: About, values: Mapping[str, str], unit: str = COU
         for title, value in values.items()
     )
     query = f"""
-        WITH edge AS ({scope.edge}),
+        WITH edge AS {nested(scope.edge, 8)},
         d AS (
             SELECT
                 c.day,
