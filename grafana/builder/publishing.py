@@ -110,20 +110,31 @@ def _time_to_publish() -> timeseries.Panel:
         "the upper line rises over an hour: lanes are paused, or pins had to be looked for.",
         "Nothing was published in this time range",
     )
+    # Counted by whole seconds first: there are far fewer of them than pins, and sorting those takes most of the time.
     query = f"""
         SELECT
-            date_trunc('day', n.published_at, 'UTC') AS time,
-            percentile_cont(0.5) WITHIN GROUP (ORDER BY w.seconds) AS "Half",
-            percentile_cont(0.95) WITHIN GROUP (ORDER BY w.seconds) AS "95 of 100"
-        FROM pin n
-        JOIN profile p ON p.id = n.profile_id
-        CROSS JOIN LATERAL (
-            SELECT greatest(0, extract(epoch FROM n.published_at - greatest(n.publish_at, n.created_at))::float8) AS seconds
-        ) w
-        WHERE {CHOSEN_CLIENTS}
-          AND n.state = 'published'
-          AND $__timeFilter(n.published_at)
-        GROUP BY time
+            day AS time,
+            min(seconds) FILTER (WHERE up_to >= 0.5 * pins) AS "Half",
+            min(seconds) FILTER (WHERE up_to >= 0.95 * pins) AS "95 of 100"
+        FROM (
+            SELECT
+                w.day,
+                w.seconds,
+                sum(count(*)) OVER (PARTITION BY w.day ORDER BY w.seconds) AS up_to,
+                sum(count(*)) OVER (PARTITION BY w.day) AS pins
+            FROM pin n
+            JOIN profile p ON p.id = n.profile_id
+            CROSS JOIN LATERAL (
+                SELECT
+                    date_trunc('day', n.published_at, 'UTC') AS day,
+                    greatest(0, extract(epoch FROM n.published_at - greatest(n.publish_at, n.created_at))::integer) AS seconds
+            ) w
+            WHERE {CHOSEN_CLIENTS}
+              AND n.state = 'published'
+              AND $__timeFilter(n.published_at)
+            GROUP BY w.day, w.seconds
+        ) s
+        GROUP BY day
         ORDER BY time
     """
     return lines(about, [series(query)], SECONDS, links=[_TO_OPERATIONS])
