@@ -2,20 +2,19 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
-from pydantic import SecretStr
 
-from collector.app import Hooks, run_roles
-from collector.config import Role, load_settings
+from collector.config import Role
 from collector.emulator import EmulatorConfig, serve
 from collector.models import NewPin, PinContent
 from collector.store.pin import PinStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
-from tests.conftest import ENCRYPTION_KEY, Ayrshare, new_profile
+from tests.conftest import Ayrshare, new_profile
+from tests.daemon import daemon
 
 # All that can go wrong between a name and a query.
 AWKWARD = """O'Hara "$1" \\ ${x} (50 %) & <b>"""
@@ -57,7 +56,7 @@ async def filled(database: Database, dsn: str) -> AsyncIterator[str]:
         await ayrshare.fault(names[1], "drop", since=since, factor=0.1)
         # The days as they were known yesterday come first, so that today's are restatements.
         await ayrshare.pass_time(-_DAY_SECONDS)
-        async with _daemon(database, dsn, ayrshare) as address:
+        async with daemon(database, dsn, ayrshare, *Role, poll_interval=3600.0, pin_lane_gap=0.0) as address:
             await _until(database, "SELECT count(DISTINCT profile_id) >= $1 FROM daily_metric", PROFILES)
             await ayrshare.pass_time(0)
             await _misbehave(ayrshare, names)
@@ -101,26 +100,3 @@ async def _until(database: Database, condition: str, profiles: int) -> None:
     async with asyncio.timeout(_PATIENCE_SECONDS):
         while not await database.fetchval(condition, profiles):
             await asyncio.sleep(0.05)
-
-
-@asynccontextmanager
-async def _daemon(database: Database, dsn: str, ayrshare: Ayrshare) -> AsyncIterator[str]:
-    settings = load_settings(
-        database_url=dsn,
-        ayrshare_url=ayrshare.url,
-        ayrshare_api_key=SecretStr(ayrshare.config.api_key),
-        encryption_keys=(SecretStr(ENCRYPTION_KEY),),
-        roles=frozenset(Role),
-        poll_interval=3600.0,
-        pin_lane_gap=0.0,
-        max_requests_per_second=1000.0,
-        http_port=0,
-    )
-    address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(run_roles(settings, database, Hooks(serving=address.set_result)))
-    try:
-        yield (await address).removeprefix("http://")
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

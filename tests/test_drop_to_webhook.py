@@ -2,19 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
 import pytest
-from pydantic import SecretStr
 
-from collector.app import Hooks, run_roles
-from collector.config import Role, load_settings
+from collector.config import Role
 from collector.emulator import EmulatorConfig, serve
 from collector.store.pool import Database
-from tests.conftest import ENCRYPTION_KEY, Ayrshare, register
+from tests.conftest import Ayrshare, register
+from tests.daemon import daemon
 from tests.monitoring import alerting
 
 SINCE = (datetime.now(UTC) - timedelta(days=8)).date().isoformat()
@@ -29,38 +28,15 @@ async def long_ayrshare() -> AsyncIterator[Ayrshare]:
 
 
 @asynccontextmanager
-async def daemon(database: Database, dsn: str, ayrshare: Ayrshare, *roles: Role) -> AsyncIterator[str]:
-    """Run some roles; yield where the pages are."""
-    settings = load_settings(
-        database_url=dsn,
-        ayrshare_url=ayrshare.url,
-        ayrshare_api_key=SecretStr(ayrshare.config.api_key),
-        encryption_keys=(SecretStr(ENCRYPTION_KEY),),
-        roles=frozenset(roles),
-        poll_interval=5.0,
-        max_requests_per_second=1000.0,
-        http_port=0,
-    )
-    address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-    task = asyncio.create_task(run_roles(settings, database, Hooks(serving=address.set_result)))
-    try:
-        yield (await address).removeprefix("http://")
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-@asynccontextmanager
 async def judging(database: Database, dsn: str, ayrshare: Ayrshare) -> AsyncIterator[str]:
     """Read all profiles, then run the daemon that judges them.
 
     The rules wait for hours, so that the whole fleet is known before anybody is told; here they do not wait.
     """
-    async with daemon(database, dsn, ayrshare, Role.POLLER), asyncio.timeout(30):
+    async with daemon(database, dsn, ayrshare, Role.POLLER, poll_interval=5.0), asyncio.timeout(30):
         while await database.fetchval("SELECT count(*) FROM daily_metric") < 12 * 90:
             await asyncio.sleep(0.05)
-    async with daemon(database, dsn, ayrshare, Role.POLLER, Role.EXPORTER, Role.DETECTOR) as target:
+    async with daemon(database, dsn, ayrshare, Role.POLLER, Role.EXPORTER, Role.DETECTOR, poll_interval=5.0) as target:
         yield target
 
 
