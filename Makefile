@@ -13,7 +13,7 @@ INSTALLED := .venv/.installed
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint bench bench-dashboards bench-detect chaos dashboards docs clean
+.PHONY: help install demo test lint bench bench-dashboards bench-detect chaos dashboards preview docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -59,10 +59,13 @@ chaos: $(INSTALLED)  ## kill publishers thirty times and count the pins
 dashboards: $(INSTALLED)  ## write grafana/dashboards from grafana/builder
 	@$(BIN)/python -m grafana.builder
 
+preview: $(INSTALLED)  ## draw the dashboards into docs/images; needs npm, Chromium and Prometheus
+	@$(BIN)/python -m tools.preview $(ARGS)
+
 docs: $(INSTALLED)  ## write docs/configuration.md from the settings
 	@$(BIN)/python -m collector run --help-markdown > docs/configuration.md.new
 	@mv docs/configuration.md.new docs/configuration.md
 
 clean:  ## remove .venv, caches and the demo's data; collector-data stays
-	rm -rf .venv demo-data dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find bench collector grafana tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .venv tools/preview/node_modules tools/preview/dist tools/preview/pictures demo-data dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find bench collector grafana tests tools/preview -name __pycache__ -type d -prune -exec rm -rf {} +

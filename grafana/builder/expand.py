@@ -82,16 +82,23 @@ def sql(query: str, window: Window, choices: Mapping[str, Choice]) -> str:
     return _macros(_variables(query, choices, _sql_literal), window)
 
 
-def promql(query: str, window: Window, choices: Mapping[str, Choice]) -> str:
+def promql(
+    query: str, window: Window, choices: Mapping[str, Choice], *, scrape_seconds: int = SCRAPE_INTERVAL_SECONDS
+) -> str:
     """Return the PromQL that the Prometheus data source sends; variables stand inside quoted label matchers."""
-    step = max(SCRAPE_INTERVAL_SECONDS, round(window.seconds / MAX_DATA_POINTS))
+    step = step_seconds(window, scrape_seconds)
     builtin = {
         "__interval": f"{step}s",
-        "__rate_interval": f"{max(step + SCRAPE_INTERVAL_SECONDS, 4 * SCRAPE_INTERVAL_SECONDS)}s",
+        "__rate_interval": f"{max(step + scrape_seconds, 4 * scrape_seconds)}s",
         "__range": f"{round(window.seconds)}s",
         "__range_s": f"{round(window.seconds)}",
     }
     return _variables(query, choices, _promql_regex, builtin)
+
+
+def step_seconds(window: Window, scrape_seconds: int = SCRAPE_INTERVAL_SECONDS) -> int:
+    """Return the distance of the points that the Prometheus data source asks for."""
+    return max(scrape_seconds, round(window.seconds / MAX_DATA_POINTS))
 
 
 def used(query: str) -> set[str]:
