@@ -25,8 +25,8 @@ from grafana.builder.panels import (
     rows,
 )
 from grafana.builder.query import nested, series, table
-from grafana.builder.sums import DASHED, Scope, actions, impressions, rates, week_over_week
-from grafana.builder.variables import CHOSEN_PROFILES, METRICS, chosen_metric
+from grafana.builder.sums import DASHED, Scope, actions, impressions, rates, sums_of_the_week
+from grafana.builder.variables import CHOSEN_PROFILES, chosen_metric
 
 _TO_FLEET = to(FLEET, "All clients")
 _TO_PUBLISHING = to(PUBLISHING, "Its pins", client="${client:percentencode}")
@@ -229,7 +229,7 @@ def _drops() -> tables.Panel:
             c.observed AS "A day",
             c.expected AS "Expected",
             -c.lost_share AS "Change",
-            c.inhibited AS "With the fleet",
+            CASE WHEN c.inhibited THEN 'yes' ELSE 'no' END AS "With the fleet",
             c.sentence AS "In words"
         FROM engagement_drop c
         WHERE {CHOSEN_PROFILES}
@@ -239,13 +239,14 @@ def _drops() -> tables.Panel:
         LIMIT 50
     """
     looks = [
-        Column("Metric", width=120),
+        Column("Profile", width=170),
+        Column("Metric", width=130),
         Column("State", width=120),
         Column("From", unit=DATE, width=110),
         Column("To", unit=DATE, width=110),
-        Column("A day", width=90),
-        Column("Expected", width=90),
-        Column("Change", unit=SHARE, width=90, steps=((None, BAD), (-0.3, UNEASY))),
+        Column("A day", decimals=1, width=90),
+        Column("Expected", decimals=1, width=90),
+        Column("Change", unit=SHARE, decimals=0, width=90, steps=((None, BAD), (-0.3, UNEASY))),
         Column("With the fleet", width=110),
     ]
     return rows(about, table(query), looks, size=(24, 8), links=[_TO_FLEET])
@@ -346,6 +347,7 @@ _DROP_MARKS = f"""
         c.metric AS tags
     FROM engagement_drop c
     WHERE {CHOSEN_PROFILES}
+      AND c.metric = '$metric'
       AND c.first_day <= $__timeTo()::date
       AND c.last_day >= $__timeFrom()::date
     ORDER BY time
@@ -388,9 +390,7 @@ def dashboard() -> Dashboard:
         since="now-90d",
         refresh="5m",
         rows=[
-            Row(
-                "This week", [week_over_week(_CHOSEN, name, width=4 if name != "impression" else 8) for name in METRICS]
-            ),
+            Row("This week", sums_of_the_week(_CHOSEN)),
             Row("By day", [_days(), impressions(_CHOSEN), actions(_CHOSEN), rates(_CHOSEN), _weekdays()]),
             Row("Drops", [_drops()]),
             Row("Profiles", [_profiles()]),

@@ -58,7 +58,7 @@ def coverage() -> stat.Panel:
         LEFT JOIN present p ON p.day = d.day
     """
     steps = ((None, BAD), (0.98, UNEASY), (0.9999, GOOD))
-    return number(about, table(query), SHARE, steps=steps, links=[_TO_OPERATIONS])
+    return number(about, table(query), SHARE, width=8, steps=steps, links=[_TO_OPERATIONS])
 
 
 def coverage_by_day() -> timeseries.Panel:
@@ -142,4 +142,4 @@ def gaps() -> tables.Panel:
         Column("Days missing", width=130),
         Column("Days until lost", width=140, steps=((None, BAD), (8, UNEASY), (30, GOOD))),
     ]
-    return rows(about, table(_GAPS), looks, size=(12, 9), links=[_TO_OPERATIONS])
+    return rows(about, table(_GAPS), looks, size=(24, 7), links=[_TO_OPERATIONS])

@@ -23,8 +23,8 @@ from grafana.builder.panels import (
     rows,
 )
 from grafana.builder.query import nested, series, table
-from grafana.builder.sums import CHANGE, Scope, actions, impressions, rates, week_over_week
-from grafana.builder.variables import CHOSEN_CLIENTS, METRICS, chosen_metric
+from grafana.builder.sums import CHANGE, Scope, actions, impressions, rates, sums_of_the_week
+from grafana.builder.variables import CHOSEN_CLIENTS, chosen_metric
 
 _PAGE_ROWS = 25
 _TO_CLIENT = to(CLIENT, "Look at one client")
@@ -84,7 +84,7 @@ def _movers(title: str, direction: str, worry: str) -> tables.Panel:
         table(_TWO_WEEKS + tail),
         [
             Column("Client", link=CLIENT_OF_ROW),
-            Column("Change, %", unit=SHARE, width=110, steps=CHANGE),
+            Column("Change, %", unit=SHARE, decimals=1, width=110, steps=CHANGE),
             Column("Change", width=110),
             Column("7 days", width=110),
         ],
@@ -173,7 +173,7 @@ def _clients() -> tables.Panel:
     looks = [
         Column("Client", link=CLIENT_OF_ROW),
         Column("Trend", width=300),
-        Column("Change, %", unit=SHARE, width=110, steps=CHANGE),
+        Column("Change, %", unit=SHARE, decimals=1, width=110, steps=CHANGE),
         Column("Open drops", width=110, steps=((None, "text"), (1, BAD))),
         Column("Troubled", width=100, steps=((None, "text"), (1, BAD))),
         Column("Profiles", width=90),
@@ -181,7 +181,7 @@ def _clients() -> tables.Panel:
         Column("Last settled day", unit=DATE, width=150),
         Column("Oldest read", unit=AGO, width=150),
     ]
-    return rows(about, table(_CLIENTS), looks, links=[_TO_OPERATIONS])
+    return rows(about, table(_CLIENTS), looks, size=(24, 14), links=[_TO_OPERATIONS])
 
 
 def _heat_map() -> statushistory.Panel:
@@ -222,7 +222,7 @@ def _open_drops() -> stat.Panel:
           AND (e.closed_on IS NULL OR e.closed_on > $__timeTo()::date)
           AND {CHOSEN_CLIENTS}
     """
-    return number(about, table(query), EXACT, steps=((None, GOOD), (1, BAD)), links=[_TO_CLIENT])
+    return number(about, table(query), EXACT, width=8, steps=((None, GOOD), (1, BAD)), links=[_TO_CLIENT])
 
 
 def _profiles() -> stat.Panel:
@@ -273,7 +273,7 @@ def dashboard() -> Dashboard:
         since="now-90d",
         refresh="5m",
         rows=[
-            Row("This week", [*(week_over_week(_CHOSEN, name) for name in METRICS), coverage(), _open_drops(), _profiles()]),
+            Row("This week", [*sums_of_the_week(_CHOSEN), coverage(), _open_drops(), _profiles()]),
             Row("By day", [impressions(_CHOSEN), actions(_CHOSEN), rates(_CHOSEN), coverage_by_day()]),
             Row("Movers", [movers_up, movers_down]),
             Row("Clients", [_clients(), _heat_map()]),

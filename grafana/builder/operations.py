@@ -45,7 +45,11 @@ def _percentiles(metric: str, *labels: str) -> list[Target]:
             f"{words}{legend}",
             ref_id,
         )
-        for share, words, ref_id in ((0.5, "half", "A"), (0.95, "95 of 100", "B"), (0.99, "99 of 100", "C"))
+        for share, words, ref_id in (
+            (0.5, "median", "A"),
+            (0.95, "95th percentile", "B"),
+            (0.99, "99th percentile", "C"),
+        )
     ]
 
 

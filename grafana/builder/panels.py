@@ -66,6 +66,7 @@ class Column:
 
     name: str
     unit: str | None = None
+    decimals: int | None = None
     width: int | None = None
     link: Link | None = None
     coloured: bool = False
@@ -78,10 +79,12 @@ class Column:
         found: list[tuple[str, object]] = []
         if self.unit is not None:
             found.append(("unit", self.unit))
+        if self.decimals is not None:
+            found.append(("decimals", self.decimals))
         if self.width is not None:
             found.append(("custom.width", self.width))
         if self.hidden:
-            found.append(("custom.hidden", True))
+            found.append(("custom.hideFrom", {"viz": True, "legend": False, "tooltip": False}))
         if self.link is not None:
             found.append(("links", [self.link]))
         if self.states:
@@ -179,10 +182,12 @@ def columns_over_time(
     size: tuple[int, int] = (12, 9),
     links: Sequence[Link] = (),
 ) -> timeseries.Panel:
-    """Return stacked columns over time."""
+    """Return stacked columns over time; series that are states have the states' colours."""
+    panel = lines(about, targets, unit, size=size, links=links)
+    for colour, names in _STATES.items():
+        panel.override_by_regexp(f"/^({'|'.join(names)})$/", coloured(colour))
     return (
-        lines(about, targets, unit, size=size, links=links)
-        .draw_style(look.GraphDrawStyle.BARS)
+        panel.draw_style(look.GraphDrawStyle.BARS)
         .fill_opacity(70)
         .line_width(0)
         .stacking(common.StackingConfig().mode(look.StackingMode.NORMAL))
@@ -198,6 +203,7 @@ def columns(
     size: tuple[int, int] = (12, 9),
     links: Sequence[Link] = (),
     horizontal: bool = False,
+    colour: str = NEUTRAL,
 ) -> barchart.Panel:
     """Return a column, or a bar, for each row of a table; ``x`` names them."""
     panel = _told(barchart.Panel(), about, unit, [target], size, links)
@@ -208,7 +214,8 @@ def columns(
         .stacking(look.StackingMode.NORMAL)
         .fill_opacity(70)
         .min(0)
-        .legend(_legend())
+        .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.FIXED).fixed_color(colour))
+        .legend(common.VizLegendOptions().show_legend(show_legend=False).calcs([]))
     )
 
 
@@ -224,6 +231,9 @@ def rows(
     """Return a table."""
     panel = _told(tables.Panel(), about, unit, [target], size, links)
     panel.filterable(filterable=False)
+    # Grafana puts the message of an empty panel into empty cells too, where it makes no sense.
+    for kind in ("string", "number", "time"):
+        panel.override_by_field_type(kind, [DynamicConfigValue(id_val="noValue", value="–")])  # noqa: RUF001 -- a dash
     for column in looks:
         panel.override_by_name(column.name, column.properties())
     return panel
@@ -245,7 +255,7 @@ def heat(
         .fill_opacity(90)
         .line_width(0)
         .legend(common.VizLegendOptions().show_legend(show_legend=False).calcs([]))
-        .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.CONTINUOUS_YL_BL))
+        .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.CONTINUOUS_BLUES))
     )
 
 
@@ -259,9 +269,15 @@ def _legend() -> common.VizLegendOptions:
     )
 
 
+def coloured(colour: str) -> list[DynamicConfigValue]:
+    """Return the override that gives a series its colour, wherever it appears."""
+    return [DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": colour})]
+
+
 def _dashed() -> list[DynamicConfigValue]:
     return [
-        DynamicConfigValue(id_val="custom.lineStyle", value={"fill": "dash", "dash": [4, 6]}),
+        # Its colour says whose end it is; a second entry would only fill the legend.
+        DynamicConfigValue(id_val="custom.hideFrom", value={"viz": False, "legend": True, "tooltip": False}),
+        DynamicConfigValue(id_val="custom.lineStyle", value={"fill": "dash", "dash": [4, 4]}),
         DynamicConfigValue(id_val="custom.fillOpacity", value=0),
-        DynamicConfigValue(id_val="custom.lineWidth", value=1),
     ]

@@ -114,8 +114,8 @@ def _time_to_publish() -> timeseries.Panel:
     query = f"""
         SELECT
             day::timestamp AT TIME ZONE 'UTC' AS time,
-            min(seconds) FILTER (WHERE up_to >= 0.5 * pins) AS "Half",
-            min(seconds) FILTER (WHERE up_to >= 0.95 * pins) AS "95 of 100"
+            min(seconds) FILTER (WHERE up_to >= 0.5 * pins) AS "Median",
+            min(seconds) FILTER (WHERE up_to >= 0.95 * pins) AS "95th percentile"
         FROM (
             SELECT
                 w.day,
@@ -186,7 +186,7 @@ def _failures_by_reason() -> barchart.Panel:
         ORDER BY count(*) DESC
         LIMIT 20
     """
-    return columns(about, table(query), "Reason", horizontal=True, links=[_TO_OPERATIONS])
+    return columns(about, table(query), "Reason", horizontal=True, colour=BAD, links=[_TO_OPERATIONS])
 
 
 def _unknown() -> tables.Panel:

@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from grafana_foundation_sdk.builders import stat, timeseries
 
 from grafana.builder.links import Link
-from grafana.builder.panels import BAD, COUNT, GOOD, SHARE, UNEASY, About, lines, number
+from grafana.builder.panels import BAD, COUNT, GOOD, SHARE, UNEASY, About, coloured, lines, number
 from grafana.builder.query import nested, series
 from grafana.builder.variables import METRICS
 
 # Of a share by which something changed.
 CHANGE = ((None, BAD), (-0.1, UNEASY), (0, GOOD))
 DASHED = "Dashed days are provisional: Pinterest still restates them."
+PER_IMPRESSION = " per impression"
+# The same on every dashboard; none of them is red, which means trouble.
+_COLOURS = dict(zip(METRICS.values(), ("blue", "green", "purple", "orange", "yellow"), strict=True))
 _RATES = [name for name in METRICS if name != "impression"]
 
 
@@ -55,6 +58,11 @@ def week_over_week(scope: Scope, name: str, *, width: int = 4) -> stat.Panel:
     return number(about, series(query), width=width, change=True, links=scope.links)
 
 
+def sums_of_the_week(scope: Scope) -> list[stat.Panel]:
+    """Return the numbers of all metrics, which fill a line."""
+    return [week_over_week(scope, name, width=width) for name, width in zip(METRICS, (5, 5, 5, 5, 4), strict=True)]
+
+
 def impressions(scope: Scope) -> timeseries.Panel:
     """Return the impressions by day."""
     about = About(
@@ -85,7 +93,7 @@ def rates(scope: Scope) -> timeseries.Panel:
         "a rate falls while impressions stand: the audience changed, or clicks are not counted.",
         "No day in this time range",
     )
-    values = {f"{METRICS[name]} per impression": f"d.{name} / nullif(d.impression, 0)::float8" for name in _RATES}
+    values = {f"{METRICS[name]}{PER_IMPRESSION}": f"d.{name} / nullif(d.impression, 0)::float8" for name in _RATES}
     return trend(scope, about, values, SHARE)
 
 
@@ -123,4 +131,8 @@ def trend(scope: Scope, about: About, values: Mapping[str, str], unit: str = COU
         FROM d
         ORDER BY time
     """
-    return lines(about, [series(query)], unit, links=scope.links)
+    panel = lines(about, [series(query)], unit, links=scope.links)
+    for title in values:
+        # Also of its provisional end.
+        panel.override_by_regexp(f"/^{title}/", coloured(_COLOURS[title.removesuffix(PER_IMPRESSION)]))
+    return panel

@@ -25,7 +25,8 @@ from tools.preview.world import TOLD, World, world
 DASHBOARDS = ("fleet", "client", "publishing", "operations")
 _WIDTH = 1600
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-_WANTED = {"client": {"client": TOLD[0], "profile": TOLD[1]}}
+_RESTATED = (datetime.now(UTC).date() - timedelta(days=6)).isoformat()
+_WANTED = {"client": {"client": TOLD[0], "profile": TOLD[1], "day": _RESTATED}}
 
 
 def main() -> None:
@@ -96,7 +97,7 @@ async def _preview(options: argparse.Namespace, browser: str, folder: Path) -> N
 
 
 async def _answers(names: list[str], seconds: float, agency: World, folder: Path, answers: Path) -> None:
-    agency.trouble()
+    await agency.trouble()
     async with (
         live.daemon(agency.settings, folder / "collector.log") as address,
         live.prometheus(folder, address) as prometheus,

@@ -15,7 +15,7 @@ const context = await chromium.launchPersistentContext(profile, {
   timezoneId: "UTC",
   locale: "en-US",
   args: [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--no-sandbox", "--disable-gpu", "--disable-lcd-text", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
   ],
 });
 const problems = [];

@@ -55,7 +55,7 @@ PROFILES = {
 }
 
 # Client and profile whose story the dashboard of one client tells: one drop that is over, one that is open.
-TOLD = ("Juniper Home", "juniper-home-uk")
+TOLD = ("Juniper Home", "juniper-home-us")
 
 # A poll sees 90 days. The last weeks are read day by day, as they are restated.
 _POLLED_DAYS_AGO = (200, 110, 60, *range(30, -1, -1))
@@ -64,7 +64,7 @@ _SUSPENDED = {"kestrel-bikes-nl": 3}
 _PAUSED = {"pine-street-ca": 20}
 # Since how many days, and by which factor; a second factor of the inverse ends a drop.
 _DROPS = {
-    "juniper-home-uk": ((47, 0.4), (33, 2.5), (9, 0.35)),
+    "juniper-home-us": ((47, 0.4), (33, 2.5), (9, 0.35)),
     "cobalt-kitchens-de": ((11, 0.3),),
     "hollis-paper-us": ((8, 0.45),),
     "marlow-bakery-uk": ((72, 0.35), (60, 2.9)),
@@ -95,6 +95,7 @@ _BACKDATE_POLL = (
     "UPDATE daily_metric SET updated_at = updated_at - $2::interval WHERE updated_at >= $1",
     "UPDATE profile SET state_since = state_since - $2::interval WHERE state_since >= $1",
 )
+_SPREAD_POLLS = "UPDATE profile SET next_poll_at = now() + interval '1 second' * (id % 20) WHERE state = 'active'"
 _ENQUEUE = "SELECT enqueue_pin($1, $2, $3, description => 'A pin to look at', publish_at => $4)"
 _UNDECIDED = """
 SELECT EXISTS (
@@ -123,6 +124,12 @@ _BACKDATE_PINS = (
         state_since = CASE WHEN state = 'queued' THEN state_since ELSE publish_at + {_DELAY} END,
         published_at = CASE WHEN state = 'published' THEN publish_at + {_DELAY} END
     """,
+    """
+    UPDATE pin_lane l
+    SET paused_since = p.state_since
+    FROM profile p
+    WHERE p.id = l.profile_id AND l.paused_reason = p.state
+    """,
 )
 
 
@@ -147,8 +154,9 @@ class World:
         await Detector(DropStore(self.database)).run_once()
         await self._publish()
 
-    def trouble(self) -> None:
-        """Let Ayrshare be as moody as it is on a bad day."""
+    async def trouble(self) -> None:
+        """Spread the next polls, and let Ayrshare be as moody as it is on a bad day."""
+        await self.database.execute(_SPREAD_POLLS)
         for fault, details in _MOODS:
             self._fault(fault, endpoint="/analytics/social", **details)
 

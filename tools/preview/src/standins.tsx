@@ -221,7 +221,7 @@ export function StatusHistoryPanel({ panel, prepared, timeRange, width, height }
     return <NoData panel={panel} />;
   }
   const names = rows.map((field) => getFieldDisplayName(field, frame));
-  const left = Math.min(width * 0.3, Math.max(...names.map(textWidth)) + GUTTER);
+  const left = Math.min(width * 0.3, Math.max(...names.map(textWidth)) + 2 * GUTTER);
   const bottom = height - LINE;
   const slot = bottom / rows.length;
   const from = timeRange.from.valueOf();
@@ -238,7 +238,7 @@ export function StatusHistoryPanel({ panel, prepared, timeRange, width, height }
         <g key={names[row]}>
           <Label x={left - GUTTER} y={(row + 0.5) * slot} anchor="end" text={shortened(names[row]!, left - GUTTER)} theme={theme} />
           {time.values.map((moment, place) => (
-            <Cell key={moment} field={field} value={field.values[place]} x={x(moment) - (cell * column) / 2} width={cell * column} y={row * slot} slot={slot} share={share} />
+            <Cell key={moment} left={left} field={field} value={field.values[place]} x={x(moment) - (cell * column) / 2} width={cell * column} y={row * slot} slot={slot} share={share} />
           ))}
         </g>
       ))}
@@ -252,6 +252,7 @@ export function StatusHistoryPanel({ panel, prepared, timeRange, width, height }
 }
 
 interface CellProps {
+  left: number;
   field: Field;
   value: unknown;
   x: number;
@@ -261,8 +262,9 @@ interface CellProps {
   share: number;
 }
 
-function Cell({ field, value, x, width, y, slot, share }: CellProps) {
-  if (value == null) {
+function Cell({ left, field, value, x, width, y, slot, share }: CellProps) {
+  // The first day of the range may begin before it.
+  if (value == null || x < left) {
     return null;
   }
   const opacity = (field.config.custom?.fillOpacity ?? 70) / 100;
