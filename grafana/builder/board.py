@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.dashboard import (
+    AnnotationPanelFilter,
     AnnotationQuery,
     Dashboard,
     DashboardCursorSync,
@@ -34,10 +35,14 @@ def board(
     rows: Sequence[Row],
     variables: Sequence[Builder[VariableModel]],
     annotations: Sequence[Builder[AnnotationQuery]] = (),
+    annotated: str | None = None,
     since: str,
     refresh: str,
 ) -> Dashboard:
-    """Return a dashboard that shows UTC days and cannot be edited in the browser."""
+    """Return a dashboard that shows UTC days and cannot be edited in the browser.
+
+    The annotations are drawn on the panel with the title ``annotated`` only, or on every chart.
+    """
     builder = (
         dashboard.Dashboard(title)
         .uid(uid)
@@ -56,7 +61,8 @@ def board(
         builder.with_row(dashboard.Row(row.title))
         for panel in row.panels:
             builder.with_panel(panel)
-    return _numbered(builder.build())
+    made = _numbered(builder.build())
+    return made if annotated is None else _only_on(annotated, made)
 
 
 def _numbered(made: Dashboard) -> Dashboard:
@@ -64,6 +70,15 @@ def _numbered(made: Dashboard) -> Dashboard:
         panel.id_val = number
         if isinstance(panel, RowPanel):
             panel.collapsed = False
+    return made
+
+
+def _only_on(title: str, made: Dashboard) -> Dashboard:
+    [panel] = [panel for panel in made.panels or [] if panel.title == title]
+    if panel.id_val is None or made.annotations.list_val is None:
+        raise ValueError(f"nothing to mark on {title}")
+    for each in made.annotations.list_val:
+        each.filter_val = AnnotationPanelFilter(exclude=False, ids=[panel.id_val])
     return made
 
 

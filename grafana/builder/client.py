@@ -93,9 +93,12 @@ _COMPARED = f"""
 """
 
 
+_CHOSEN_METRIC = "The chosen metric by day"
+
+
 def _days() -> timeseries.Panel:
     about = About(
-        "The chosen metric by day",
+        _CHOSEN_METRIC,
         f"Solid up to the last settled day. {DASHED} Of engagements, the shaded band reaches from what was expected of the "
         "day down to the lowest that is still normal. Red marks are drops, blue ones are pins.",
         "solid days lie below the band for two days or more: that is what opens a drop.",
@@ -387,6 +390,8 @@ def dashboard() -> Dashboard:
             variables.day(),
         ],
         annotations=[annotation("Drops", BAD, _DROP_MARKS), annotation("Pins", NEUTRAL, _PIN_MARKS)],
+        # The other charts show other metrics, and would be covered by marks of this one's drops.
+        annotated=_CHOSEN_METRIC,
         since="now-90d",
         refresh="5m",
         rows=[

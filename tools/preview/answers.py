@@ -156,7 +156,8 @@ class Reader:
 
     async def _annotate(self, annotation: Json) -> Json:
         found = await self._sources.ask(annotation["target"], self._window, self._choices)
-        return {"name": annotation["name"], "iconColor": annotation["iconColor"], "frames": found}
+        look = {key: annotation.get(key) for key in ("name", "iconColor", "filter")}
+        return {**look, "frames": found}
 
 
 def panels_of(dashboard: Json) -> list[Json]:

@@ -3,7 +3,7 @@ import { css } from "@emotion/css";
 import { dateTime, type GrafanaTheme2, type InterpolateFunction, type TimeRange } from "@grafana/data";
 import { Icon, PanelChrome, useStyles2 } from "@grafana/ui";
 import type { Prepared } from "./fields";
-import type { Panel, Preview } from "./model";
+import type { Annotation, Panel, Preview } from "./model";
 import { Visualization } from "./panels";
 
 const COLUMNS = 24;
@@ -105,7 +105,7 @@ function Framed({ panel, size, preview, prepared, replace }: FramedProps) {
         <Visualization
           panel={panel}
           prepared={prepared}
-          annotations={preview.annotations}
+          annotations={preview.annotations.filter((annotation) => isShownOn(annotation, panel))}
           timeRange={timeRange(preview)}
           width={width}
           height={height}
@@ -114,6 +114,10 @@ function Framed({ panel, size, preview, prepared, replace }: FramedProps) {
       )}
     </PanelChrome>
   );
+}
+
+function isShownOn({ filter }: Annotation, panel: Panel): boolean {
+  return !filter || filter.ids.includes(panel.id) !== Boolean(filter.exclude);
 }
 
 function timeRange({ range }: Preview): TimeRange {

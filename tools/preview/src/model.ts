@@ -19,6 +19,7 @@ export interface Panel {
 export interface Annotation {
   name: string;
   iconColor: string;
+  filter?: { exclude?: boolean; ids: number[] } | null;
   frames: DataFrameJSON[];
 }
 
