@@ -24,6 +24,8 @@ from tools.preview.world import TOLD, World, world
 
 DASHBOARDS = ("fleet", "client", "publishing", "operations")
 _WIDTH = 1600
+_TOP = ROOT / "docs/images/dashboard-fleet-top.png"
+_TOP_HEIGHT = 1190
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _RESTATED = (datetime.now(UTC).date() - timedelta(days=6)).isoformat()
 _WANTED = {"client": {"client": TOLD[0], "profile": TOLD[1], "day": _RESTATED}}
@@ -84,13 +86,16 @@ async def _preview(options: argparse.Namespace, browser: str, folder: Path) -> N
     if wanted := [name for name in options.names if not (answers / f"{name}.json").exists()]:
         async with world(folder / "agency") as agency:
             await _answers(wanted, options.seconds, agency, folder, answers)
-    shots = []
+    shots: list[dict[str, Any]] = []
     async with _serving(HERE / "dist", answers) as address:
         for theme in ("dark", "light"):
             target: Path = getattr(options, theme)
             for name in options.names:
                 url = f"{address}/index.html?data=answers/{name}.json&theme={theme}"
                 shots.append({"url": url, "path": str((target / f"dashboard-{name}.png").resolve())})
+        if "fleet" in options.names:
+            # For the README, which nobody would scroll through otherwise.
+            shots.append(shots[options.names.index("fleet")] | {"path": str(_TOP.resolve()), "top": _TOP_HEIGHT})
         await _shoot({"chromium": browser, "profile": str(folder / "browser"), "width": _WIDTH, "shots": shots})
     for shot in shots:
         print(shot["path"])

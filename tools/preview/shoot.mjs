@@ -1,4 +1,5 @@
-// Takes the pictures. Standard input is JSON: {"chromium": path, "profile": folder, "width": px, "shots": [{"url", "path"}]}.
+// Takes the pictures. Standard input is JSON: {"chromium": path, "profile": folder, "width": px, "shots": [{"url", "path", "top"}]},
+// where top cuts a picture off after so many pixels.
 // Fails on an error in a page, and on a request that would leave this machine.
 import { text } from "node:stream/consumers";
 import { chromium } from "playwright-core";
@@ -20,7 +21,7 @@ const context = await chromium.launchPersistentContext(profile, {
 });
 const problems = [];
 
-async function shoot({ url, path }) {
+async function shoot({ url, path, top }) {
   const page = await context.newPage();
   const own = new URL(url).host;
   await page.route("**", (route) => {
@@ -39,7 +40,7 @@ async function shoot({ url, path }) {
   const height = await page.evaluate(() => document.documentElement.scrollHeight);
   await page.setViewportSize({ width, height });
   await page.waitForTimeout(REDRAW_MS);
-  await page.screenshot({ path });
+  await page.screenshot({ path, clip: { x: 0, y: 0, width, height: Math.min(height, top ?? height) } });
   await page.close();
 }
 
