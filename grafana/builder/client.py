@@ -13,6 +13,7 @@ from grafana.builder.panels import (
     BAD,
     COUNT,
     DATE,
+    EXACT,
     NEUTRAL,
     PALE,
     SHARE,
@@ -172,7 +173,8 @@ def _followers() -> timeseries.Panel:
         GROUP BY time, metric
         ORDER BY time, metric
     """
-    return lines(about, [series(query)], COUNT, links=[_TO_OPERATIONS], zero=False)
+    # Every follower: in thousands, neighbouring marks of the axis would read the same.
+    return lines(about, [series(query)], EXACT, links=[_TO_OPERATIONS], zero=False)
 
 
 def _profiles() -> tables.Panel:
@@ -251,6 +253,8 @@ def _drops() -> tables.Panel:
         Column("Expected", decimals=1, width=90),
         Column("Change", unit=SHARE, decimals=0, width=90, steps=((None, BAD), (-0.3, UNEASY))),
         Column("With the fleet", width=110),
+        # The sentence gets what is left, and a second line where that is not enough.
+        Column("In words", wrapped=True),
     ]
     return rows(about, table(query), looks, size=(24, 8), links=[_TO_FLEET])
 

@@ -45,8 +45,8 @@ _STATES = {
     GOOD: ("active", "published", "ok", "unchanged"),
     NEUTRAL: ("queued", "sending"),
     PALE: ("paused", "cancelled"),
-    UNEASY: ("unlinked", "unknown"),
-    BAD: ("suspended", "key_invalid", "failed"),
+    UNEASY: ("unlinked", "unknown", "rate_limited", "timeout", "network"),
+    BAD: ("suspended", "key_invalid", "failed", "unauthorized", "upstream_error", "payload_invalid"),
 }
 
 
@@ -73,6 +73,7 @@ class Column:
     steps: tuple[tuple[float | None, str], ...] = ()
     states: bool = False
     hidden: bool = False
+    wrapped: bool = False
 
     def properties(self) -> list[DynamicConfigValue]:
         """Return the overrides of the column."""
@@ -91,6 +92,8 @@ class Column:
             found.append(("mappings", [state_colours()]))
         if self.steps:
             found.append(("thresholds", thresholds(*self.steps).build()))
+        if self.wrapped:
+            found.append(("custom.cellOptions", {"type": "auto", "wrapText": True}))
         if self.states or self.steps or self.coloured:
             found.append(("custom.cellOptions", {"type": "color-text"}))
         return [DynamicConfigValue(id_val=name, value=value) for name, value in found]
