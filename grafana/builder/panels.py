@@ -93,7 +93,7 @@ class Column:
         if self.steps:
             found.append(("thresholds", thresholds(*self.steps).build()))
         if self.wrapped:
-            found.append(("custom.cellOptions", {"type": "auto", "wrapText": True}))
+            found.append(("custom.wrapText", True))
         if self.states or self.steps or self.coloured:
             found.append(("custom.cellOptions", {"type": "color-text"}))
         return [DynamicConfigValue(id_val=name, value=value) for name, value in found]

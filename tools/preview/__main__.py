@@ -83,9 +83,12 @@ def _run(*command: str) -> None:
 
 async def _preview(options: argparse.Namespace, browser: str, folder: Path) -> None:
     answers: Path = options.answers or folder / "answers"
-    if wanted := [name for name in options.names if not (answers / f"{name}.json").exists()]:
+    wanted = [name for name in options.names if not (answers / f"{name}.json").exists()]
+    if wanted:
         async with world(folder / "agency") as agency:
             await _answers(wanted, options.seconds, agency, folder, answers)
+    for name in set(options.names) - set(wanted):
+        _renew_look(answers / f"{name}.json", name)
     shots: list[dict[str, Any]] = []
     async with _serving(HERE / "dist", answers) as address:
         for theme in ("dark", "light"):
@@ -119,8 +122,19 @@ async def _answers(names: list[str], seconds: float, agency: World, folder: Path
                 _complain(name, preview)
 
 
+def _dashboard(name: str) -> Json:
+    found: Json = json.loads((ROOT / f"grafana/dashboards/{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def _renew_look(path: Path, name: str) -> None:
+    """Keep the answers, and draw them as the dashboard is now."""
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps(kept | {"dashboard": _dashboard(name)}), encoding="utf-8")
+
+
 async def _read(name: str, sources: Sources, started: datetime) -> Json:
-    dashboard: Json = json.loads((ROOT / f"grafana/dashboards/{name}.json").read_text(encoding="utf-8"))
+    dashboard = _dashboard(name)
     now = datetime.now(UTC)
     window, text = window_of(dashboard, now), range_text(dashboard)
     if name == "operations":
