@@ -123,12 +123,13 @@ async def _walk(store: DropStore, asked: Asked) -> AsyncIterator[_Walked]:
         rows = await store.known_days(profile_ids, first_day, asked.sensitivity)
         batch, history = await asyncio.to_thread(judge, rows, first_day)
         counted_from = max((since - history.first_day).days, 0) if since is not None else 0
+        judged_from = judged_since(history)
         for place, row in enumerate(profile.row for profile in batch):
             yield _Walked(
                 id=row["id"],
                 name=row["name"],
                 client=row["client"],
-                judged_since=judged_since(history, place),
+                judged_since=judged_from[place],
                 settled_through=row["settled_through"],
                 days=int((history.silence[place, 0, counted_from:] == Silence.NONE).sum()),
                 episodes=history.episodes[place],

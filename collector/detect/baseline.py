@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from collector.detect.model import Flags, Floats, Indices
-from collector.detect.noise import LEAST_MEAN, Noise, spread_of
+from collector.detect.noise import LEAST_MEAN, spread_of
 
 TRAINING_DAYS = 28
 WEEK = 7
@@ -31,14 +31,13 @@ _LEAST_MIDDLE = 3
 
 @dataclass(slots=True)
 class Baseline:
-    """State of n series: ``level`` (n), ``rhythm`` (7, n), and their ``noise``.
+    """State of n series: ``level`` (n) and ``rhythm`` (7, n).
 
     ``learned`` (n) is the number of days, ``high`` (n) the recent share of days that were high.
     """
 
     level: Floats
     rhythm: Floats
-    noise: Noise
     learned: Floats
     high: Floats
 
@@ -47,13 +46,12 @@ class Baseline:
         return cls(
             level=np.zeros(series),
             rhythm=np.ones((WEEK, series)),
-            noise=Noise.unknown(series),
             learned=np.zeros(series),
             high=np.zeros(series),
         )
 
-    def train(self, which: Indices, counts: Floats, weekdays: Indices) -> None:
-        """Start the series ``which`` from ``counts`` (days, len(which)) of ``weekdays`` (days)."""
+    def train(self, which: Indices, counts: Floats, weekdays: Indices) -> Floats:
+        """Start the series ``which`` from ``counts`` (days, len(which)) of ``weekdays`` (days); return their spread."""
         rhythm = np.stack([_middle(counts[weekdays == day]) for day in range(WEEK)])
         mean = np.maximum(rhythm.mean(axis=0), LEAST_MEAN)
         rhythm /= mean
@@ -67,8 +65,8 @@ class Baseline:
         weight = np.where(np.isnan(counts), 0.0, usual).sum(axis=0)
         self.level[which] = np.log(mean * np.clip(fitted / np.maximum(weight, LEAST_MEAN), 0.5, 2.0))
         self.rhythm[:, which] = rhythm
-        self.noise.start(which, spread)
         self.learned[which] = TRAINING_DAYS
+        return spread
 
     def relevel(self, which: Indices, counts: Floats, weekdays: Indices) -> None:
         """Take the mean of ``counts`` (days, len(which)) for the level; rhythm and noise stay."""
@@ -82,20 +80,18 @@ class Baseline:
         """Return the expected counts (days, n) of days with these weekdays."""
         return np.maximum(np.exp(self.level) * self.rhythm[weekdays], LEAST_MEAN)
 
-    def learn(self, count: Floats, weekday: int, take: Flags) -> None:
-        """Learn from a day's counts (n), only for the series in ``take``."""
+    def learn(self, count: Floats, weekday: int, take: Flags, spread: Floats) -> None:
+        """Learn from a day's counts (n) with this ``spread``, only for the series in ``take``."""
         scale = np.exp(self.level)
         mean = np.maximum(scale * self.rhythm[weekday], LEAST_MEAN)
-        deviation = self.noise.deviations(mean)
+        deviation = np.sqrt(mean + spread * mean**2)
         miss = np.where(take, count - mean, 0.0)
         self.high += np.where(take, _HIGH_GAIN * ((miss > deviation) - self.high), 0.0)
         risen = self.high > _HIGH_SHARE
         heard = np.where((miss > _SPIKE * deviation) & ~risen, 0.0, miss)
-        usual, own = 1 / scale + self.noise.spread, 1 / mean + self.noise.spread
-        self.noise.learn(count, mean, (usual / own) ** 2, take)
         gain = np.maximum(np.where(risen, _HASTE, 1.0) * _LEVEL_GAIN, 1 / (self.learned + 1))
         told = np.clip(heard, -_LEVEL_BOUND * deviation, _LEVEL_BOUND_UP * deviation) / mean
-        self.level += gain * np.minimum(usual / own, 2.0) * told
+        self.level += gain * np.minimum((1 / scale + spread) / (1 / mean + spread), 2.0) * told
         gain = np.maximum(_RHYTHM_GAIN, WEEK / (self.learned + WEEK))
         bound = _RHYTHM_BOUND * deviation
         step = gain * np.clip(heard, -bound, bound) / scale

@@ -1,10 +1,10 @@
 """Whether the last days are too low to be chance: likelihood ratios over windows of 2 to 7 days. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from collector.detect.model import Flags, Floats, Indices
+from collector.detect.model import LONGEST_WINDOW, Flags, Floats, Indices
 from collector.detect.noise import WINDOWS, Noise
 
 # Events that a window must expect before its sum is judged; the week has to do where days are small.
@@ -39,6 +39,10 @@ class Window:
     uneven: Floats
     complete: Flags
 
+    def part(self, columns: slice) -> "Window":
+        """Return the window of some of the series."""
+        return Window(*(getattr(self, field.name)[:, columns] for field in fields(self)))
+
     @property
     def error(self) -> Floats:
         """Relative error of the bounded sums, which the noise of windows is learned from."""
@@ -53,19 +57,18 @@ def look(counts: Floats, means: Floats, noise: Noise, learned: Floats, allowance
     known = ~np.isnan(counts)
     deviation = noise.deviations(means)
     held = np.clip(counts, means - _LOWER_BOUND * deviation, means + _UPPER_BOUND * deviation)
-    sums = [_sums(np.where(known, values, 0.0)) for values in (counts, means, held)]
-    number = _sums(known.astype(float))
-    expected = np.maximum(sums[1], 1e-6)
+    parts = np.where(known, np.stack([counts, means, held, np.ones_like(means), means**2]), 0.0)
+    observed, expected, held_sum, number, squares = _sums(parts)
+    expected = np.maximum(expected, 1e-6)
     # Where one day has most of the sum, the sum is as noisy as that day: Var = spread * sum of squares.
-    squares = _sums(np.where(known, means**2, 0.0))
     uneven = np.clip(WINDOWS[:, None] * squares / expected**2, 1.0, 7.0)
     spread = noise.window_spread * (1 + _YOUNG_DAYS / np.maximum(learned, 1.0))
     return Window(
         counts=counts,
         means=means,
-        observed=sums[0],
+        observed=observed,
         expected=expected,
-        held=sums[2],
+        held=held_sum,
         spread=spread * uneven + allowance,
         uneven=uneven,
         complete=number >= np.maximum(2, WINDOWS[:, None] - 2),
@@ -132,9 +135,12 @@ def recovered(window: Window, lost_share: Floats) -> Flags:
 
 
 def _sums(values: Floats) -> Floats:
-    cumulated = np.cumsum(values[::-1], axis=0)
-    picked: Floats = cumulated[WINDOWS - 1]
-    return picked
+    """Return sums (..., 4, n) over `WINDOWS` of the newest days of (..., 7, n); a cumulative sum takes far longer."""
+    days = [values[..., -ago, :] for ago in range(1, LONGEST_WINDOW + 1)]
+    two = days[0] + days[1]
+    three = two + days[2]
+    five = three + days[3] + days[4]
+    return np.stack([two, three, five, five + days[5] + days[6]], axis=-2)
 
 
 def weekdays_of(first_weekday: int, days: int) -> Indices:

@@ -1,6 +1,7 @@
 """The detector: judges the profiles whose settled days changed, and tells the fleet's drops from the clients'."""
 
 import asyncio
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
@@ -20,7 +21,7 @@ from collector.store.drop import Bands, DropStore
 
 log = structlog.get_logger(__name__)
 
-BATCH = 500
+BATCH = 1000
 # A walk over the days begins at a fixed day of the calendar: one that moved every day would judge the same days anew,
 # a little differently. It is moved on by a quarter of a year, and at least a year and five weeks are read.
 _STRIDE_DAYS = 91
@@ -72,7 +73,7 @@ class Detector:
             for episode in found
             if episode.detected_day >= since + timedelta(days=_WARM_UP_DAYS)
         ]
-        verdicts = [_verdict_row(profile, history, place) for place, profile in enumerate(profiles)]
+        verdicts = _verdict_rows(profiles, history)
         found_since = since + timedelta(days=_WARM_UP_DAYS)
         for row in await self._store.write(profile_ids, found_since, episodes, verdicts, _bands(history)):
             if row["closed_on"] is None and row["opened"]:
@@ -136,10 +137,12 @@ def _counts(row: asyncpg.Record, days: int, skipped: int) -> Floats:
     return counts
 
 
-def judged_since(history: History, place: int) -> date | None:
-    """Return the first day on which a profile had enough history to be judged."""
-    old_enough = np.flatnonzero(history.silence[place, 0] != Silence.TOO_LITTLE_HISTORY)
-    return history.first_day + timedelta(days=int(old_enough[0])) if len(old_enough) else None
+def judged_since(history: History) -> list[date | None]:
+    """Return, for each profile, the first day on which it had enough history to be judged."""
+    old_enough = history.silence[:, 0] != int(Silence.TOO_LITTLE_HISTORY)
+    first = old_enough.argmax(axis=1).tolist()
+    ever = old_enough.any(axis=1).tolist()
+    return [history.first_day + timedelta(days=day) if old else None for day, old in zip(first, ever, strict=True)]
 
 
 def causes_of(profile: Profile, episode: Episode, start: date) -> Causes:
@@ -179,19 +182,21 @@ def _episode_of(row: asyncpg.Record) -> Episode:
     )
 
 
-def _verdict_row(profile: Profile, history: History, place: int) -> tuple[object, ...]:
-    """Make the verdict on the newest settled day; of engagement, which stands for the profile."""
-    row = profile.row
-    day = max((row["settled_through"] - history.first_day).days, 0)
-    silence = Silence(int(history.silence[place, 0, day]))
+def _verdict_rows(profiles: Sequence[Profile], history: History) -> list[tuple[object, ...]]:
+    """Make the verdicts on the newest settled day, the last for all; of engagement, which stands for the profile."""
     numbers = [
-        None if np.isnan(values[place, 0, day]) else float(values[place, 0, day])
+        [None if math.isnan(number) else number for number in values[:, 0, -1].tolist()]
         for values in (history.expected, history.expected_low, history.score)
     ]
-    return (
-        row["id"], row["settled_through"], row["last_poll_at"], row["sensitivity"], judged_since(history, place),
-        *numbers, silence.text or None,
-    )  # fmt: skip
+    silences = [Silence(silence).text or None for silence in history.silence[:, 0, -1].tolist()]
+    since = judged_since(history)
+    return [
+        (
+            profile.row["id"], profile.row["settled_through"], profile.row["last_poll_at"], profile.row["sensitivity"],
+            *verdict,
+        )
+        for profile, *verdict in zip(profiles, since, *numbers, silences, strict=True)
+    ]  # fmt: skip
 
 
 def _bands(history: History) -> Bands:

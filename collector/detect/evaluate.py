@@ -11,7 +11,7 @@ from collector.detect.ledger import Opening
 from collector.detect.model import METRICS, Episode, Floats, History, Sensitivity
 from collector.detect.watch import Watch, watch
 
-BATCH = 500
+BATCH = 1000
 Kind = TypeVar("Kind", bound=np.generic)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from collector.detect.model import Flags, Floats
+from collector.detect.noise import LEAST_MEAN
 
 
 def combine(counts: Floats, means: Floats, spread: Floats, free: Flags, metrics: int) -> tuple[Floats, Floats]:
@@ -13,12 +14,16 @@ def combine(counts: Floats, means: Floats, spread: Floats, free: Flags, metrics:
     noise would be the average's. What the metrics have in common is left to the noise that is learned of the result.
     A day on which none has a number is NaN.
     """
-    shape = (len(counts), -1, metrics)
-    known = (~np.isnan(counts) & free).reshape(shape)
-    precision = np.where(known, (1 / (1 / means + spread)).reshape(shape), 0.0)
-    weight = precision / np.maximum(precision.sum(axis=2, keepdims=True), 1e-9)
-    ratio = (weight * np.where(known, (counts / means).reshape(shape), 0.0)).sum(axis=2)
-    counting = (weight**2 / means.reshape(shape)).sum(axis=2)
-    some = known.any(axis=2)
-    events = 1 / np.where(some, counting, 1.0)
-    return np.where(some, ratio * events, np.nan), np.where(some, events, 1e-3)
+    known = ~np.isnan(counts) & free
+    # The precision of a relative residual is mean * part.
+    part = np.where(known, 1 / (1 + spread * means), 0.0)
+    weights = _by_profile(part * means, metrics)
+    some = weights > 0
+    events = weights**2 / np.where(some, _by_profile(part**2 * means, metrics), 1.0)
+    ratio = _by_profile(np.where(known, part * counts, 0.0), metrics) / np.where(some, weights, 1.0)
+    return np.where(some, ratio * events, np.nan), np.where(some, events, LEAST_MEAN)
+
+
+def _by_profile(values: Floats, metrics: int) -> Floats:
+    added: Floats = np.einsum("dpm->dp", values.reshape(len(values), -1, metrics))
+    return added

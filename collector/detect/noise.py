@@ -50,11 +50,12 @@ class Noise:
         deviations: Floats = np.sqrt(means + self.spread * means**2)
         return deviations
 
-    def learn(self, count: Floats, mean: Floats, trust: Floats | float, take: Flags) -> None:
-        """Learn from a day's counts (n); ``trust`` is what the day tells of the spread, 1 for a usual day."""
+    def learn(self, count: Floats, mean: Floats, scale: Floats, take: Flags) -> None:
+        """Learn from a day's counts (n); a day with less than the usual mean, ``scale``, tells less of the spread."""
         miss = np.where(take, count - mean, 0.0)
         moved = (_bounded_square(miss, self.deviations(mean)) - mean) / mean**2 - self.spread
-        self.spread += np.where(take, _SPREAD_GAIN * np.minimum(trust, 1.0) * moved, 0.0)
+        trust = np.minimum(((1 / scale + self.spread) / (1 / mean + self.spread)) ** 2, 1.0)
+        self.spread += np.where(take, _SPREAD_GAIN * trust * moved, 0.0)
         np.clip(self.spread, _LEAST_SPREAD, _LARGEST_SPREAD, out=self.spread)
 
     def learn_windows(self, error: Floats, expected: Floats, uneven: Floats, take: Flags) -> None:

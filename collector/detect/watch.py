@@ -45,14 +45,24 @@ _ALONE = 0.6
 # A metric that lost this share of what makes a drop has fallen with the others.
 _HELD_SHARE = 0.5
 
-Errors = tuple[Floats, Floats, Floats, Flags]
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """What a day's windows showed, to be learned from a week later where ``told``; ``together`` is (2, profiles)."""
+
+    error: Floats
+    expected: Floats
+    uneven: Floats
+    told: Flags
+    together: Floats
 
 
 @dataclass(slots=True)
 class Watch:
     """The state of a walk over ``counts`` (days, n), and what it has found so far, in arrays of the same shape.
 
-    ``metrics`` series that follow each other make a profile; ``threshold`` and ``least_loss`` are (profiles).
+    ``metrics`` series that follow each other make a profile; ``threshold`` and ``least_loss`` are (profiles). What is
+    done to series is done to their profiles too, as further columns behind them: ``noise`` is that of both.
     """
 
     counts: Floats
@@ -67,13 +77,14 @@ class Watch:
     firing: Flags = field(init=False)
     silence: Indices = field(init=False)
     baseline: Baseline = field(init=False)
-    joint_noise: Noise = field(init=False)
+    noise: Noise = field(init=False)
     ledger: Ledger = field(init=False)
     numbers: Indices = field(init=False)
+    born: Indices = field(init=False)
     trained: Indices = field(init=False)
     weekdays: Indices = field(init=False)
     seen: Indices = field(init=False)
-    errors: dict[int, tuple[Errors, Errors]] = field(init=False, default_factory=dict)
+    errors: dict[int, Errors] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         days, series = self.counts.shape
@@ -81,8 +92,9 @@ class Watch:
         self.firing = np.zeros((days, series), dtype=np.bool_)
         self.silence = np.full((days, series), int(Silence.TOO_LITTLE_HISTORY))
         self.baseline = Baseline.unknown(series)
-        self.joint_noise = Noise.unknown(series // self.metrics)
+        self.noise = Noise.unknown(series + series // self.metrics)
         self.numbers = np.cumsum(~np.isnan(self.counts), axis=0)
+        self.born = (self.numbers == 0).sum(axis=0)
         self.ledger = Ledger(self.metrics, ~np.isnan(self.counts))
         self.trained = np.full(series, days)
         self.weekdays = weekdays_of(self.first_day.weekday(), days)
@@ -99,78 +111,94 @@ class Watch:
     def _train(self, day: int) -> None:
         start = day + 1 - TRAINING_DAYS
         number = self.numbers[day] - (self.numbers[start - 1] if start else 0)
-        ready = (self.trained == len(self.counts)) & (number >= _LEAST_TRAINED) & (self._age(day) >= TRAINING_DAYS)
-        which = np.flatnonzero(ready)
+        old = day + 1 - self.born >= TRAINING_DAYS
+        which = np.flatnonzero((self.trained == len(self.counts)) & (number >= _LEAST_TRAINED) & old)
         if len(which):
             span = slice(start, day + 1)
             adjusted = self.counts[span, which] / np.exp(self.common[span, None])
-            self.baseline.train(which, adjusted, self.weekdays[span])
+            self.noise.start(which, self.baseline.train(which, adjusted, self.weekdays[span]))
             self.trained[which] = day
             profiles = np.unique(which // self.metrics)
-            counts, means = self._joint(span, self.trained <= day)
-            self.joint_noise.start(profiles, spread_of(counts[:, profiles], means[:, profiles]))
-
-    def _age(self, day: int) -> Indices:
-        """Return the days (n) since the first number."""
-        first = np.where(self.numbers[day] > 0, (self.numbers[: day + 1] == 0).sum(axis=0), day + 1)
-        return day + 1 - first
+            counts, means = self._joint(span, self._means(span), self.trained <= day)
+            self.noise.start(len(self.trained) + profiles, spread_of(counts[:, profiles], means[:, profiles]))
 
     def _means(self, span: slice) -> Floats:
         means: Floats = self.baseline.means(self.weekdays[span]) * np.exp(self.common[span, None])
         return means
 
-    def _joint(self, span: slice, free: Flags) -> tuple[Floats, Floats]:
-        return combine(self.counts[span], self._means(span), self.baseline.noise.spread, free, self.metrics)
+    def _joint(self, span: slice, means: Floats, free: Flags) -> tuple[Floats, Floats]:
+        spread = self.noise.spread[: len(self.trained)]
+        return combine(self.counts[span], means, spread, free, self.metrics)
 
     def _judge(self, day: int) -> None:
-        span = slice(day + 1 - LONGEST_WINDOW, day + 1)
-        allowance = self._allowance(day)
-        means = self._means(span)
-        window = look(self.counts[span], means, self.baseline.noise, self.baseline.learned, allowance)
+        series = len(self.trained)
+        means = self._means(slice(day + 1 - LONGEST_WINDOW, day + 1))
         known = ~np.isnan(self.counts[day])
         old = self.trained <= day - LONGEST_WINDOW
-        judged = known & old & (judgeable(window) | self.ledger.told())
         self.seen[known] = day
-        self._shut_deepened(day, window, judged)
-        learned = self.baseline.learned.reshape(-1, self.metrics).max(axis=1)
-        together = look(*self._joint(span, old & ~self.ledger.held), self.joint_noise, learned, allowance)
-        found = self._open(day, window, together, judged)
-        self._close(day, window, judged)
+        window = self._look(day, means, old)
+        own = window.part(slice(series))
+        judged = known & old & (judgeable(own) | self.ledger.told())
+        if self._shut_deepened(day, own, judged):
+            window = self._look(day, means, old)
+        found = self._open(day, window, judged)
+        self._close(day, own, judged)
         self.firing[day] = self.ledger.held
-        self.silence[day] = np.select(
-            [~old, ~known, ~judged],
-            [int(Silence.TOO_LITTLE_HISTORY), int(Silence.NO_NUMBER), int(Silence.TOO_LITTLE_VOLUME)],
-            int(Silence.NONE),
-        )
+        silence = self.silence[day]
+        silence[judged] = int(Silence.NONE)
+        silence[~judged] = int(Silence.TOO_LITTLE_VOLUME)
+        silence[~known] = int(Silence.NO_NUMBER)
+        silence[~old] = int(Silence.TOO_LITTLE_HISTORY)
         self.expected[day] = np.where(judged, means[-1], np.nan)
-        self.low[day] = np.where(judged, band_low(means[-1], self.baseline.noise.spread), np.nan)
+        self.low[day] = np.where(judged, band_low(means[-1], self.noise.spread[:series]), np.nan)
         self.score[day] = np.where(judged, found, np.nan)
         usual = judged & ~self.ledger.held
-        self.errors[day] = (_errors(window, usual), _errors(together, self._any(usual)))
+        told = window.complete & (window.expected >= _LEAST_TOLD) & self._and_profiles(usual)
+        together = np.stack([window.counts[-1, series:], window.means[-1, series:]])
+        self.errors[day] = Errors(window.error, window.expected, window.uneven, told, together)
 
-    def _open(self, day: int, window: Window, together: Window, judged: Flags) -> Floats:
+    def _look(self, day: int, means: Floats, old: Flags) -> Window:
+        """Look at the series, and behind them at the profiles, of which series in drops are no part."""
+        span = slice(day + 1 - LONGEST_WINDOW, day + 1)
+        counts, joint_means = self._joint(span, means, old & ~self.ledger.held)
+        learned = self.baseline.learned
+        return look(
+            np.hstack([self.counts[span], counts]),
+            np.hstack([means, joint_means]),
+            self.noise,
+            np.concatenate([learned, learned.reshape(-1, self.metrics).max(axis=1)]),
+            self._allowance(day),
+        )
+
+    def _open(self, day: int, window: Window, judged: Flags) -> Floats:
         """Open what falls, and return the scores (n): of the metric, or of all of its profile if that is larger."""
-        alone, jointly = scores(window), scores(together)
+        series = len(self.trained)
         # A profile with one metric is judged by that: together it is the same series, with the lower threshold.
+        threshold = np.concatenate([self._each(self.threshold) + _ALONE, self.threshold])
+        least_loss = np.concatenate([self._each(self.least_loss), self.least_loss])
+        found = scores(window)
         free = judged & ~self.ledger.held
-        fallen = lows(together, jointly, self.threshold, self.least_loss) & self._any(free)
-        for profile in np.flatnonzero(fallen.any(axis=0) & judgeable(together)):
-            self._open_together(day, int(profile), window, together, np.where(fallen, jointly, -1.0), free)
-        low = lows(window, alone, self._each(self.threshold) + _ALONE, self._each(self.least_loss)) & free
-        for series in np.flatnonzero(low.any(axis=0) & ~self.ledger.held):
-            self._open_alone(day, int(series), window, np.where(low, alone, -1.0))
-        return np.asarray(np.maximum(alone.max(axis=0), self._each(jointly.max(axis=0))))
+        able = judgeable(window)
+        able[:series] = True
+        low = lows(window, found, threshold, least_loss) & self._and_profiles(free) & able
+        # Profiles first: what falls with the others is told once, of all.
+        for column in np.flatnonzero(low.any(axis=0))[::-1]:
+            best = int(np.argmax(np.where(low[:, column], found[:, column], -1.0)))
+            bound = low_quantile(window.expected[best], window.spread[best], threshold)[column]
+            bound = float(bound / window.expected[best, column])
+            if column >= series:
+                self._open_together(day, int(column), window, best, bound, free)
+            elif not self.ledger.held[column]:
+                self._open_alone(day, int(column), window, best, bound)
+        best_scores = found.max(axis=0)
+        return np.asarray(np.maximum(best_scores[:series], self._each(best_scores[series:])))
 
-    def _open_together(
-        self, day: int, profile: int, window: Window, together: Window, found: Floats, free: Flags
-    ) -> None:
-        best = int(np.argmax(found[:, profile]))
-        first = day - start_of(together, profile, int(WINDOWS[best]))
+    def _open_together(self, day: int, column: int, window: Window, best: int, low: float, free: Flags) -> None:
+        profile = column - len(self.trained)
+        first = day - start_of(window, column, int(WINDOWS[best]))
         members = np.arange(profile * self.metrics, (profile + 1) * self.metrics)
         members = members[free[members]]
         shares = window.observed[best, members] / window.expected[best, members]
-        low = low_quantile(together.expected[best], together.spread[best], self.threshold)[profile]
-        low = float(low / together.expected[best, profile])
         # The first metric stands for the profile if it fell like the whole.
         leader = int(members[0 if shares[0] <= low else np.argmin(shares)])
         self.ledger.tell(leader, first, day, low, float(1 - shares[members == leader][0]))
@@ -178,22 +206,18 @@ class Watch:
             if series != leader and share < 1 - _HELD_SHARE * self.least_loss[profile]:
                 self.ledger.hold(int(series), leader, first, day, float(1 - share))
 
-    def _open_alone(self, day: int, series: int, window: Window, found: Floats) -> None:
-        best = int(np.argmax(found[:, series]))
+    def _open_alone(self, day: int, series: int, window: Window, best: int, low: float) -> None:
         first = day - start_of(window, series, int(WINDOWS[best]))
-        profile = series // self.metrics
         lost = float(1 - window.observed[best, series] / window.expected[best, series])
-        leader = self.ledger.recent(profile, day)
-        if leader is not None:
+        leader = self.ledger.recent(series // self.metrics, day)
+        if leader is None:
+            self.ledger.tell(series, first, day, low, lost)
+        else:
             self.ledger.hold(series, leader, first, day, lost)
-            return
-        threshold = self.threshold[profile] + _ALONE
-        low = low_quantile(window.expected[best], window.spread[best], threshold)[series]
-        self.ledger.tell(series, first, day, float(low / window.expected[best, series]), lost)
 
-    def _any(self, flags: Flags) -> Flags:
-        """Return which profiles have a series of which ``flags`` (n) is true."""
-        return np.asarray(flags.reshape(-1, self.metrics).any(axis=1))
+    def _and_profiles(self, flags: Flags) -> Flags:
+        """Return ``flags`` (n), and behind them which profiles have a series of which it is true."""
+        return np.concatenate([flags, flags.reshape(-1, self.metrics).any(axis=1)])
 
     def _each(self, values: Floats) -> Floats:
         """Return values of profiles for each of their series (n)."""
@@ -205,19 +229,21 @@ class Watch:
         year_end = (when.month, when.day) >= (12, 20) or (when.month, when.day) <= (1, 6)
         return _YEAR_END if year_end else 0.0
 
-    def _shut_deepened(self, day: int, window: Window, judged: Flags) -> None:
+    def _shut_deepened(self, day: int, window: Window, judged: Flags) -> bool:
         """End episodes in which a metric's last two days fell far below the drop itself: that is another drop."""
         ledger = self.ledger
         if not ledger.open:
-            return
+            return False
         share = window.observed[0] / window.expected[0]
         # The first windows of a drop hold days from before it; how much it lost shows a day later.
         young = ledger.held & (day - ledger.detected <= 1) & judged
         ledger.lost = np.where(young, np.maximum(ledger.lost, 1 - share), ledger.lost)
         fallen = (share <= _DEEPER * (1 - ledger.lost)) & (ledger.lost < _ALL_LOST)
         enough = window.complete[0] & (window.expected[0] >= _DEEPER_EVENTS) & (ledger.opened <= day - int(WINDOWS[1]))
-        for leader in np.unique(ledger.leader[ledger.held & fallen & enough & judged]):
+        leaders = np.unique(ledger.leader[ledger.held & fallen & enough & judged])
+        for leader in leaders:
             self._shut(day, int(leader), CloseReason.DEEPENED)
+        return len(leaders) > 0
 
     def _close(self, day: int, window: Window, judged: Flags) -> None:
         ledger = self.ledger
@@ -245,8 +271,8 @@ class Watch:
         for series in held:
             self.ledger.release(series, day, recovered=reason == CloseReason.RECOVERED and series == leader)
         if reason == CloseReason.RECOVERED and day - opened <= _SHORT_DAYS:
-            self.baseline.noise.doubt(leader)
-            self.joint_noise.doubt(leader // self.metrics)
+            self.noise.doubt(leader)
+            self.noise.doubt(len(self.trained) + leader // self.metrics)
         if reason == CloseReason.NEW_NORMAL:
             span = slice(max(0, day + 1 - _RELEVEL_DAYS), day + 1)
             self.baseline.relevel(held, self.counts[span][:, held], self.weekdays[span])
@@ -254,25 +280,29 @@ class Watch:
     def _learn(self, day: int) -> None:
         late = day + 1 - LONGEST_WINDOW
         take = self.ledger.usable[late] & ~np.isnan(self.counts[late]) & (self.trained < late) & ~self.ledger.held
-        taken = self._any(take)
-        count, mean = self._joint(slice(late, late + 1), take)
-        self.joint_noise.learn(count[0], mean[0], 1.0, taken)
-        self.baseline.learn(self.counts[late] / np.exp(self.common[late]), int(self.weekdays[late]), take)
-        if late in self.errors:
-            own, together = self.errors.pop(late)
-            self.baseline.noise.learn_windows(*own[:3], own[3] & take)
-            self.joint_noise.learn_windows(*together[:3], together[3] & taken)
+        means = self._means(slice(late, late + 1))[0]
+        # What the profiles showed was kept; before there is something to judge they have nothing to learn.
+        told = self.errors.pop(late, None)
+        together = told.together if told is not None else np.full((2, len(self.threshold)), np.nan)
+        scale = np.exp(self.baseline.level + self.common[late])
+        taken = self._and_profiles(take)
+        taken[len(take) :] &= ~np.isnan(together[0])
+        spread = self.noise.spread[: len(take)].copy()
+        self.noise.learn(
+            np.concatenate([self.counts[late], together[0]]),
+            np.concatenate([means, together[1]]),
+            np.concatenate([scale, together[1]]),
+            taken,
+        )
+        self.baseline.learn(self.counts[late] / np.exp(self.common[late]), int(self.weekdays[late]), take, spread)
+        if told is not None:
+            self.noise.learn_windows(told.error, told.expected, told.uneven, told.told & taken)
 
     def _end(self) -> None:
         for opening in self.ledger.openings:
             if opening.closed is None:
                 opening.last = int(self.seen[opening.series])
             opening.score = float(np.nanmax(self.score[opening.first : opening.last + 1, opening.series]))
-
-
-def _errors(window: Window, usual: Flags) -> Errors:
-    """Return what the noise of windows is learned from, and where."""
-    return window.error, window.expected, window.uneven, window.complete & (window.expected >= _LEAST_TOLD) & usual
 
 
 def watch(
