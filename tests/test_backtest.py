@@ -50,7 +50,7 @@ async def test_a_backtest_tells_what_would_have_been_told(database: Database, co
     assert (await replayed(collector, "--client", "b"))["episodes"] == []
     told = await collector("alerts", "backtest", "--sensitivity", "low")
     assert "Engagement of acme-eu" in told.out
-    assert "1 alarms in " in told.out
+    assert "1 alarm in " in told.out
     for wrong, code in ((("--client", "nobody"), 1), (("--since", "yesterday"), 2), (("--sensitivity", "loud"), 2)):
         ended = await collector("alerts", "backtest", *wrong)
         assert (ended.code, ended.out) == (code, "")
@@ -172,7 +172,7 @@ async def test_a_backtest_tells_the_fleets_drop_once_and_a_clients_own_beside_it
     assert (found["rates"]["alarms"], found["rates"]["inhibited"]) == (1, len(inhibited))
     lines = (await collector("alerts", "backtest")).out.splitlines()
     assert [line for line in lines if line.startswith("fleet: ")] == [lines[0]] == [f"fleet: {drop['sentence']}"]
-    assert lines[-1].endswith(f"{len(inhibited)} episodes were the fleet's")
+    assert lines[-1].endswith(f"{len(inhibited)} of the episodes belonged to the fleet's drops")
 
 
 async def test_a_backtest_of_one_client_knows_the_fleets_drop(database: Database, collector: Program) -> None:

@@ -169,6 +169,18 @@ def test_a_fall_of_all_is_told_although_one_metric_had_fallen_before() -> None:
         assert told == ["outbound_click", "engagement"]
 
 
+def test_the_bound_of_a_drop_lies_between_what_came_and_what_was_expected() -> None:
+    told = [
+        one for one in found(evaluate(fleet(shaped((DROP, DROP + 20, 0.3))), MONDAY)) if index(one.first_day) >= DROP
+    ]
+    assert told
+    assert all(one.observed < one.expected_low < one.expected for one in told)
+
+
+def test_the_sentence_names_no_bound_that_a_lasting_drop_is_above() -> None:
+    assert "(at least" not in sentence("acme-eu", an_episode(observed=90.0))
+
+
 def test_metrics_together_tell_sooner_than_one() -> None:
     counts = fleet(shaped((DROP, DAYS, 0.5)), profiles=60, r=8.0)
     alone = counts.copy()

@@ -115,7 +115,7 @@ async def test_too_little_history_is_said(database: Database, detector: Detector
     text = await page(database)
     assert "pinterest_engagement_drop{" not in text
     told = (await collector("alerts", "list")).out
-    assert "nothing is said of 1 profiles: too little history" in told
+    assert "nothing is said of 1 profile: too little history" in told
 
 
 async def test_a_drop_of_the_whole_fleet_is_one_and_not_the_clients(database: Database, detector: Detector) -> None:

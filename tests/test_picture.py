@@ -27,7 +27,7 @@ from tests.program import ENCRYPTION_KEY, Program
 FIRST = date(2026, 6, 1)
 DAYS = 120
 OWN, FLEET, EXPECTED = "#D55E00", "#EEEEEE", "#0072B2"
-SUMMARY = "1 alarms in 2 client-years"
+SUMMARY = "1 alarm in 2 client-years"
 Pixels = npt.NDArray[np.float32]
 
 

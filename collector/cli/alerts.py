@@ -47,7 +47,7 @@ def list_(*, closed: int, as_json: bool) -> None:
     if not fleet and not drops:
         click.echo("no drop is open")
     for reason, profiles in silent.items():
-        click.echo(f"nothing is said of {profiles} profiles: {reason}")
+        click.echo(f"nothing is said of {_number(profiles, 'profile')}: {reason}")
 
 
 def _dicts(rows: list[asyncpg.Record]) -> list[dict[str, object]]:
@@ -130,7 +130,13 @@ async def _replay(settings: Settings, asked: Asked, draw: Draw | None = None) ->
 
 def _summary(rates: Rates) -> str:
     told = (
-        f"{rates.alarms} alarms in {rates.profile_years:g} client-years, {rates.alarms_per_client_year:g} a year; "
-        f"{rates.episodes} episodes of {rates.profiles} profiles, of which {rates.not_judged} could not be judged"
+        f"{_number(rates.alarms, 'alarm')} in {rates.profile_years:g} client-years, "
+        f"{rates.alarms_per_client_year:g} a year; "
+        f"{_number(rates.episodes, 'episode')} of {_number(rates.profiles, 'profile')}, "
+        f"of which {rates.not_judged} could not be judged"
     )
-    return f"{told}; {rates.inhibited} episodes were the fleet's" if rates.inhibited else told
+    return f"{told}; {rates.inhibited} of the episodes belonged to the fleet's drops" if rates.inhibited else told
+
+
+def _number(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

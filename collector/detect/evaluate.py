@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from collector.detect.ledger import Opening
 from collector.detect.model import METRICS, Episode, Floats, History, Sensitivity
+from collector.detect.noise import WINDOWS
 from collector.detect.watch import Watch, watch
 
 BATCH = 1000
@@ -87,6 +88,7 @@ def _episode(state: Watch, opening: Opening, metric: str) -> Episode:
         known = ~np.isnan(counts)
         expected = np.full(len(counts), state.expected[opening.detected, opening.series])
     observed, usual = float(counts[known].mean()), float(expected[known].mean())
+    window = max(int(np.searchsorted(WINDOWS, known.sum(), side="right")) - 1, 0)
 
     def day(index: int) -> date:
         return state.first_day + timedelta(days=int(index))
@@ -98,7 +100,7 @@ def _episode(state: Watch, opening: Opening, metric: str) -> Episode:
         last_day=day(opening.last),
         observed=observed,
         expected=usual,
-        expected_low=opening.low * usual,
+        expected_low=float(opening.low[window]) * usual,
         score=opening.score,
         lost_share=1 - observed / usual,
         closed_on=None if opening.closed is None else day(opening.closed),

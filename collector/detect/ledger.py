@@ -13,12 +13,15 @@ _TOGETHER_DAYS = 7
 
 @dataclass(slots=True)
 class Opening:
-    """An episode of a series in terms of day indices; ``low`` is the alarm's bound as a share of the expected."""
+    """An episode of a series in terms of day indices.
+
+    ``low`` (4) are the bounds of an alarm as shares of the expected, one for each window: means of more days vary less.
+    """
 
     series: int
     first: int
     detected: int
-    low: float
+    low: Floats
     last: int = -1
     closed: int | None = None
     reason: CloseReason | None = None
@@ -66,7 +69,7 @@ class Ledger:
                 return series
         return None
 
-    def tell(self, series: int, first: int, day: int, low: float, lost: float) -> None:
+    def tell(self, series: int, first: int, day: int, low: Floats, lost: float) -> None:
         """Open an episode of a series."""
         opening = Opening(series, first, day, low)
         self.open[series] = opening

@@ -68,8 +68,8 @@ class Episode:
 
     ``detected_day`` is the newest settled day that the decision needed. ``observed``, ``expected`` and
     ``expected_low`` are means a day over the days from ``first_day`` to ``last_day`` that have a number;
-    below ``expected_low`` a mean over the days that decided would have raised the alarm. ``score`` is the largest of
-    the episode, in standard deviations, of the metric or of the profile's metrics together.
+    below ``expected_low`` a mean over as many days, up to a week, would have raised the alarm.
+    ``score`` is the largest of the episode, in standard deviations, of the metric or of the profile's together.
     ``closed_on`` is None while the drop lasts.
     """
 

@@ -28,8 +28,11 @@ def sentence(profile: str, episode: Episode, causes: Causes | None = None) -> st
     told = (
         f"{name} of {profile} {verb} to {_number(episode.observed)} a day "
         f"{'since' if episode.closed_on is None else 'from'} {_day(episode.first_day)}{until}; "
-        f"{_number(episode.expected)} were expected (at least {_number(episode.expected_low)})"
+        f"{_number(episode.expected)} were expected"
     )
+    # A drop that lasts need not stay below what raised the alarm.
+    if episode.observed < episode.expected_low:
+        told += f" (at least {_number(episode.expected_low)})"
     return f"{told}{_cause(causes or Causes())}{_ending(episode)}."
 
 

@@ -184,8 +184,8 @@ class Watch:
         # Profiles first: what falls with the others is told once, of all.
         for column in np.flatnonzero(low.any(axis=0))[::-1]:
             best = int(np.argmax(np.where(low[:, column], found[:, column], -1.0)))
-            bound = low_quantile(window.expected[best], window.spread[best], threshold)[column]
-            bound = float(bound / window.expected[best, column])
+            means = window.expected[:, column]
+            bound = low_quantile(means, window.spread[:, column], float(threshold[column])) / means
             if column >= series:
                 self._open_together(day, int(column), window, best, bound, free)
             elif not self.ledger.held[column]:
@@ -193,20 +193,20 @@ class Watch:
         best_scores = found.max(axis=0)
         return np.asarray(np.maximum(best_scores[:series], self._each(best_scores[series:])))
 
-    def _open_together(self, day: int, column: int, window: Window, best: int, low: float, free: Flags) -> None:
+    def _open_together(self, day: int, column: int, window: Window, best: int, low: Floats, free: Flags) -> None:
         profile = column - len(self.trained)
         first = day - start_of(window, column, int(WINDOWS[best]))
         members = np.arange(profile * self.metrics, (profile + 1) * self.metrics)
         members = members[free[members]]
         shares = window.observed[best, members] / window.expected[best, members]
         # The first metric stands for the profile if it fell like the whole.
-        leader = int(members[0 if shares[0] <= low else np.argmin(shares)])
+        leader = int(members[0 if shares[0] <= low[best] else np.argmin(shares)])
         self.ledger.tell(leader, first, day, low, float(1 - shares[members == leader][0]))
         for series, share in zip(members, shares, strict=True):
             if series != leader and share < 1 - _HELD_SHARE * self.least_loss[profile]:
                 self.ledger.hold(int(series), leader, first, day, float(1 - share))
 
-    def _open_alone(self, day: int, series: int, window: Window, best: int, low: float) -> None:
+    def _open_alone(self, day: int, series: int, window: Window, best: int, low: Floats) -> None:
         first = day - start_of(window, series, int(WINDOWS[best]))
         lost = float(1 - window.observed[best, series] / window.expected[best, series])
         leader = self.ledger.recent(series // self.metrics, day)

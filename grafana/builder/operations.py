@@ -248,8 +248,9 @@ def _refusals() -> tables.Panel:
         ),
         [
             Column("Time", hidden=True),
-            Column("client", link=to(CLIENT, "Open the client", client=cell("client"))),
-            Column("Value", steps=((None, GOOD), (200, UNEASY), (700, BAD)), width=140),
+            Column("client", title="Client", link=to(CLIENT, "Open the client", client=cell("client"))),
+            Column("profile", title="Profile"),
+            Column("Value", title="Answers", steps=((None, GOOD), (200, UNEASY), (700, BAD)), width=140),
         ],
         size=(12, 10),
         links=[_TO_FLEET],

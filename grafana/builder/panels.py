@@ -65,6 +65,7 @@ class Column:
     """How a column of a table looks, where it differs from the others."""
 
     name: str
+    title: str | None = None
     unit: str | None = None
     decimals: int | None = None
     width: int | None = None
@@ -77,26 +78,20 @@ class Column:
 
     def properties(self) -> list[DynamicConfigValue]:
         """Return the overrides of the column."""
-        found: list[tuple[str, object]] = []
-        if self.unit is not None:
-            found.append(("unit", self.unit))
-        if self.decimals is not None:
-            found.append(("decimals", self.decimals))
-        if self.width is not None:
-            found.append(("custom.width", self.width))
-        if self.hidden:
-            found.append(("custom.hideFrom", {"viz": True, "legend": False, "tooltip": False}))
-        if self.link is not None:
-            found.append(("links", [self.link]))
-        if self.states:
-            found.append(("mappings", [state_colours()]))
-        if self.steps:
-            found.append(("thresholds", thresholds(*self.steps).build()))
-        if self.wrapped:
-            found.append(("custom.wrapText", True))
-        if self.states or self.steps or self.coloured:
-            found.append(("custom.cellOptions", {"type": "color-text"}))
-        return [DynamicConfigValue(id_val=name, value=value) for name, value in found]
+        coloured = self.states or self.steps or self.coloured
+        looks = {
+            "displayName": self.title,
+            "unit": self.unit,
+            "decimals": self.decimals,
+            "custom.width": self.width,
+            "custom.hideFrom": {"viz": True, "legend": False, "tooltip": False} if self.hidden else None,
+            "links": [self.link] if self.link is not None else None,
+            "mappings": [state_colours()] if self.states else None,
+            "thresholds": thresholds(*self.steps).build() if self.steps else None,
+            "custom.wrapText": True if self.wrapped else None,
+            "custom.cellOptions": {"type": "color-text"} if coloured else None,
+        }
+        return [DynamicConfigValue(id_val=name, value=value) for name, value in looks.items() if value is not None]
 
 
 def thresholds(*steps: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
