@@ -101,7 +101,8 @@ def _days() -> timeseries.Panel:
     about = About(
         _CHOSEN_METRIC,
         f"Solid up to the last settled day. {DASHED} Of engagements, the shaded band reaches from what was expected of the "
-        "day down to the lowest that is still normal. Red marks are drops, blue ones are pins.",
+        "day down to the lowest that is still normal. Red marks are drops of any metric, blue ones are "
+        "pins.",
         "solid days lie below the band for two days or more: that is what opens a drop.",
         "No day of this client in this time range",
     )
@@ -354,7 +355,6 @@ _DROP_MARKS = f"""
         c.metric AS tags
     FROM engagement_drop c
     WHERE {CHOSEN_PROFILES}
-      AND c.metric = '$metric'
       AND c.first_day <= $__timeTo()::date
       AND c.last_day >= $__timeFrom()::date
     ORDER BY time

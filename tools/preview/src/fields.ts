@@ -1,6 +1,7 @@
 // From the JSON of an answer to fields with units, colours and texts, by the rules that Grafana itself applies.
 import {
   applyFieldOverrides,
+  cacheFieldDisplayNames,
   type DataFrame,
   dataFrameFromJSON,
   type DataFrameJSON,
@@ -101,5 +102,7 @@ export async function prepare(
   const frames = applyFieldOverrides({
     data, fieldConfig: config, fieldConfigRegistry: registry(config), replaceVariables, theme, timeZone: "utc",
   });
+  // As Grafana does before it draws: tables look at nothing else for the names of their columns.
+  cacheFieldDisplayNames(frames);
   return { frames, config };
 }
