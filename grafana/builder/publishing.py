@@ -32,6 +32,8 @@ _PINS = f"""
         JOIN profile p ON p.id = n.profile_id
         WHERE {CHOSEN_CLIENTS}
 """
+# Where nothing is said of the profile, all pins need not be joined with theirs.
+_OF_CLIENTS = "('' IN ($client) OR n.profile_id IN (SELECT p.id FROM profile p WHERE p.client IN ($client)))"
 _TO_OPERATIONS = to(OPERATIONS, "Is the publisher well?")
 _TO_FLEET = keeping_clients(FLEET, "How do these clients do?")
 _PIN_LINK = Link("Open the pin at Pinterest", "${__data.fields.Link}", new_tab=True)
@@ -91,12 +93,19 @@ def _by_day() -> timeseries.Panel:
     )
     query = f"""
         SELECT
-            date_trunc('day', n.publish_at, 'UTC') AS time,
-            n.state AS metric,
-            count(*) AS pins
-        {_PINS}
-          AND $__timeFilter(n.publish_at)
-        GROUP BY time, metric
+            day::timestamp AT TIME ZONE 'UTC' AS time,
+            metric,
+            pins
+        FROM (
+            SELECT
+                (n.publish_at AT TIME ZONE 'UTC')::date AS day,
+                n.state AS metric,
+                count(*) AS pins
+            FROM pin n
+            WHERE {_OF_CLIENTS}
+              AND $__timeFilter(n.publish_at)
+            GROUP BY day, metric
+        ) d
         ORDER BY time, metric
     """
     return columns_over_time(about, [series(query)], COUNT, links=[_TO_FLEET])
@@ -123,13 +132,12 @@ def _time_to_publish() -> timeseries.Panel:
                 sum(count(*)) OVER (PARTITION BY w.day ORDER BY w.seconds) AS up_to,
                 sum(count(*)) OVER (PARTITION BY w.day) AS pins
             FROM pin n
-            JOIN profile p ON p.id = n.profile_id
             CROSS JOIN LATERAL (
                 SELECT
                     (n.published_at AT TIME ZONE 'UTC')::date AS day,
                     greatest(0, date_part('epoch', n.published_at - greatest(n.publish_at, n.created_at))::integer) AS seconds
             ) w
-            WHERE {CHOSEN_CLIENTS}
+            WHERE {_OF_CLIENTS}
               AND n.state = 'published'
               AND $__timeFilter(n.published_at)
             GROUP BY w.day, w.seconds
