@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from collector.detect.model import Flags, Floats, Indices
-from collector.detect.noise import LEAST_MEAN, spread_of
+from collector.detect.noise import LEAST_MEAN, bounded, spread_of
 
 TRAINING_DAYS = 28
 WEEK = 7
@@ -61,9 +61,9 @@ class Baseline:
         rhythm = 1 + (rhythm - 1) * trust
         usual = np.maximum(rhythm[weekdays], 0.02) * mean
         bound = _LEVEL_BOUND * np.sqrt(usual + spread * usual**2)
-        fitted = np.nansum(np.clip(counts, usual - bound, usual + bound), axis=0)
+        fitted = np.nansum(bounded(counts, usual - bound, usual + bound), axis=0)
         weight = np.where(np.isnan(counts), 0.0, usual).sum(axis=0)
-        self.level[which] = np.log(mean * np.clip(fitted / np.maximum(weight, LEAST_MEAN), 0.5, 2.0))
+        self.level[which] = np.log(mean * bounded(fitted / np.maximum(weight, LEAST_MEAN), 0.5, 2.0))
         self.rhythm[:, which] = rhythm
         self.learned[which] = TRAINING_DAYS
         return spread
@@ -90,13 +90,13 @@ class Baseline:
         risen = self.high > _HIGH_SHARE
         heard = np.where((miss > _SPIKE * deviation) & ~risen, 0.0, miss)
         gain = np.maximum(np.where(risen, _HASTE, 1.0) * _LEVEL_GAIN, 1 / (self.learned + 1))
-        told = np.clip(heard, -_LEVEL_BOUND * deviation, _LEVEL_BOUND_UP * deviation) / mean
+        told = bounded(heard, -_LEVEL_BOUND * deviation, _LEVEL_BOUND_UP * deviation) / mean
         self.level += gain * np.minimum((1 / scale + spread) / (1 / mean + spread), 2.0) * told
         gain = np.maximum(_RHYTHM_GAIN, WEEK / (self.learned + WEEK))
         bound = _RHYTHM_BOUND * deviation
-        step = gain * np.clip(heard, -bound, bound) / scale
+        step = gain * bounded(heard, -bound, bound) / scale
         self.rhythm[weekday] = np.maximum(self.rhythm[weekday] + step, 0.0)
-        total = np.clip(self.rhythm.sum(axis=0) / WEEK, 0.5, 2.0)
+        total = bounded(self.rhythm.sum(axis=0) / WEEK, 0.5, 2.0)
         self.rhythm /= total
         self.level += np.log(total)
         self.learned += take

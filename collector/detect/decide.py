@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from collector.detect.model import LONGEST_WINDOW, Flags, Floats, Indices
-from collector.detect.noise import WINDOWS, Noise
+from collector.detect.noise import WINDOWS, Noise, bounded
 
 # Events that a window must expect before its sum is judged; the week has to do where days are small.
 _LEAST_EXPECTED = np.array([[50.0], [50.0], [40.0], [25.0]])
@@ -56,12 +56,12 @@ def look(counts: Floats, means: Floats, noise: Noise, learned: Floats, allowance
     """
     known = ~np.isnan(counts)
     deviation = noise.deviations(means)
-    held = np.clip(counts, means - _LOWER_BOUND * deviation, means + _UPPER_BOUND * deviation)
+    held = bounded(counts, means - _LOWER_BOUND * deviation, means + _UPPER_BOUND * deviation)
     parts = np.where(known, np.stack([counts, means, held, np.ones_like(means), means**2]), 0.0)
     observed, expected, held_sum, number, squares = _sums(parts)
     expected = np.maximum(expected, 1e-6)
     # Where one day has most of the sum, the sum is as noisy as that day: Var = spread * sum of squares.
-    uneven = np.clip(WINDOWS[:, None] * squares / expected**2, 1.0, 7.0)
+    uneven = bounded(WINDOWS[:, None] * squares / expected**2, 1.0, 7.0)
     spread = noise.window_spread * (1 + _YOUNG_DAYS / np.maximum(learned, 1.0))
     return Window(
         counts=counts,
@@ -130,7 +130,7 @@ def start_of(window: Window, index: int, length: int) -> int:
 def recovered(window: Window, lost_share: Floats) -> Flags:
     """Return which series (n) are back: a week, and its newest half, above the middle of a hysteresis."""
     share = window.observed / window.expected
-    least = 1 - np.clip(lost_share / 3, 0.12, 0.25)
+    least = 1 - bounded(lost_share / 3, 0.12, 0.25)
     return np.asarray(window.complete[-1] & (share[-1] >= least) & (share[1] >= least))
 
 

@@ -56,7 +56,7 @@ class Noise:
         moved = (_bounded_square(miss, self.deviations(mean)) - mean) / mean**2 - self.spread
         trust = np.minimum(((1 / scale + self.spread) / (1 / mean + self.spread)) ** 2, 1.0)
         self.spread += np.where(take, _SPREAD_GAIN * trust * moved, 0.0)
-        np.clip(self.spread, _LEAST_SPREAD, _LARGEST_SPREAD, out=self.spread)
+        self.spread = bounded(self.spread, _LEAST_SPREAD, _LARGEST_SPREAD)
 
     def learn_windows(self, error: Floats, expected: Floats, uneven: Floats, take: Flags) -> None:
         """Learn from past sums over `WINDOWS`: relative errors and expected sums (4, n)."""
@@ -67,11 +67,16 @@ class Noise:
         pull = own * share + prior * (_PRIOR_DAYS / _MEMORY_DAYS * share)
         rate = share * (1 + _PRIOR_DAYS / _MEMORY_DAYS)
         self.window_spread += np.where(take, pull - rate * self.window_spread, 0.0)
-        np.clip(self.window_spread, _LEAST_WINDOW_SPREAD, _LARGEST_SPREAD, out=self.window_spread)
+        self.window_spread = bounded(self.window_spread, _LEAST_WINDOW_SPREAD, _LARGEST_SPREAD)
 
     def doubt(self, series: int) -> None:
         """Take a drop that passed for noise: the series falls like that by itself."""
         self.window_spread[:, series] = np.minimum(_DOUBT * self.window_spread[:, series], _LARGEST_SPREAD)
+
+
+def bounded(values: Floats, low: Floats | float, high: Floats | float) -> Floats:
+    """Return ``values`` within bounds; of a few values np.clip takes five times as long."""
+    return np.asarray(np.minimum(np.maximum(values, low), high))
 
 
 def spread_of(counts: Floats, usual: Floats) -> Floats:
@@ -86,11 +91,10 @@ def spread_of(counts: Floats, usual: Floats) -> Floats:
         weight = np.where(np.isnan(counts), 0.0, 1 / variance * usual)
         surplus = np.nansum(weight * (4 / 3 * squared - usual), axis=0)
         found = surplus / np.maximum((weight * usual**2).sum(axis=0), 1e-9)
-        spread = np.clip(found, _LEAST_SPREAD, _LARGEST_SPREAD)
+        spread = bounded(found, _LEAST_SPREAD, _LARGEST_SPREAD)
     return spread
 
 
 def _bounded_square(error: Floats, deviation: Floats) -> Floats:
-    bounded = np.clip(error, -_DOWN * deviation, _UP * deviation)
-    squared: Floats = bounded**2 / _BOUNDED_MEAN
+    squared: Floats = bounded(error, -_DOWN * deviation, _UP * deviation) ** 2 / _BOUNDED_MEAN
     return squared

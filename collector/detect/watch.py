@@ -78,6 +78,8 @@ class Watch:
     silence: Indices = field(init=False)
     baseline: Baseline = field(init=False)
     noise: Noise = field(init=False)
+    thresholds: Floats = field(init=False)
+    least_losses: Floats = field(init=False)
     ledger: Ledger = field(init=False)
     numbers: Indices = field(init=False)
     born: Indices = field(init=False)
@@ -93,6 +95,9 @@ class Watch:
         self.silence = np.full((days, series), int(Silence.TOO_LITTLE_HISTORY))
         self.baseline = Baseline.unknown(series)
         self.noise = Noise.unknown(series + series // self.metrics)
+        # A profile with one metric is judged by that: together it is the same series, with the lower threshold.
+        self.thresholds = np.concatenate([self._each(self.threshold) + _ALONE, self.threshold])
+        self.least_losses = np.concatenate([self._each(self.least_loss), self.least_loss])
         self.numbers = np.cumsum(~np.isnan(self.counts), axis=0)
         self.born = (self.numbers == 0).sum(axis=0)
         self.ledger = Ledger(self.metrics, ~np.isnan(self.counts))
@@ -163,8 +168,8 @@ class Watch:
         counts, joint_means = self._joint(span, means, old & ~self.ledger.held)
         learned = self.baseline.learned
         return look(
-            np.hstack([self.counts[span], counts]),
-            np.hstack([means, joint_means]),
+            np.concatenate([self.counts[span], counts], axis=1),
+            np.concatenate([means, joint_means], axis=1),
             self.noise,
             np.concatenate([learned, learned.reshape(-1, self.metrics).max(axis=1)]),
             self._allowance(day),
@@ -173,19 +178,16 @@ class Watch:
     def _open(self, day: int, window: Window, judged: Flags) -> Floats:
         """Open what falls, and return the scores (n): of the metric, or of all of its profile if that is larger."""
         series = len(self.trained)
-        # A profile with one metric is judged by that: together it is the same series, with the lower threshold.
-        threshold = np.concatenate([self._each(self.threshold) + _ALONE, self.threshold])
-        least_loss = np.concatenate([self._each(self.least_loss), self.least_loss])
         found = scores(window)
         free = judged & ~self.ledger.held
         able = judgeable(window)
         able[:series] = True
-        low = lows(window, found, threshold, least_loss) & self._and_profiles(free) & able
+        low = lows(window, found, self.thresholds, self.least_losses) & self._and_profiles(free) & able
         # Profiles first: what falls with the others is told once, of all.
         for column in np.flatnonzero(low.any(axis=0))[::-1]:
             best = int(np.argmax(np.where(low[:, column], found[:, column], -1.0)))
             means = window.expected[:, column]
-            bound = low_quantile(means, window.spread[:, column], float(threshold[column])) / means
+            bound = low_quantile(means, window.spread[:, column], float(self.thresholds[column])) / means
             if column >= series:
                 self._open_together(day, int(column), window, best, bound, free)
             elif not self.ledger.held[column]:
