@@ -13,15 +13,13 @@ _CHANGED = """
 SELECT p.id, p.settled_through
 FROM profile p
 LEFT JOIN drop_verdict v ON v.profile_id = p.id
+LEFT JOIN drop_sensitivity s ON s.scope = 'profile' AND s.name = p.name
+LEFT JOIN drop_sensitivity c ON c.scope = 'client' AND c.name = p.client
 WHERE p.settled_through IS NOT NULL
   AND (
       v.profile_id IS NULL
       OR v.settled_through IS DISTINCT FROM p.settled_through
-      OR v.sensitivity <> coalesce(
-          (SELECT sensitivity FROM drop_sensitivity WHERE scope = 'profile' AND name = p.name),
-          (SELECT sensitivity FROM drop_sensitivity WHERE scope = 'client' AND name = p.client),
-          'normal'
-      )
+      OR v.sensitivity <> coalesce(s.sensitivity, c.sensitivity, 'normal')
       OR (
           p.last_poll_at > v.last_poll_at
           AND EXISTS (
