@@ -6,7 +6,7 @@ import numpy.typing as npt
 import pytest
 
 from collector.detect.evaluate import evaluate
-from collector.detect.fleet import FleetEpisode, Span, common_factor, find_fleet_drops, fleet_episodes, inhibit
+from collector.detect.fleet import FleetEpisode, Judged, Span, common_factor, find_fleet_drops, fleet_episodes, inhibit
 from collector.detect.model import METRICS, CloseReason, Episode, History, Sensitivity, Silence
 from collector.detect.sentence import Causes, fleet_sentence, sentence
 
@@ -259,7 +259,7 @@ def test_each_profile_has_its_own_sensitivity() -> None:
 def test_a_drop_of_all_is_one_of_the_fleet() -> None:
     history = evaluate(fleet(shaped((DROP, DROP + 10, 0.2))), MONDAY)
     firing = np.asarray(history.firing.any(axis=1))
-    told = fleet_episodes(firing, np.ones_like(firing), MONDAY)
+    told = fleet_episodes(firing, np.ones_like(firing), np.full(DAYS, len(firing)), MONDAY)
     assert len(told) == 1
     assert told[0].share == 1.0
     assert told[0].profiles == 12
@@ -275,16 +275,24 @@ def test_a_drop_of_two_clients_is_not_the_fleets() -> None:
     history = evaluate(counts, MONDAY)
     firing = np.asarray(history.firing.any(axis=1))
     assert all(caught(history, within=3)[:2])
-    assert fleet_episodes(firing, np.ones_like(firing), MONDAY) == ()
+    assert fleet_episodes(firing, np.ones_like(firing), np.full(DAYS, len(firing)), MONDAY) == ()
 
 
 def test_drops_of_profiles_that_cannot_be_judged_are_not_the_fleets() -> None:
     drops = [Span(profile, MONDAY + timedelta(days=DROP), MONDAY + timedelta(days=DROP + 5)) for profile in range(12)]
-    judged = [Span(profile, MONDAY, MONDAY + timedelta(days=DAYS)) for profile in range(12)]
+    judged = [Judged(profile, MONDAY, MONDAY + timedelta(days=DAYS)) for profile in range(12)]
     [told] = find_fleet_drops(drops, judged, MONDAY)
     assert (told.first_day, told.last_day, told.profiles) == (drops[0].first_day, drops[0].last_day, 12)
     assert find_fleet_drops(drops, judged[:3], MONDAY) == ()
     assert find_fleet_drops(drops, [], MONDAY) == ()
+
+
+@pytest.mark.parametrize(("others", "told"), [(28, True), (29, False)])
+def test_profiles_without_drops_are_counted_together(others: int, *, told: bool) -> None:
+    drops = [Span(profile, MONDAY + timedelta(days=DROP), MONDAY + timedelta(days=DROP + 5)) for profile in range(12)]
+    judged = [Judged(profile, MONDAY, MONDAY + timedelta(days=DAYS)) for profile in range(12)]
+    others_judged = Judged(None, MONDAY, MONDAY + timedelta(days=DAYS), others)
+    assert bool(find_fleet_drops(drops, [*judged, others_judged], MONDAY)) is told
 
 
 @pytest.mark.parametrize("known", [DROP + 7, DROP + 9, DROP + 14, DROP + 30])
@@ -323,7 +331,7 @@ def fleet_drops(counts: Floats) -> tuple[FleetEpisode, ...]:
     episodes = evaluate(counts, MONDAY).episodes
     drops = [Span(place, one.detected_day, one.last_day) for place, each in enumerate(episodes) for one in each]
     newest = MONDAY + timedelta(days=days - 1)
-    return find_fleet_drops(drops, [Span(place, MONDAY, newest) for place in range(profiles)], MONDAY)
+    return find_fleet_drops(drops, [Judged(place, MONDAY, newest) for place in range(profiles)], MONDAY)
 
 
 def test_a_holiday_of_everybody_alarms_nobody() -> None:

@@ -180,14 +180,15 @@ async def test_what_is_said_of_a_profile_does_not_depend_on_its_company(database
     assert again == alone
 
 
-async def test_the_fleets_part_is_done_again_after_an_outage(
-    database: Database, detector: Detector, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("part", "left"), [("days", 12), ("write", 12), ("judged", 0)])
+async def test_what_an_outage_left_undone_is_done_after_it(
+    database: Database, detector: Detector, monkeypatch: pytest.MonkeyPatch, part: str, left: int
 ) -> None:
     for number in range(12):
         await fill(database, f"p{number}", dropped=4, left=0.3)
     with monkeypatch.context() as patched:
-        patched.setattr(DropStore, "judged", AsyncMock(side_effect=DatabaseUnavailableError("away")))
+        patched.setattr(DropStore, part, AsyncMock(side_effect=DatabaseUnavailableError("away")))
         with pytest.raises(DatabaseUnavailableError):
             await detector.run_once()
-    assert await detector.run_once() == 0
+    assert await detector.run_once() == left
     assert await database.fetchval("SELECT bool_and(inhibited) FROM engagement_drop")

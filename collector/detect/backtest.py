@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import msgspec
 
 from collector.detect.detector import batches, judge, judged_since
-from collector.detect.fleet import FleetEpisode, Span, cause_of, find_fleet_drops
+from collector.detect.fleet import FleetEpisode, Judged, Span, cause_of, find_fleet_drops
 from collector.detect.model import Episode, Sensitivity, Silence
 from collector.detect.sentence import Causes, fleet_sentence, sentence
 from collector.store.drop import DropStore
@@ -87,7 +87,7 @@ async def backtest(store: DropStore, asked: Asked) -> Replay:
     """
     since = asked.since
     walked = [profile async for profile in _walk(store, asked)]
-    judged = [Span(each.id, each.judged_since, each.settled_through) for each in walked if each.judged_since]
+    judged = [Judged(each.id, each.judged_since, each.settled_through) for each in walked if each.judged_since]
     spans = (Span(each.id, one.detected_day, one.last_day) for each in walked for one in each.episodes)
     drops = find_fleet_drops(spans, judged, min((span.first_day for span in judged), default=date.min))
     newest = max((span.last_day for span in judged), default=date.min)

@@ -6,14 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
+from typing import Any
 
 import asyncpg
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import structlog
 
 from collector.detect.evaluate import evaluate
-from collector.detect.fleet import LEAST_FIRING, FleetEpisode, Span, cause_of, find_fleet_drops
+from collector.detect.fleet import LEAST_FIRING, FleetEpisode, Judged, Span, cause_of, find_fleet_drops
 from collector.detect.model import METRICS, CloseReason, Episode, Floats, History, Sensitivity, Silence
 from collector.detect.sentence import Causes, fleet_sentence, sentence
 from collector.models import ProfileState
@@ -22,6 +24,8 @@ from collector.store.drop import Bands, DropStore
 log = structlog.get_logger(__name__)
 
 BATCH = 1000
+# Batches in memory: one is judged while another is read or written, which is PostgreSQL's work.
+_LANES = 2
 # A walk over the days begins at a fixed day of the calendar: one that moved every day would judge the same days anew,
 # a little differently. It is moved on by a quarter of a year, and at least a year and five weeks are read.
 _STRIDE_DAYS = 91
@@ -56,17 +60,33 @@ class Detector:
         """Judge what changed; return how many profiles that were."""
         changed = await self._store.changed()
         since = origin(datetime.now(UTC).date())
-        for profile_ids in batches(changed):
+        if changed:
             self._fleet_is_current = False
-            await self._judge(profile_ids, since)
+            await self._judge_all(batches(changed), since)
         if not self._fleet_is_current:
             await self._tell_the_fleets()
             self._fleet_is_current = True
         return len(changed)
 
-    async def _judge(self, profile_ids: Sequence[int], since: date) -> None:
+    async def _judge_all(self, work: Iterator[list[int]], since: date) -> None:
+        """Judge batches; one is judged at a time, as two would contend for the interpreter."""
+        judging = asyncio.Lock()
+
+        async def lane() -> None:
+            for profile_ids in work:
+                await self._judge(profile_ids, since, judging)
+
+        try:
+            async with asyncio.TaskGroup() as lanes:
+                for _ in range(_LANES):
+                    lanes.create_task(lane())
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from group
+
+    async def _judge(self, profile_ids: Sequence[int], since: date, judging: asyncio.Lock) -> None:
         rows = await self._store.days(profile_ids, since)
-        profiles, history = await asyncio.to_thread(judge, rows, since)
+        async with judging:
+            profiles, history = await asyncio.to_thread(judge, rows, since)
         episodes = [
             _episode_row(profile, episode, causes_of(profile, episode, history.first_day))
             for profile, found in zip(profiles, history.episodes, strict=True)
@@ -84,9 +104,9 @@ class Detector:
         # What is open on the first day began before it, at a day that cannot be seen from here.
         told_since = since + timedelta(days=_FLEET_WARM_UP_DAYS)
         rows = await self._store.recent(since)
-        # Fewer are never the fleet's, and it is the fleet that takes its time to read.
+        # Fewer are never the fleet's, and it is the fleet that takes its time to count.
         enough = len({row["profile_id"] for row in rows}) >= LEAST_FIRING
-        judged = [Span(*row) for row in await self._store.judged()] if enough else []
+        judged = [Judged(*row) for row in await self._store.judged(since)] if enough else []
         spans = (Span(row["profile_id"], row["detected_day"], row["last_day"]) for row in rows)
         drops = [drop for drop in find_fleet_drops(spans, judged, since) if drop.first_day >= told_since]
         newest = max((span.last_day for span in judged), default=since)
@@ -119,22 +139,27 @@ def batches(profiles: Iterable[tuple[int, date]]) -> Iterator[list[int]]:
 def judge(rows: Sequence[asyncpg.Record], since: date) -> tuple[list[Profile], History]:
     """Evaluate profiles as they were read, all with the same newest settled day."""
     newest = max(row["settled_through"] for row in rows)
-    # Days before the first number change nothing but the time it takes.
-    skipped = min((min(row["places"]) for row in rows if row["places"]), default=0)
-    days = max((newest - since).days + 1 - skipped, 1)
-    profiles = [Profile(row, _counts(row, days, skipped)) for row in rows]
-    counts = np.stack([profile.counts for profile in profiles])
-    presets = [Sensitivity(row["sensitivity"]) for row in rows]
-    return profiles, evaluate(counts, since + timedelta(days=skipped), presets)
+    counts, first_day = counts_of(rows, since, newest)
+    profiles = [Profile(*each) for each in zip(rows, counts, strict=True)]
+    return profiles, evaluate(counts, first_day, [Sensitivity(row["sensitivity"]) for row in rows])
 
 
-def _counts(row: asyncpg.Record, days: int, skipped: int) -> Floats:
-    counts = np.full((len(METRICS), days), np.nan)
-    if row["places"]:
-        places = np.array(row["places"]) - skipped
-        for number, metric in enumerate(METRICS):
-            counts[number, places] = np.array(row[metric], dtype=np.float64)
-    return counts
+def counts_of(rows: Sequence[asyncpg.Record], since: date, newest: date) -> tuple[Floats, date]:
+    """Return counts (profiles, metrics, days until ``newest``) and the first of these days.
+
+    Days before the first number of any profile would change nothing but the time that judging takes.
+    """
+
+    def joined(column: str, kind: str) -> npt.NDArray[Any]:
+        return np.frombuffer(b"".join(row[column] or b"" for row in rows), kind)
+
+    places = joined("places", ">i4").astype(np.int64)
+    skipped = int(places.min(initial=(newest - since).days))
+    which = np.repeat(np.arange(len(rows)), [len(row["places"] or b"") // 4 for row in rows])
+    counts = np.full((len(rows), len(METRICS), (newest - since).days + 1 - skipped), np.nan)
+    for number, metric in enumerate(METRICS):
+        counts[which, number, places - skipped] = joined(metric, ">f8")
+    return counts, since + timedelta(days=skipped)
 
 
 def judged_since(history: History) -> list[date | None]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from collector.detect.model import LONGEST_WINDOW, Episode, Flags, Floats, History
+from collector.detect.model import LONGEST_WINDOW, Episode, Flags, Floats, History, Indices
 
 _LEAST_PROFILES = 8
 LEAST_FIRING = 4
@@ -35,51 +35,63 @@ class FleetEpisode:
 
 
 class Span(NamedTuple):
-    """Days of a profile, the last included: those of a drop, or those on which it could be judged."""
+    """Days of a profile's drop from its detection on, the last included."""
 
     profile_id: int
     first_day: date
     last_day: date
 
 
-def find_fleet_drops(drops: Iterable[Span], judged: Sequence[Span], since: date) -> tuple[FleetEpisode, ...]:
-    """Find the fleet's drops from ``since`` on, in drops from the day of their detection.
+class Judged(NamedTuple):
+    """Days between which a profile could be judged, or several of which no drop is known: those have no id."""
 
-    ``judged`` has one span a profile; drops of other profiles do not count.
-    """
-    place = {span.profile_id: number for number, span in enumerate(judged)}
-    days = max((span.last_day - since).days + 1 for span in judged) if judged else 0
-    healthy, firing = (np.zeros((len(place), max(days, 0)), dtype=np.bool_) for _ in range(2))
-    for flags, spans in ((healthy, judged), (firing, drops)):
-        for span in spans:
-            if span.profile_id in place:
-                first, last = (span.first_day - since).days, (span.last_day - since).days
-                flags[place[span.profile_id], max(first, 0) : max(last + 1, 0)] = True
-    return fleet_episodes(firing, healthy, since)
+    profile_id: int | None
+    first_day: date
+    last_day: date
+    profiles: int = 1
 
 
-def fleet_episodes(firing: Flags, healthy: Flags, first_day: date) -> tuple[FleetEpisode, ...]:
+def find_fleet_drops(drops: Iterable[Span], judged: Sequence[Judged], since: date) -> tuple[FleetEpisode, ...]:
+    """Find the fleet's drops from ``since`` on; drops of profiles that are not ``judged`` do not count."""
+    place = {span.profile_id: number for number, span in enumerate(one for one in judged if one.profile_id is not None)}
+    days = max(0, max(((span.last_day - since).days + 1 for span in judged), default=0))
+    healthy, firing = (np.zeros((len(place), days), dtype=np.bool_) for _ in range(2))
+    number = np.zeros(days, dtype=np.int64)
+    for one in judged:
+        number[_places(one, since)] += one.profiles
+        if one.profile_id is not None:
+            healthy[place[one.profile_id], _places(one, since)] = True
+    for drop in drops:
+        if drop.profile_id in place:
+            firing[place[drop.profile_id], _places(drop, since)] = True
+    return fleet_episodes(firing & healthy, healthy, number, since)
+
+
+def _places(span: Span | Judged, since: date) -> slice:
+    return slice(max((span.first_day - since).days, 0), max((span.last_day - since).days + 1, 0))
+
+
+def fleet_episodes(firing: Flags, healthy: Flags, number: Indices, first_day: date) -> tuple[FleetEpisode, ...]:
     """Find the days on which the fleet fell, from ``firing`` and ``healthy`` (profiles, days from ``first_day``).
 
+    ``number`` (days) is how many profiles were healthy; those that never fired may be left out of the others.
     A day is the fleet's when the drops that began in its last four days are at least 4, and at least 30 % of at least 8
     healthy profiles, and at least four times the usual share (the median of the 56 days before). It ends when fewer
     than half of that share are left.
     """
     days = firing.shape[1]
-    firing = firing & healthy
     began = firing & ~np.pad(firing, ((0, 0), (1, 0)))[:, :-1]
     recent = np.zeros_like(firing)
     for ago in range(min(_TOGETHER_DAYS, days)):
         recent[:, ago:] |= began[:, : days - ago]
-    number = healthy.sum(axis=0)
     fallen = (recent & healthy).sum(axis=0)
     share = fallen / np.maximum(number, 1)
     still = firing.sum(axis=0) / np.maximum(number, 1)
     found: list[FleetEpisode] = []
     day = 0
     while day < days:
-        usual = float(np.median(share[max(0, day - _USUAL_DAYS) : day])) if day else 0.0
-        if number[day] < _LEAST_PROFILES or fallen[day] < LEAST_FIRING or share[day] < max(_LEAST_SHARE, 4 * usual):
+        enough = number[day] >= _LEAST_PROFILES and fallen[day] >= LEAST_FIRING and share[day] >= _LEAST_SHARE
+        if not enough or share[day] < 4 * _usual(share, day):
             day += 1
             continue
         start = int(np.argmax(began[:, max(0, day - _TOGETHER_DAYS + 1) : day + 1].any(axis=0)))
@@ -93,6 +105,10 @@ def fleet_episodes(firing: Flags, healthy: Flags, first_day: date) -> tuple[Flee
         found.append(FleetEpisode(*span, profiles=affected, share=float(still[largest])))
         day = end + 1
     return tuple(found)
+
+
+def _usual(share: Floats, day: int) -> float:
+    return float(np.median(share[max(0, day - _USUAL_DAYS) : day])) if day else 0.0
 
 
 def cause_of(episode: Episode, fleet: Sequence[FleetEpisode]) -> FleetEpisode | None:

@@ -33,6 +33,7 @@ WHERE p.settled_through IS NOT NULL
 ORDER BY p.settled_through, p.id
 """
 
+# Days and counts come as the bytes of arrays: a Python number for each of them would take as long as judging them.
 _READ = """
 SELECT
     p.id, p.name, p.settled_through, p.last_poll_at, p.state, p.state_since,
@@ -46,11 +47,11 @@ SELECT
 FROM profile p
 CROSS JOIN LATERAL (
     SELECT
-        array_agg(m.day - $2::date) AS places,
-        array_agg(m.engagement) AS engagement,
-        array_agg(m.impression) AS impression,
-        array_agg(m.outbound_click) AS outbound_click,
-        array_agg(m.save) AS save
+        string_agg(int4send(m.day - $2::date), '') AS places,
+        string_agg(float8send(coalesce(m.engagement, 'NaN'::float8)), '') AS engagement,
+        string_agg(float8send(coalesce(m.impression, 'NaN'::float8)), '') AS impression,
+        string_agg(float8send(coalesce(m.outbound_click, 'NaN'::float8)), '') AS outbound_click,
+        string_agg(float8send(coalesce(m.save, 'NaN'::float8)), '') AS save
     FROM daily_metric m
     WHERE m.profile_id = p.id
       AND m.day >= $2::date
@@ -85,27 +86,35 @@ SELECT
 FROM profile p
 CROSS JOIN LATERAL (
     SELECT
-        array_agg(m.day - $2::date) AS places,
-        array_agg(CASE WHEN r.day IS NULL THEN m.engagement ELSE r.engagement END) AS engagement,
-        array_agg(CASE WHEN r.day IS NULL THEN m.impression ELSE r.impression END) AS impression,
-        array_agg(CASE WHEN r.day IS NULL THEN m.outbound_click ELSE r.outbound_click END) AS outbound_click,
-        array_agg(CASE WHEN r.day IS NULL THEN m.save ELSE r.save END) AS save
-    FROM daily_metric m
-    LEFT JOIN (
-        SELECT DISTINCT ON (v.day) v.*
-        FROM (
-            SELECT
-                w.day, w.revision, w.engagement, w.impression, w.outbound_click, w.save,
-                w.observed_at < (w.day + coalesce(p.settle_days, 3) + 1)::timestamp AT TIME ZONE 'UTC' AS in_time
-            FROM daily_metric_revision w
-            WHERE w.profile_id = p.id
-              AND (w.data_status IS NULL OR w.data_status NOT IN ('PROCESSING', 'ESTIMATE'))
-        ) v
-        ORDER BY v.day, v.in_time DESC, CASE WHEN v.in_time THEN -v.revision ELSE v.revision END
-    ) r ON r.day = m.day
-    WHERE m.profile_id = p.id
-      AND m.day <= p.settled_through
-      AND (r.day IS NOT NULL OR m.data_status IS NULL OR m.data_status NOT IN ('PROCESSING', 'ESTIMATE'))
+        string_agg(int4send(k.day - $2::date), '') AS places,
+        string_agg(float8send(coalesce(k.engagement, 'NaN'::float8)), '') AS engagement,
+        string_agg(float8send(coalesce(k.impression, 'NaN'::float8)), '') AS impression,
+        string_agg(float8send(coalesce(k.outbound_click, 'NaN'::float8)), '') AS outbound_click,
+        string_agg(float8send(coalesce(k.save, 'NaN'::float8)), '') AS save
+    FROM (
+        SELECT
+            m.day,
+            CASE WHEN r.day IS NULL THEN m.engagement ELSE r.engagement END AS engagement,
+            CASE WHEN r.day IS NULL THEN m.impression ELSE r.impression END AS impression,
+            CASE WHEN r.day IS NULL THEN m.outbound_click ELSE r.outbound_click END AS outbound_click,
+            CASE WHEN r.day IS NULL THEN m.save ELSE r.save END AS save
+        FROM daily_metric m
+        LEFT JOIN (
+            SELECT DISTINCT ON (v.day) v.*
+            FROM (
+                SELECT
+                    w.day, w.revision, w.engagement, w.impression, w.outbound_click, w.save,
+                    w.observed_at < (w.day + coalesce(p.settle_days, 3) + 1)::timestamp AT TIME ZONE 'UTC' AS in_time
+                FROM daily_metric_revision w
+                WHERE w.profile_id = p.id
+                  AND (w.data_status IS NULL OR w.data_status NOT IN ('PROCESSING', 'ESTIMATE'))
+            ) v
+            ORDER BY v.day, v.in_time DESC, CASE WHEN v.in_time THEN -v.revision ELSE v.revision END
+        ) r ON r.day = m.day
+        WHERE m.profile_id = p.id
+          AND m.day <= p.settled_through
+          AND (r.day IS NOT NULL OR m.data_status IS NULL OR m.data_status NOT IN ('PROCESSING', 'ESTIMATE'))
+    ) k
 ) d
 WHERE p.id = ANY ($1::bigint[])
 ORDER BY p.id
@@ -147,7 +156,7 @@ WHERE (e.last_day, e.observed, e.expected, e.score, e.closed_on, e.sentence)
 RETURNING profile_id, metric, xmax = 0 AS opened, closed_on, sentence
 """
 
-# The bands are two rectangles, a row a profile; a slice of one is a rectangle still, so its numbers are gathered anew.
+# The bands are two rectangles, a row a profile.
 _WRITE_VERDICTS = """
 INSERT INTO drop_verdict (
     profile_id, settled_through, last_poll_at, sensitivity, judged_since, expected, expected_low, score, silence,
@@ -156,8 +165,7 @@ INSERT INTO drop_verdict (
 SELECT
     g.profile_id, g.settled_through, g.last_poll_at, g.sensitivity, g.judged_since, g.expected, g.expected_low, g.score,
     g.silence, $10::date,
-    ARRAY(SELECT nullif(e, 'NaN') FROM unnest(($11::real[])[g.place:g.place]) AS e),
-    ARRAY(SELECT nullif(e, 'NaN') FROM unnest(($12::real[])[g.place:g.place]) AS e)
+    ($11::real[])[g.place:g.place], ($12::real[])[g.place:g.place]
 FROM unnest(
     $1::bigint[], $2::date[], $3::timestamptz[], $4::text[], $5::date[], $6::float8[], $7::float8[], $8::float8[],
     $9::text[]
@@ -181,13 +189,15 @@ WHERE e.last_day >= $1
 ORDER BY e.profile_id, e.detected_day
 """
 
-# Only profiles that are read as usual: a lost link is no drop of the fleet.
+# Only profiles that are read as usual: a lost link is no drop of the fleet. Those without drops are counted together.
 _JUDGED = """
-SELECT v.profile_id, v.judged_since, v.settled_through
+SELECT e.profile_id, v.judged_since, v.settled_through, count(*) AS profiles
 FROM drop_verdict v
 JOIN profile p ON p.id = v.profile_id
+LEFT JOIN (SELECT DISTINCT profile_id FROM drop_episode WHERE last_day >= $1) e ON e.profile_id = v.profile_id
 WHERE v.judged_since IS NOT NULL
   AND p.state = 'active'
+GROUP BY e.profile_id, v.judged_since, v.settled_through
 """
 
 _MARK = """
@@ -259,7 +269,10 @@ class DropStore:
         return [(row["id"], row["settled_through"]) for row in await self._database.fetch(_CHANGED)]
 
     async def days(self, profile_ids: Sequence[int], since: date) -> list[asyncpg.Record]:
-        """Return profiles with their settled days from ``since`` on: arrays of places after it and of counts."""
+        """Return profiles with their settled days from ``since`` on.
+
+        ``places``, in days after ``since``, are the bytes of big-endian int32, and counts of float64, NaN for none.
+        """
         return await self._database.fetch(_READ, profile_ids, since)
 
     async def history(self) -> tuple[list[asyncpg.Record], date]:
@@ -292,9 +305,9 @@ class DropStore:
         """Return the episodes that lasted until ``since`` or longer."""
         return await self._database.fetch(_RECENT, since)
 
-    async def judged(self) -> list[asyncpg.Record]:
-        """Return the profiles that can be judged, with the days between which they were."""
-        return await self._database.fetch(_JUDGED)
+    async def judged(self, since: date) -> list[asyncpg.Record]:
+        """Return between which days profiles could be judged: those that :meth:`recent` has, and how many others."""
+        return await self._database.fetch(_JUDGED, since)
 
     async def mark(self, marks: Sequence[Sequence[object]]) -> None:
         """Say of episodes whether they are the fleet's."""
