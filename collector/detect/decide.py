@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from collector.detect.model import LONGEST_WINDOW, Flags, Floats, Indices
+from collector.detect.model import Flags, Floats, Indices
 from collector.detect.noise import WINDOWS, Noise, bounded
 
 # Events that a window must expect before its sum is judged; the week has to do where days are small.
@@ -55,23 +55,22 @@ def look(counts: Floats, means: Floats, noise: Noise, learned: Floats, allowance
     ``learned`` (n) is how many days the means were learned from, ``allowance`` a relative variance to be added.
     """
     known = ~np.isnan(counts)
-    deviation = noise.deviations(means)
-    held = bounded(counts, means - _LOWER_BOUND * deviation, means + _UPPER_BOUND * deviation)
-    parts = np.where(known, np.stack([counts, means, held, np.ones_like(means), means**2]), 0.0)
-    observed, expected, held_sum, number, squares = _sums(parts)
-    expected = np.maximum(expected, 1e-6)
+    seen, usual = np.where(known, counts, 0.0), np.where(known, means, 0.0)
+    deviation = noise.deviations(usual)
+    held = bounded(seen, usual - _LOWER_BOUND * deviation, usual + _UPPER_BOUND * deviation)
+    expected = np.maximum(_sums(usual), 1e-6)
     # Where one day has most of the sum, the sum is as noisy as that day: Var = spread * sum of squares.
-    uneven = bounded(WINDOWS[:, None] * squares / expected**2, 1.0, 7.0)
+    uneven = bounded(WINDOWS[:, None] * _sums(usual**2) / expected**2, 1.0, 7.0)
     spread = noise.window_spread * (1 + _YOUNG_DAYS / np.maximum(learned, 1.0))
     return Window(
         counts=counts,
         means=means,
-        observed=observed,
+        observed=_sums(seen),
         expected=expected,
-        held=held_sum,
+        held=_sums(held),
         spread=spread * uneven + allowance,
         uneven=uneven,
-        complete=number >= np.maximum(2, WINDOWS[:, None] - 2),
+        complete=_sums(known.astype(np.float64)) >= np.maximum(2, WINDOWS[:, None] - 2),
     )
 
 
@@ -135,12 +134,16 @@ def recovered(window: Window, lost_share: Floats) -> Flags:
 
 
 def _sums(values: Floats) -> Floats:
-    """Return sums (..., 4, n) over `WINDOWS` of the newest days of (..., 7, n); a cumulative sum takes far longer."""
-    days = [values[..., -ago, :] for ago in range(1, LONGEST_WINDOW + 1)]
-    two = days[0] + days[1]
-    three = two + days[2]
-    five = three + days[3] + days[4]
-    return np.stack([two, three, five, five + days[5] + days[6]], axis=-2)
+    """Return sums (4, n) over `WINDOWS` of the newest days of (7, n); a cumulative sum takes far longer."""
+    sums = np.empty((len(WINDOWS), values.shape[1]))
+    two, three, five, seven = sums
+    np.add(values[-1], values[-2], out=two)
+    np.add(two, values[-3], out=three)
+    np.add(three, values[-4], out=five)
+    five += values[-5]
+    np.add(five, values[-6], out=seven)
+    seven += values[-7]
+    return sums
 
 
 def weekdays_of(first_weekday: int, days: int) -> Indices:

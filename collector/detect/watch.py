@@ -109,15 +109,19 @@ class Watch:
         for day in range(TRAINING_DAYS - 1, len(self.counts)):
             self._train(day)
             if (self.trained < day).any():
-                self._judge(day)
-                self._learn(day)
+                means = self._means(slice(day + 1 - LONGEST_WINDOW, day + 1))
+                self._judge(day, means)
+                self._learn(day, means[0])
         self._end()
 
     def _train(self, day: int) -> None:
+        waiting = self.trained == len(self.counts)
+        if not waiting.any():
+            return
         start = day + 1 - TRAINING_DAYS
         number = self.numbers[day] - (self.numbers[start - 1] if start else 0)
         old = day + 1 - self.born >= TRAINING_DAYS
-        which = np.flatnonzero((self.trained == len(self.counts)) & (number >= _LEAST_TRAINED) & old)
+        which = np.flatnonzero(waiting & (number >= _LEAST_TRAINED) & old)
         if len(which):
             span = slice(start, day + 1)
             adjusted = self.counts[span, which] / np.exp(self.common[span, None])
@@ -135,9 +139,9 @@ class Watch:
         spread = self.noise.spread[: len(self.trained)]
         return combine(self.counts[span], means, spread, free, self.metrics)
 
-    def _judge(self, day: int) -> None:
+    def _judge(self, day: int, means: Floats) -> None:
+        """Judge a day by the week until then, of which ``means`` (7, n) are what is usual."""
         series = len(self.trained)
-        means = self._means(slice(day + 1 - LONGEST_WINDOW, day + 1))
         known = ~np.isnan(self.counts[day])
         old = self.trained <= day - LONGEST_WINDOW
         self.seen[known] = day
@@ -279,10 +283,10 @@ class Watch:
             span = slice(max(0, day + 1 - _RELEVEL_DAYS), day + 1)
             self.baseline.relevel(held, self.counts[span][:, held], self.weekdays[span])
 
-    def _learn(self, day: int) -> None:
+    def _learn(self, day: int, means: Floats) -> None:
+        """Learn from the day that ``means`` (n) are of, a week ago."""
         late = day + 1 - LONGEST_WINDOW
         take = self.ledger.usable[late] & ~np.isnan(self.counts[late]) & (self.trained < late) & ~self.ledger.held
-        means = self._means(slice(late, late + 1))[0]
         # What the profiles showed was kept; before there is something to judge they have nothing to learn.
         told = self.errors.pop(late, None)
         together = told.together if told is not None else np.full((2, len(self.threshold)), np.nan)
