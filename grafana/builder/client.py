@@ -1,8 +1,9 @@
 """One client: its days beside what was expected of them, its drops, pins and profiles, and how a day was restated."""
 
+from textwrap import indent
+
 from grafana_foundation_sdk.builders import barchart, timeseries
 from grafana_foundation_sdk.builders import table as tables
-from grafana_foundation_sdk.models.common import LineInterpolation, VisibilityMode
 from grafana_foundation_sdk.models.dashboard import Dashboard, DynamicConfigValue
 
 from grafana.builder import variables
@@ -109,7 +110,7 @@ def _days() -> timeseries.Panel:
     panel = lines(about, [series(_DAYS), series(_COMPARED, "B")], COUNT, size=(24, 11), links=[_TO_FLEET])
     quiet = [
         DynamicConfigValue("color", {"mode": "fixed", "fixedColor": PALE}),
-        DynamicConfigValue("custom.lineWidth", 0),
+        DynamicConfigValue("custom.lineWidth", 1),
         DynamicConfigValue("custom.fillOpacity", 12),
     ]
     return (
@@ -270,24 +271,40 @@ _REVISIONS = f"""
 """
 
 
-def _restatements() -> timeseries.Panel:
+def _restatements() -> barchart.Panel:
     about = About(
         "How $day was restated",
-        "The chosen metric of that day, as it was known over the time after it; a point for each version that was seen.",
-        "it still moves after the day was settled: COLLECTOR_SETTLE_DAYS is too low.",
+        "The chosen metric of that day, over the chosen profiles, as it was known so many days after it; a bar for each "
+        "day on which a version was seen.",
+        "it still changes after the day was settled: COLLECTOR_SETTLE_DAYS is too low.",
         "No version of that day",
     )
     query = f"""
+        WITH version AS (
+            SELECT
+                r.profile_id,
+                r.revision,
+                (r.observed_at AT TIME ZONE 'UTC')::date - r.day AS age,
+                {chosen_metric("r")} AS value
+            {indent(_REVISIONS, "    ").strip()}
+        ),
+        known AS (
+            SELECT
+                v.age,
+                v.value,
+                lead(v.age) OVER (PARTITION BY v.profile_id ORDER BY v.revision) AS until
+            FROM version v
+        )
         SELECT
-            r.observed_at AS time,
-            p.name AS metric,
-            {chosen_metric("r")} AS value
-        {_REVISIONS}
-        ORDER BY time, metric
-        LIMIT 1000
+            CASE s.age WHEN 0 THEN 'same day' WHEN 1 THEN '1 day' ELSE s.age || ' days' END AS "After",
+            sum(k.value) AS "Known"
+        FROM (SELECT DISTINCT age FROM version) s
+        JOIN known k ON k.age <= s.age AND (k.until > s.age OR k.until IS NULL)
+        GROUP BY s.age
+        ORDER BY s.age
+        LIMIT 100
     """
-    panel = lines(about, [series(query)], COUNT, links=[_TO_FLEET], zero=False)
-    return panel.line_interpolation(LineInterpolation.STEP_AFTER).show_points(VisibilityMode.ALWAYS)
+    return columns(about, table(query), "After", links=[_TO_FLEET])
 
 
 def _versions() -> tables.Panel:

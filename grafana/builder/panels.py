@@ -29,6 +29,8 @@ COUNT = "short"
 EXACT = "locale"
 SHARE = "percentunit"
 SECONDS = "s"
+# Marks of an axis are round numbers of the unit: 2 minutes, rather than 100 seconds.
+MINUTES = "m"
 DAYS = "d"
 BYTES = "bytes"
 PER_SECOND = "ops"

@@ -13,6 +13,7 @@ from grafana.builder.panels import (
     COUNT,
     EXACT,
     GOOD,
+    MINUTES,
     SECONDS,
     TIME,
     UNEASY,
@@ -123,8 +124,8 @@ def _time_to_publish() -> timeseries.Panel:
     query = f"""
         SELECT
             day::timestamp AT TIME ZONE 'UTC' AS time,
-            min(seconds) FILTER (WHERE up_to >= 0.5 * pins) AS "Median",
-            min(seconds) FILTER (WHERE up_to >= 0.95 * pins) AS "95th percentile"
+            min(seconds) FILTER (WHERE up_to >= 0.5 * pins) / 60.0 AS "Median",
+            min(seconds) FILTER (WHERE up_to >= 0.95 * pins) / 60.0 AS "95th percentile"
         FROM (
             SELECT
                 w.day,
@@ -145,7 +146,7 @@ def _time_to_publish() -> timeseries.Panel:
         GROUP BY day
         ORDER BY time
     """
-    return lines(about, [series(query)], SECONDS, links=[_TO_OPERATIONS])
+    return lines(about, [series(query)], MINUTES, links=[_TO_OPERATIONS])
 
 
 _FAILED = f"""
