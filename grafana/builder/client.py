@@ -27,7 +27,7 @@ from grafana.builder.panels import (
     rows,
 )
 from grafana.builder.query import nested, series, table
-from grafana.builder.sums import DASHED, Scope, actions, impressions, rates, sums_of_the_week
+from grafana.builder.sums import DASHED, SETTLED_THROUGH, Scope, actions, impressions, rates, sums_of_the_week
 from grafana.builder.variables import CHOSEN_PROFILES, chosen_metric
 
 _TO_FLEET = to(FLEET, "All clients")
@@ -36,9 +36,7 @@ _TO_OPERATIONS = to(OPERATIONS, "Is the collector well?")
 _PROFILES_AS_P = CHOSEN_PROFILES.replace("c.profile", "p.name").replace("c.client", "p.client")
 
 _EDGE = f"""
-    SELECT least(
-        coalesce(min(p.settled_through) FILTER (WHERE p.state = 'active'), max(p.settled_through)), $__timeTo()::date
-    ) AS day
+    SELECT least({SETTLED_THROUGH}, $__timeTo()::date) AS day
     FROM profile p
     WHERE {_PROFILES_AS_P}
 """

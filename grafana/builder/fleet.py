@@ -23,7 +23,7 @@ from grafana.builder.panels import (
     rows,
 )
 from grafana.builder.query import nested, series, table
-from grafana.builder.sums import CHANGE, Scope, actions, impressions, rates, sums_of_the_week
+from grafana.builder.sums import CHANGE, SETTLED_THROUGH, Scope, actions, impressions, rates, sums_of_the_week
 from grafana.builder.variables import CHOSEN_CLIENTS, chosen_metric
 
 _PAGE_ROWS = 25
@@ -100,8 +100,8 @@ _PAGE = f"""
         count(*) AS profiles,
         count(*) FILTER (WHERE p.state NOT IN ('active', 'paused')) AS troubled,
         coalesce(sum(o.drops), 0) AS drops,
-        min(p.settled_through) AS settled_through,
-        min(p.last_success_at) AS last_success_at
+        {SETTLED_THROUGH} AS settled_through,
+        min(p.last_success_at) FILTER (WHERE p.state <> 'paused') AS last_success_at
     FROM profile p
     LEFT JOIN (
         SELECT profile_id, count(*) AS drops
@@ -166,7 +166,8 @@ def _clients() -> tables.Panel:
     about = About(
         "Clients",
         "Those in trouble first: profiles that cannot be read, then open drops. The trend is the chosen metric on the last 28 "
-        "settled days, each client on its own scale. Further pages are at the head of the dashboard.",
+        "settled days, each client on its own scale; a day is settled when all active profiles have it. Paused profiles do not "
+        "count for the oldest read. Further pages are at the head of the dashboard.",
         "somebody stays at the top. Troubled profiles are unlinked, suspended, or have a wrong key.",
         "No client has such a name",
     )

@@ -14,6 +14,8 @@ from grafana.builder.variables import METRICS
 CHANGE = ((None, BAD), (-0.1, UNEASY), (0, GOOD))
 DASHED = "Dashed days are provisional: Pinterest still restates them."
 PER_IMPRESSION = " per impression"
+# Of profiles ``p``, as the view client_settled has it: one that is no longer read must not stop the others.
+SETTLED_THROUGH = "coalesce(min(p.settled_through) FILTER (WHERE p.state = 'active'), max(p.settled_through))"
 # The same on every dashboard; none of them is red, which means trouble.
 _COLOURS = dict(zip(METRICS.values(), ("blue", "green", "purple", "orange", "yellow"), strict=True))
 _RATES = [name for name in METRICS if name != "impression"]

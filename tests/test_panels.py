@@ -1,0 +1,117 @@
+"""What panels say of profiles that are not alike: paused or young ones, late ones, ones with holes."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from collector.reader import ROLE
+from collector.store.pool import Database, connected
+from collector.store.profile import ProfileStore
+from grafana.builder import expand
+from grafana.builder.__main__ import FOLDER
+from grafana.builder.expand import Choice, Window
+from grafana.builder.targets import queries
+from tests.conftest import as_user, new_profile
+
+TODAY = datetime.now(UTC).date()
+SETTLED = TODAY - timedelta(days=3)
+
+_FILL = """
+WITH filled AS (
+    UPDATE profile
+    SET state = $2, settled_through = $4::date, settle_days = 3, first_day = $3::date, last_day = $5::date,
+        window_days = 30, last_success_at = $5::date::timestamp AT TIME ZONE 'UTC'
+    WHERE name = $1
+    RETURNING id
+)
+INSERT INTO daily_metric (profile_id, day, impression, engagement)
+SELECT f.id, d.day::date, 10 * $6::bigint, $6::bigint
+FROM filled f
+CROSS JOIN generate_series($3::date, $5::date, interval '1 day') AS d (day)
+"""
+
+
+def ago(days: int) -> date:
+    """Return the day so many days before the newest that is settled."""
+    return SETTLED - timedelta(days=days)
+
+
+async def fill(
+    database: Database,
+    name: str,
+    *,
+    client: str = "acme",
+    state: str = "active",
+    first: int = 59,
+    settled: int = 0,
+    last: int | None = None,
+    a_day: int = 100,
+) -> int:
+    """Register a profile that has the days from ``first`` to ``last``, or to ``settled``; return its id.
+
+    All three are in days before the newest settled day.
+    """
+    await ProfileStore(database).put([new_profile(name, f"key-of-{name}", client=client)])
+    await database.execute(_FILL, name, state, ago(first), ago(settled), ago(settled if last is None else last), a_day)
+    found: int = await database.fetchval("SELECT id FROM profile WHERE name = $1", name)
+    return found
+
+
+async def change(database: Database, profile: int, since: int, a_day: int) -> None:
+    """Change what the days since so many before the newest settled one say."""
+    await database.execute(
+        "UPDATE daily_metric SET impression = 10 * $3::bigint, engagement = $3 WHERE profile_id = $1 AND day >= $2",
+        profile,
+        ago(since),
+        a_day,
+    )
+
+
+async def ask(
+    dsn: str, board: str, title: str, *clients: str, days: int = 90, target: int = 0, **chosen: str
+) -> list[dict[str, Any]]:
+    """Return what a panel's query brings, as Grafana asks it; ``target`` is its place among the panel's queries."""
+    made = json.loads((FOLDER / f"{board}.json").read_text(encoding="utf-8"))
+    query = [each for each in queries(made) if each.title == title][target]
+    several = Choice.several(*clients) if clients else Choice.everything("''")
+    choices = {
+        "client": Choice.one(clients[0] if clients else "acme") if board == "client" else several,
+        "profile": Choice.everything("''"),
+        **{name: Choice.one(value) for name, value in ({"metric": "engagement", "compare": "", "search": "",
+           "page": "1", "day": ""} | chosen).items()},
+    }  # fmt: skip
+    now = datetime.now(UTC)
+    text = expand.sql(query.text, Window(now - timedelta(days=days), now), choices)
+    async with connected(as_user(dsn, ROLE)) as reader:
+        return [dict(row) for row in await reader.fetch(text)]
+
+
+@pytest.mark.parametrize("state", ["paused", "unlinked"])
+async def test_a_profile_that_is_no_longer_read_does_not_stop_its_clients_row(
+    dsn: str, database: Database, state: str
+) -> None:
+    fallen = await fill(database, "read")
+    await change(database, fallen, 6, 10)
+    await fill(database, "left", state=state, first=100, settled=40)
+    [row] = await ask(dsn, "fleet", "Clients")
+    assert row["Last settled day"].date() == SETTLED
+    assert row["Change, %"] == pytest.approx(-0.9)
+    assert row["7 days"] == 70
+    assert len(row["Trend"]) == 28
+
+
+async def test_a_client_that_is_no_longer_read_keeps_its_last_days(dsn: str, database: Database) -> None:
+    await fill(database, "first", state="unlinked", settled=20)
+    await fill(database, "second", state="paused", settled=30)
+    [row] = await ask(dsn, "fleet", "Clients")
+    assert row["Last settled day"].date() == ago(20)
+
+
+async def test_a_paused_profile_is_not_the_oldest_read(dsn: str, database: Database) -> None:
+    await fill(database, "read")
+    await fill(database, "left", state="paused", settled=40)
+    await fill(database, "lost", state="unlinked", settled=5)
+    [row] = await ask(dsn, "fleet", "Clients")
+    assert row["Oldest read"].date() == ago(5)
