@@ -69,6 +69,19 @@ async def change(database: Database, profile: int, since: int, a_day: int) -> No
     )
 
 
+async def expect(database: Database, profile: int, since: int, expected: float) -> None:
+    """Let the detector have expected that much of the days since so many before the newest settled one."""
+    await database.execute(
+        "INSERT INTO drop_verdict (profile_id, sensitivity, band_since, band_expected, band_low) "
+        "VALUES ($1, 'normal', $2, array_fill($4::real, ARRAY[$3::integer]), array_fill($5::real, ARRAY[$3::integer]))",
+        profile,
+        ago(since),
+        since + 1,
+        expected,
+        expected / 2,
+    )
+
+
 async def ask(
     dsn: str, board: str, title: str, *clients: str, days: int = 90, target: int = 0, **chosen: str
 ) -> list[dict[str, Any]]:
@@ -115,3 +128,30 @@ async def test_a_paused_profile_is_not_the_oldest_read(dsn: str, database: Datab
     await fill(database, "lost", state="unlinked", settled=5)
     [row] = await ask(dsn, "fleet", "Clients")
     assert row["Oldest read"].date() == ago(5)
+
+
+async def test_the_band_is_there_where_all_that_is_drawn_was_expected(dsn: str, database: Database) -> None:
+    """A young profile lifts the line, and would lift a drop of the old one over a band that knows nothing of it."""
+    old = await fill(database, "old")
+    await fill(database, "young", first=9)
+    await expect(database, old, 40, 100)
+    await change(database, old, 6, 10)
+    found = {row["time"].date(): row for row in await ask(dsn, "client", "The chosen metric by day")}
+    assert found[ago(10)]["Settled"] == found[ago(10)]["Expected"] == 100
+    assert found[ago(10)]["Lowest normal"] == 50
+    for day in (9, 6, 0):
+        assert found[ago(day)]["Settled"] == (200 if day == 9 else 110)
+        assert found[ago(day)]["Expected"] is found[ago(day)]["Lowest normal"] is None
+
+
+@pytest.mark.parametrize("hole", ["DELETE FROM daily_metric", "UPDATE daily_metric SET engagement = NULL"])
+async def test_the_band_leaves_out_a_profile_that_has_no_number_as_the_line_does(
+    dsn: str, database: Database, hole: str
+) -> None:
+    for name in ("first", "second"):
+        profile = await fill(database, name)
+        await expect(database, profile, 40, 100)
+    await database.execute(f"{hole} WHERE profile_id = $1 AND day = $2", profile, ago(5))
+    found = {row["time"].date(): row for row in await ask(dsn, "client", "The chosen metric by day")}
+    assert (found[ago(5)]["Settled"], found[ago(5)]["Expected"], found[ago(5)]["Lowest normal"]) == (100, 100, 50)
+    assert (found[ago(4)]["Settled"], found[ago(4)]["Expected"], found[ago(4)]["Lowest normal"]) == (200, 200, 100)

@@ -42,40 +42,44 @@ _EDGE = f"""
 """
 _CHOSEN = Scope(_EDGE, "profile_day c", CHOSEN_PROFILES, (_TO_PUBLISHING,))
 
-
+# Materialized, because the planner thinks that a verdict has one day and would look through all of them for each.
 _DAYS = f"""
     WITH edge AS {nested(_EDGE, 4)},
+    band AS MATERIALIZED (
+        SELECT
+            c.profile_id,
+            c.day,
+            c.expected,
+            c.expected_low
+        FROM expected_day c
+        WHERE {CHOSEN_PROFILES}
+          AND $__timeFilter(c.day)
+          AND '$metric' = 'engagement'
+    ),
     d AS (
         SELECT
             c.day,
             c.day <= e.day AS settled,
             c.day + 1 <= e.day AS next_settled,
-            sum({chosen_metric("c")}) AS value
+            sum({chosen_metric("c")}) AS value,
+            count(c.engagement) AS profiles,
+            count(b.expected) AS expecting,
+            sum(b.expected) AS expected,
+            sum(b.expected_low) AS expected_low
         FROM profile_day c
         CROSS JOIN edge e
+        LEFT JOIN band b ON b.profile_id = c.profile_id AND b.day = c.day AND c.engagement IS NOT NULL
         WHERE {CHOSEN_PROFILES}
           AND $__timeFilter(c.day)
         GROUP BY c.day, e.day
-    ),
-    band AS (
-        SELECT
-            c.day,
-            sum(c.expected) AS expected,
-            sum(c.expected_low) AS expected_low
-        FROM expected_day c
-        WHERE {CHOSEN_PROFILES}
-          AND $__timeFilter(c.day)
-          AND '$metric' = 'engagement'
-        GROUP BY c.day
     )
     SELECT
         d.day::timestamp AT TIME ZONE 'UTC' AS time,
         CASE WHEN d.settled THEN d.value END AS "Settled",
         CASE WHEN NOT d.next_settled THEN d.value END AS "Provisional",
-        b.expected AS "Expected",
-        b.expected_low AS "Lowest normal"
+        CASE WHEN d.expecting = d.profiles THEN d.expected END AS "Expected",
+        CASE WHEN d.expecting = d.profiles THEN d.expected_low END AS "Lowest normal"
     FROM d
-    LEFT JOIN band b ON b.day = d.day
     ORDER BY time
 """
 
@@ -100,8 +104,8 @@ def _days() -> timeseries.Panel:
     about = About(
         _CHOSEN_METRIC,
         f"Solid up to the last settled day. {DASHED} Of engagements, the shaded band reaches from what was expected of the "
-        "day down to the lowest that is still normal. Red marks are drops of any metric, blue ones are "
-        "pins.",
+        "day down to the lowest that is still normal. It is missing on days on which a chosen profile has a number and no "
+        "expectation: a young profile can be left out above. Red marks are drops of any metric, blue ones are pins.",
         "solid days lie below the band for two days or more: that is what opens a drop.",
         "No day of this client in this time range",
     )
