@@ -155,3 +155,35 @@ async def test_the_band_leaves_out_a_profile_that_has_no_number_as_the_line_does
     found = {row["time"].date(): row for row in await ask(dsn, "client", "The chosen metric by day")}
     assert (found[ago(5)]["Settled"], found[ago(5)]["Expected"], found[ago(5)]["Lowest normal"]) == (100, 100, 50)
     assert (found[ago(4)]["Settled"], found[ago(4)]["Expected"], found[ago(4)]["Lowest normal"]) == (200, 200, 100)
+
+
+async def lose(database: Database, profile: int, *days: int) -> None:
+    """Delete days that are so many before today."""
+    await database.execute(
+        "DELETE FROM daily_metric WHERE profile_id = $1 AND day = ANY ($2::date[])",
+        profile,
+        [TODAY - timedelta(days=each) for each in days],
+    )
+
+
+@pytest.mark.parametrize(
+    ("days", "lost", "left"), [((60, 30, 29, 10), 2, 1), ((50, 4), 1, 26), ((60, 30), 2, None), ((5, 4), 0, 25)]
+)
+async def test_a_gap_that_is_lost_does_not_hide_what_can_still_be_fetched(
+    dsn: str, database: Database, days: tuple[int, ...], lost: int, left: int | None
+) -> None:
+    """Ayrshare serves 30 days: one that is 29 days old is lost tomorrow."""
+    profile = await fill(database, "holes", first=80)
+    await lose(database, profile, *days)
+    [row] = await ask(dsn, "fleet", "Gaps")
+    assert row["Days missing"] == len(days)
+    assert row["Days lost"] == lost == await database.fetchval("SELECT count(*) FROM missing_day WHERE lost")
+    assert row["Days until lost"] == left
+    if left is not None:
+        assert left == await database.fetchval("SELECT days_until_data_loss FROM profile_status")
+
+
+async def test_gaps_begin_with_the_profiles_that_have_most_to_save(dsn: str, database: Database) -> None:
+    await lose(database, await fill(database, "too late", first=80), *range(40, 60))
+    await lose(database, await fill(database, "in time", first=80), 10, 20)
+    assert [row["Profile"] for row in await ask(dsn, "fleet", "Gaps")] == ["in time", "too late"]

@@ -81,50 +81,55 @@ def coverage_by_day() -> timeseries.Panel:
     return lines(about, [series(query)], SHARE, links=[_TO_OPERATIONS]).max(1)
 
 
+# Days up to lost_through are lost, as the views missing_day and profile_status have it.
 _GAPS = f"""
-    WITH present AS (
-        SELECT
-            p.id,
-            count(*) AS days
-        FROM profile p
-        JOIN daily_metric m ON m.profile_id = p.id
-        WHERE m.day >= greatest($__timeFrom()::date, $__timeTo()::date - 90)
-          AND m.day <= $__timeTo()::date
-          AND m.day <= newest_day_due(p.settle_days)
-          AND {CHOSEN_CLIENTS}
-        GROUP BY p.id
-    ),
-    gaps AS (
+    WITH bounds AS (
         SELECT
             p.id,
             p.name,
             p.client,
-            p.window_days,
-            d.since,
-            d.until,
-            d.until - d.since + 1 - coalesce(c.days, 0) AS missing
+            greatest(p.first_day, $__timeFrom()::date, $__timeTo()::date - 90) AS since,
+            least(newest_day_due(p.settle_days), $__timeTo()::date) AS until,
+            (now() AT TIME ZONE 'UTC')::date - fetchable_days(p.window_days) AS lost_through
         FROM profile p
-        CROSS JOIN LATERAL (
-            SELECT
-                greatest(p.first_day, $__timeFrom()::date, $__timeTo()::date - 90) AS since,
-                least(newest_day_due(p.settle_days), $__timeTo()::date) AS until
-        ) d
-        LEFT JOIN present c ON c.id = p.id
         WHERE p.first_day IS NOT NULL
           AND {CHOSEN_CLIENTS}
+    ),
+    present AS (
+        SELECT
+            b.id,
+            count(*) AS days,
+            count(*) FILTER (WHERE m.day <= b.lost_through) AS days_lost
+        FROM bounds b
+        JOIN daily_metric m ON m.profile_id = b.id
+        WHERE m.day >= greatest($__timeFrom()::date, $__timeTo()::date - 90)
+          AND m.day <= $__timeTo()::date
+          AND m.day BETWEEN b.since AND b.until
+        GROUP BY b.id
+    ),
+    gaps AS (
+        SELECT
+            b.*,
+            b.until - b.since + 1 - coalesce(c.days, 0) AS missing,
+            greatest(0, least(b.until, b.lost_through) - b.since + 1) - coalesce(c.days_lost, 0) AS lost
+        FROM bounds b
+        LEFT JOIN present c ON c.id = b.id
     )
     SELECT
         g.client AS "Client",
         g.name AS "Profile",
         g.missing AS "Days missing",
-        (
+        g.lost AS "Days lost",
+        CASE WHEN g.missing > g.lost THEN (
             SELECT min(c.day::date)
-            FROM generate_series(g.since::timestamp, g.until::timestamp, interval '1 day') AS c (day)
+            FROM generate_series(
+                greatest(g.since, g.lost_through + 1)::timestamp, g.until::timestamp, interval '1 day'
+            ) AS c (day)
             WHERE NOT EXISTS (SELECT FROM daily_metric m WHERE m.profile_id = g.id AND m.day = c.day::date)
-        ) + fetchable_days(g.window_days) - (now() AT TIME ZONE 'UTC')::date AS "Days until lost"
+        ) - g.lost_through END AS "Days until lost"
     FROM gaps g
     WHERE g.missing > 0
-    ORDER BY g.missing DESC, g.client, g.name
+    ORDER BY g.missing - g.lost DESC, g.missing DESC, g.client, g.name
     LIMIT 50
 """
 
@@ -133,13 +138,15 @@ def gaps() -> tables.Panel:
     """Return the profiles whose days are missing."""
     about = About(
         "Gaps",
-        "Profiles with days missing among the last 90 in the time range, the most first.",
-        "days can still be fetched for a week or less: after that Ayrshare no longer serves them.",
+        "Profiles with days missing among the last 90 in the time range, those with the most that can still be fetched first. "
+        "Lost are the days that Ayrshare no longer serves; the last column counts down to the next of them.",
+        "the next day is lost in a week or less.",
         "No day is missing",
     )
     looks = [
         Column("Client", link=CLIENT_OF_ROW),
         Column("Days missing", width=130),
+        Column("Days lost", width=130, steps=((None, "text"), (1, BAD))),
         Column("Days until lost", width=140, steps=((None, BAD), (8, UNEASY), (30, GOOD))),
     ]
     return rows(about, table(_GAPS), looks, size=(24, 7), links=[_TO_OPERATIONS])
