@@ -83,9 +83,12 @@ async def expect(database: Database, profile: int, since: int, expected: float) 
 
 
 async def ask(
-    dsn: str, board: str, title: str, *clients: str, days: int = 90, target: int = 0, **chosen: str
+    dsn: str, board: str, title: str, *clients: str, days: int = 90, until: int = 0, target: int = 0, **chosen: str
 ) -> list[dict[str, Any]]:
-    """Return what a panel's query brings, as Grafana asks it; ``target`` is its place among the panel's queries."""
+    """Return what a panel's query brings, as Grafana asks it.
+
+    The time range has ``days`` and ended ``until`` days ago; ``target`` is the query's place among the panel's.
+    """
     made = json.loads((FOLDER / f"{board}.json").read_text(encoding="utf-8"))
     query = [each for each in queries(made) if each.title == title][target]
     several = Choice.several(*clients) if clients else Choice.everything("''")
@@ -95,8 +98,8 @@ async def ask(
         **{name: Choice.one(value) for name, value in ({"metric": "engagement", "compare": "", "search": "",
            "page": "1", "day": ""} | chosen).items()},
     }  # fmt: skip
-    now = datetime.now(UTC)
-    text = expand.sql(query.text, Window(now - timedelta(days=days), now), choices)
+    end = datetime.now(UTC) - timedelta(days=until)
+    text = expand.sql(query.text, Window(end - timedelta(days=days), end), choices)
     async with connected(as_user(dsn, ROLE)) as reader:
         return [dict(row) for row in await reader.fetch(text)]
 
@@ -187,3 +190,36 @@ async def test_gaps_begin_with_the_profiles_that_have_most_to_save(dsn: str, dat
     await lose(database, await fill(database, "too late", first=80), *range(40, 60))
     await lose(database, await fill(database, "in time", first=80), 10, 20)
     assert [row["Profile"] for row in await ask(dsn, "fleet", "Gaps")] == ["in time", "too late"]
+
+
+async def drop(database: Database, profile: int) -> None:
+    """Let a profile have an open drop of the newest settled week."""
+    await database.execute(
+        "INSERT INTO drop_episode (profile_id, metric, detected_day, first_day, last_day, observed, expected, "
+        "expected_low, score, lost_share, sentence) "
+        "VALUES ($1, 'engagement', $2, $3, $2, 10, 100, 70, 5, 0.9, 'It fell.')",
+        profile,
+        SETTLED,
+        ago(6),
+    )
+
+
+async def test_an_open_drop_of_a_paused_profile_is_no_open_drop(dsn: str, database: Database) -> None:
+    for name, state in (("read", "active"), ("lost", "unlinked"), ("left", "paused")):
+        await drop(database, await fill(database, name, state=state))
+    [fleet] = await ask(dsn, "fleet", "Open drops")
+    [client] = await ask(dsn, "fleet", "Clients")
+    assert (fleet["Open drops"], client["Open drops"]) == (2, 2)
+    profiles = {row["Profile"]: row["Open drops"] for row in await ask(dsn, "client", "Profiles")}
+    assert profiles == {"read": 1, "lost": 1, "left": 0}
+    drops = {row["Profile"]: row["State"] for row in await ask(dsn, "client", "Drops")}
+    assert drops == {"read": "open", "lost": "open", "left": "paused"}
+
+
+async def test_a_drop_was_open_until_its_profile_was_paused(dsn: str, database: Database) -> None:
+    await drop(database, await fill(database, "left", state="paused"))
+    await database.execute("UPDATE drop_episode SET detected_day = first_day")
+    await database.execute("UPDATE profile SET state_since = $1::date", TODAY - timedelta(days=1))
+    for until, count in ((2, 1), (0, 0)):
+        [fleet] = await ask(dsn, "fleet", "Open drops", until=until)
+        assert fleet["Open drops"] == count

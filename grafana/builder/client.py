@@ -197,6 +197,7 @@ def _profiles() -> tables.Panel:
                 SELECT count(*)
                 FROM drop_episode e
                 WHERE e.profile_id = p.id
+                  AND p.state <> 'paused'
                   AND e.closed_on IS NULL
                   AND NOT e.inhibited
             ) AS "Open drops",
@@ -225,14 +226,18 @@ def _drops() -> tables.Panel:
     about = About(
         "Drops",
         "Drops that lasted into the time range, the newest first: how the metric fell, and what was expected.",
-        "one is open. A drop that began with the whole fleet's is not the client's.",
+        "one is open. A drop that began with the whole fleet's is not the client's; one of a paused profile waits until it is resumed.",
         "No drop in this time range",
     )
     query = f"""
         SELECT
             c.profile AS "Profile",
             c.metric AS "Metric",
-            CASE WHEN c.open THEN 'open' ELSE c.close_reason END AS "State",
+            CASE
+                WHEN c.closed_on IS NOT NULL THEN c.close_reason
+                WHEN p.state = 'paused' THEN 'paused'
+                ELSE 'open'
+            END AS "State",
             c.first_day::timestamp AT TIME ZONE 'UTC' AS "From",
             c.last_day::timestamp AT TIME ZONE 'UTC' AS "To",
             c.observed AS "A day",
@@ -241,6 +246,7 @@ def _drops() -> tables.Panel:
             CASE WHEN c.inhibited THEN 'yes' ELSE 'no' END AS "With the fleet",
             c.sentence AS "In words"
         FROM engagement_drop c
+        JOIN profile p ON p.id = c.profile_id
         WHERE {CHOSEN_PROFILES}
           AND c.first_day <= $__timeTo()::date
           AND c.last_day >= $__timeFrom()::date

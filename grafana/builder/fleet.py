@@ -109,7 +109,7 @@ _PAGE = f"""
         WHERE closed_on IS NULL
           AND NOT inhibited
         GROUP BY profile_id
-    ) o ON o.profile_id = p.id
+    ) o ON o.profile_id = p.id AND p.state <> 'paused'
     WHERE {CHOSEN_CLIENTS}
       AND strpos(lower(p.client), lower('$search')) > 0
     GROUP BY p.client
@@ -210,7 +210,8 @@ def _heat_map() -> statushistory.Panel:
 def _open_drops() -> stat.Panel:
     about = About(
         "Open drops",
-        "Drops of a client's own that are open at the end of the time range: a metric stays below what was expected of it.",
+        "Drops of a client's own that are open at the end of the time range: a metric stays below what was expected of it. "
+        "Those of paused profiles do not count: nothing is read that could end them.",
         "it is not zero. Each has a sentence on the client's dashboard.",
         "No drop",
     )
@@ -221,6 +222,7 @@ def _open_drops() -> stat.Panel:
         WHERE NOT e.inhibited
           AND e.detected_day <= $__timeTo()::date
           AND (e.closed_on IS NULL OR e.closed_on > $__timeTo()::date)
+          AND (p.state <> 'paused' OR p.state_since > $__timeTo())
           AND {CHOSEN_CLIENTS}
     """
     return number(about, table(query), EXACT, width=8, steps=((None, GOOD), (1, BAD)), links=[_TO_CLIENT])
