@@ -223,3 +223,22 @@ async def test_a_drop_was_open_until_its_profile_was_paused(dsn: str, database: 
     for until, count in ((2, 1), (0, 0)):
         [fleet] = await ask(dsn, "fleet", "Open drops", until=until)
         assert fleet["Open drops"] == count
+
+
+async def test_a_client_that_is_no_longer_read_does_not_stop_the_clients_chosen_with_it(
+    dsn: str, database: Database
+) -> None:
+    await fill(database, "read", client="acme")
+    await fill(database, "left", client="gone", state="unlinked", settled=40)
+    await ProfileStore(database).put([new_profile("new", "key-of-new", client="gone")])
+    rows = await ask(dsn, "fleet", "Engagements, 7 days", "acme", "gone")
+    assert {row["time"].date(): row["Engagements"] for row in rows} == {ago(7): 700, SETTLED: 700}
+    [alone] = [row for row in await ask(dsn, "fleet", "Engagements, 7 days", "gone") if row["time"].date() == ago(40)]
+    assert alone["Engagements"] == 700
+
+
+async def test_a_fleet_that_is_no_longer_read_keeps_its_last_days(dsn: str, database: Database) -> None:
+    await fill(database, "first", state="suspended", settled=5)
+    await fill(database, "second", state="paused", settled=5)
+    rows = await ask(dsn, "fleet", "Engagements, 7 days")
+    assert [row["time"].date() for row in rows] == [ago(12), ago(5)]

@@ -30,10 +30,18 @@ _PAGE_ROWS = 25
 _TO_CLIENT = to(CLIENT, "Look at one client")
 _TO_OPERATIONS = to(OPERATIONS, "Is the collector well?")
 
-_EDGE = """
-    SELECT least(min(settled_through), $__timeTo()::date) AS day
-    FROM client_settled
-    WHERE client IN ($client)
+# The view knows the fleet's edge. That of several clients is made like one's: a client that is no longer read must not stop the
+# others.
+_EDGE = f"""
+    SELECT least(
+        coalesce(
+            (SELECT settled_through FROM client_settled WHERE client = '' AND '' IN ($client)),
+            {SETTLED_THROUGH}
+        ),
+        $__timeTo()::date
+    ) AS day
+    FROM profile p
+    WHERE {CHOSEN_CLIENTS}
 """
 _CHOSEN = Scope(
     edge=_EDGE,
