@@ -242,3 +242,30 @@ async def test_a_fleet_that_is_no_longer_read_keeps_its_last_days(dsn: str, data
     await fill(database, "second", state="paused", settled=5)
     rows = await ask(dsn, "fleet", "Engagements, 7 days")
     assert [row["time"].date() for row in rows] == [ago(12), ago(5)]
+
+
+async def test_movers_are_not_those_of_whom_days_are_missing(dsn: str, database: Database) -> None:
+    """Twenty clients are read as usual; the fleet's edge is that of 95 % of the active profiles."""
+    for place in range(20):
+        await fill(database, f"steady {place}", client=f"steady {place}", first=20)
+    fallen = await fill(database, "fallen", client="fallen")
+    await change(database, fallen, 6, 50)
+    await fill(database, "left", client="fallen", state="paused", settled=3)
+    await fill(database, "lost", client="lost", state="unlinked", settled=4)
+    late = await fill(database, "late", client="late", settled=2, last=-2)
+    await change(database, late, 1, 5)
+    await fill(database, "young", client="young", first=9)
+    await lose(database, await fill(database, "hole", client="hole"), 5)
+    [row] = await ask(dsn, "fleet", "Movers down")
+    assert row == {"Client": "fallen", "7 days": 350, "Change": -350, "Change, %": pytest.approx(-0.5)}
+    assert await ask(dsn, "fleet", "Movers up") == []
+
+
+async def test_a_profile_that_comes_or_goes_is_no_change_of_its_client(dsn: str, database: Database) -> None:
+    await fill(database, "read")
+    await fill(database, "left", state="paused", settled=3)
+    await fill(database, "young", first=4)
+    await lose(database, await fill(database, "hole"), 5)
+    [row] = await ask(dsn, "fleet", "Clients")
+    assert row["Change, %"] == 0
+    assert row["7 days"] == 700 + 400 + 500 + 600

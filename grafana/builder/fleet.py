@@ -51,19 +51,32 @@ _CHOSEN = Scope(
 )
 
 
+# A profile that was paused, lags, is young or has a hole would be a change that nobody made: only those with all fourteen
+# days are compared.
 _TWO_WEEKS = f"""
     WITH edge AS {nested(_EDGE, 4)},
+    compared AS (
+        SELECT
+            p.client,
+            sum({chosen_metric("c")}) FILTER (WHERE c.day > e.day - 7) AS now,
+            sum({chosen_metric("c")}) FILTER (WHERE c.day <= e.day - 7) AS before
+        FROM profile p
+        JOIN daily_metric c ON c.profile_id = p.id
+        CROSS JOIN edge e
+        WHERE p.settled_through >= e.day
+          AND c.day BETWEEN (SELECT day - 13 FROM edge) AND (SELECT day FROM edge)
+          AND c.day > $__timeTo()::date - 100
+          AND {CHOSEN_CLIENTS}
+        GROUP BY p.id
+        HAVING count({chosen_metric("c")}) = 14
+    ),
     sums AS (
         SELECT
-            d.client,
-            sum({chosen_metric("d")}) FILTER (WHERE d.day > e.day - 7) AS now,
-            sum({chosen_metric("d")}) FILTER (WHERE d.day <= e.day - 7) AS before
-        FROM profile_day d
-        CROSS JOIN edge e
-        WHERE d.day BETWEEN (SELECT day - 13 FROM edge) AND (SELECT day FROM edge)
-          AND d.day > $__timeTo()::date - 100
-          AND ('' IN ($client) OR d.client IN ($client))
-        GROUP BY d.client
+            client,
+            sum(now) AS now,
+            sum(before) AS before
+        FROM compared
+        GROUP BY client
     )
 """
 
@@ -72,7 +85,7 @@ def _movers(title: str, direction: str, worry: str) -> tables.Panel:
     about = About(
         title,
         "Clients by the change of the chosen metric between the last seven settled days and the seven before, "
-        "the largest first. Clients with fewer than 14 settled days are not in it.",
+        "the largest first. Only profiles with all fourteen days count, so that the same is compared.",
         worry,
         "No client moved in that direction",
     )
@@ -140,7 +153,7 @@ _CLIENTS = f"""
         g.client AS "Client",
         t.trend AS "Trend",
         t.now AS "7 days",
-        (t.now - t.before)::float8 / nullif(t.before, 0) AS "Change, %",
+        w.change AS "Change, %",
         g.drops AS "Open drops",
         g.troubled AS "Troubled",
         g.profiles AS "Profiles",
@@ -152,8 +165,7 @@ _CLIENTS = f"""
             string_agg(
                 substr('▁▂▃▄▅▆▇█', 1 + (7 * s.value / nullif(s.top, 0))::integer, 1), '' ORDER BY s.day
             ) AS trend,
-            sum(s.value) FILTER (WHERE s.age < 7) AS now,
-            sum(s.value) FILTER (WHERE s.age BETWEEN 7 AND 13) AS before
+            sum(s.value) FILTER (WHERE s.age < 7) AS now
         FROM (
             SELECT
                 c.day,
@@ -166,6 +178,20 @@ _CLIENTS = f"""
               AND c.day <= least(g.settled_through, $__timeTo()::date)
         ) s
     ) t
+    CROSS JOIN LATERAL (
+        SELECT (sum(s.now) - sum(s.before))::float8 / nullif(sum(s.before), 0) AS change
+        FROM (
+            SELECT
+                sum({chosen_metric("c")}) FILTER (WHERE c.day > least(g.settled_through, $__timeTo()::date) - 7) AS now,
+                sum({chosen_metric("c")}) FILTER (WHERE c.day <= least(g.settled_through, $__timeTo()::date) - 7) AS before
+            FROM profile_day c
+            WHERE c.client = g.client
+              AND c.day > least(g.settled_through, $__timeTo()::date) - 14
+              AND c.day <= least(g.settled_through, $__timeTo()::date)
+            GROUP BY c.profile_id
+            HAVING count({chosen_metric("c")}) = 14
+        ) s
+    ) w
     ORDER BY g.troubled DESC, g.drops DESC, g.client
 """
 
@@ -174,7 +200,8 @@ def _clients() -> tables.Panel:
     about = About(
         "Clients",
         "Those in trouble first: profiles that cannot be read, then open drops. The trend is the chosen metric on the last 28 "
-        "settled days, each client on its own scale; a day is settled when all active profiles have it. Paused profiles do not "
+        "settled days, each client on its own scale; a day is settled when all active profiles have it. The change is that of "
+        "the last seven of them from the seven before, of the profiles that have all fourteen. Paused profiles do not "
         "count for the oldest read. Further pages are at the head of the dashboard.",
         "somebody stays at the top. Troubled profiles are unlinked, suspended, or have a wrong key.",
         "No client has such a name",
