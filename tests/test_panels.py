@@ -269,3 +269,24 @@ async def test_a_profile_that_comes_or_goes_is_no_change_of_its_client(dsn: str,
     [row] = await ask(dsn, "fleet", "Clients")
     assert row["Change, %"] == 0
     assert row["7 days"] == 700 + 400 + 500 + 600
+
+
+async def test_a_paused_profile_misses_no_day_after_its_last(dsn: str, database: Database) -> None:
+    """Else a client that has left lowers the coverage for ever, and leads the gaps with days that nobody wants."""
+    await fill(database, "read")
+    await fill(database, "left", state="paused", settled=40, last=38)
+    [row] = await ask(dsn, "fleet", "Coverage")
+    assert row["Coverage"] == 1
+    assert {row["Coverage"] for row in await ask(dsn, "fleet", "Coverage by day") if row["Coverage"] is not None} == {1}
+    assert await ask(dsn, "fleet", "Gaps") == []
+
+
+async def test_days_that_were_missing_before_a_pause_and_those_of_an_unlinked_profile_are_still_missing(
+    dsn: str, database: Database
+) -> None:
+    await lose(database, await fill(database, "left", state="paused", settled=10), 20)
+    await fill(database, "lost", state="unlinked", settled=10)
+    gaps = {row["Profile"]: row["Days missing"] for row in await ask(dsn, "fleet", "Gaps")}
+    assert gaps == {"left": 1, "lost": 10}
+    [row] = await ask(dsn, "fleet", "Coverage")
+    assert row["Coverage"] == pytest.approx((49 + 50) / (50 + 60))

@@ -10,7 +10,8 @@ from grafana.builder.variables import CHOSEN_CLIENTS
 
 _TO_OPERATIONS = to(OPERATIONS, "Is the collector well?")
 
-# Profiles that should have a day: from the first that was read to the newest one due.
+# Profiles that should have a day: from the first that was read to the newest one due, or to the last one that was read where
+# nobody wants more.
 _COVERAGE = f"""
         WITH due AS (
             SELECT
@@ -23,11 +24,14 @@ _COVERAGE = f"""
             ) AS g (day)
             LEFT JOIN (
                 SELECT
-                    greatest(p.first_day, $__timeFrom()::date) AS day,
-                    count(*) AS profiles
+                    greatest(v.day, $__timeFrom()::date) AS day,
+                    sum(v.profiles) AS profiles
                 FROM profile p
+                CROSS JOIN LATERAL (
+                    VALUES (p.first_day, 1), (CASE WHEN p.state = 'paused' THEN p.last_day + 1 END, -1)
+                ) AS v (day, profiles)
                 WHERE {CHOSEN_CLIENTS}
-                  AND p.first_day <= $__timeTo()::date
+                  AND v.day <= $__timeTo()::date
                 GROUP BY 1
             ) s ON s.day = g.day
         ),
@@ -47,7 +51,8 @@ def coverage() -> stat.Panel:
     """Return the share of the days due that are there."""
     about = About(
         "Coverage",
-        "Days that are there of those that are due, over the chosen clients and the time range. A day is due three days after it.",
+        "Days that are there of those that are due, over the chosen clients and the time range. A day is due three days after it. "
+        "Of a paused profile none is due after the last that was read.",
         "it is below 100 %. The table of gaps says whose days are missing and how long they can still be fetched.",
         "No day is due in this time range",
     )
@@ -83,37 +88,52 @@ def coverage_by_day() -> timeseries.Panel:
 
 # Days up to lost_through are lost, as the views missing_day and profile_status have it.
 _GAPS = f"""
-    WITH bounds AS (
+    WITH present AS (
+        SELECT
+            p.id,
+            count(*) AS days
+        FROM profile p
+        JOIN daily_metric m ON m.profile_id = p.id
+        WHERE m.day >= greatest($__timeFrom()::date, $__timeTo()::date - 90)
+          AND m.day <= $__timeTo()::date
+          AND m.day <= newest_day_due(p.settle_days)
+          AND {CHOSEN_CLIENTS}
+        GROUP BY p.id
+    ),
+    short AS (
         SELECT
             p.id,
             p.name,
             p.client,
-            greatest(p.first_day, $__timeFrom()::date, $__timeTo()::date - 90) AS since,
-            least(newest_day_due(p.settle_days), $__timeTo()::date) AS until,
-            (now() AT TIME ZONE 'UTC')::date - fetchable_days(p.window_days) AS lost_through
+            d.since,
+            d.until,
+            (now() AT TIME ZONE 'UTC')::date - fetchable_days(p.window_days) AS lost_through,
+            d.until - d.since + 1 - coalesce(c.days, 0) AS missing
         FROM profile p
+        CROSS JOIN LATERAL (
+            SELECT
+                greatest(p.first_day, $__timeFrom()::date, $__timeTo()::date - 90) AS since,
+                least(
+                    newest_day_due(p.settle_days), $__timeTo()::date, CASE WHEN p.state = 'paused' THEN p.last_day END
+                ) AS until
+        ) d
+        LEFT JOIN present c ON c.id = p.id
         WHERE p.first_day IS NOT NULL
           AND {CHOSEN_CLIENTS}
     ),
-    present AS (
-        SELECT
-            b.id,
-            count(*) AS days,
-            count(*) FILTER (WHERE m.day <= b.lost_through) AS days_lost
-        FROM bounds b
-        JOIN daily_metric m ON m.profile_id = b.id
-        WHERE m.day >= greatest($__timeFrom()::date, $__timeTo()::date - 90)
-          AND m.day <= $__timeTo()::date
-          AND m.day BETWEEN b.since AND b.until
-        GROUP BY b.id
-    ),
     gaps AS (
         SELECT
-            b.*,
-            b.until - b.since + 1 - coalesce(c.days, 0) AS missing,
-            greatest(0, least(b.until, b.lost_through) - b.since + 1) - coalesce(c.days_lost, 0) AS lost
-        FROM bounds b
-        LEFT JOIN present c ON c.id = b.id
+            s.*,
+            greatest(0, least(s.until, s.lost_through) - s.since + 1) - c.days AS lost
+        FROM short s
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS days
+            FROM daily_metric m
+            WHERE m.profile_id = s.id
+              AND m.day >= greatest($__timeFrom()::date, $__timeTo()::date - 90)
+              AND m.day BETWEEN s.since AND least(s.until, s.lost_through)
+        ) c
+        WHERE s.missing > 0
     )
     SELECT
         g.client AS "Client",
@@ -128,7 +148,6 @@ _GAPS = f"""
             WHERE NOT EXISTS (SELECT FROM daily_metric m WHERE m.profile_id = g.id AND m.day = c.day::date)
         ) - g.lost_through END AS "Days until lost"
     FROM gaps g
-    WHERE g.missing > 0
     ORDER BY g.missing - g.lost DESC, g.missing DESC, g.client, g.name
     LIMIT 50
 """
