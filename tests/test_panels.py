@@ -290,3 +290,32 @@ async def test_days_that_were_missing_before_a_pause_and_those_of_an_unlinked_pr
     assert gaps == {"left": 1, "lost": 10}
     [row] = await ask(dsn, "fleet", "Coverage")
     assert row["Coverage"] == pytest.approx((49 + 50) / (50 + 60))
+
+
+async def test_the_heat_map_shows_settled_days_and_no_impressions_without_engagements(
+    dsn: str, database: Database
+) -> None:
+    await fill(database, "first", last=-2)
+    second = await fill(database, "second", last=-2)
+    await database.execute(
+        "UPDATE daily_metric SET engagement = NULL WHERE profile_id = $1 AND day = $2", second, ago(5)
+    )
+    rates = {row["time"].date(): row["rate"] for row in await ask(dsn, "fleet", "Engagement rate by client and day")}
+    assert max(rates) == SETTLED
+    assert set(rates.values()) == {0.1}
+
+
+async def test_the_mean_of_a_weekday_is_that_of_days_that_all_active_profiles_have(
+    dsn: str, database: Database
+) -> None:
+    await fill(database, "in time")
+    await fill(database, "late", settled=2)
+    means = [row["Mean"] for row in await ask(dsn, "client", "Weekdays", days=20)]
+    assert means == [200] * 7
+
+
+async def test_the_client_compared_with_ends_at_its_last_settled_day(dsn: str, database: Database) -> None:
+    await fill(database, "mine")
+    await fill(database, "other", client="other", settled=1, last=-2)
+    rows = await ask(dsn, "client", "The chosen metric by day", "acme", target=1, compare="other")
+    assert max(row["time"].date() for row in rows) == ago(1)

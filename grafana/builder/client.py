@@ -90,8 +90,10 @@ _COMPARED = f"""
         c.client AS metric,
         {chosen_metric("c")} AS value
     FROM client_day c
+    JOIN client_settled s ON s.client = c.client
     WHERE c.client = '$compare'
       AND c.client <> ''
+      AND c.day <= s.settled_through
       AND $__timeFilter(c.day)
     ORDER BY time
 """
@@ -103,7 +105,7 @@ _CHOSEN_METRIC = "The chosen metric by day"
 def _days() -> timeseries.Panel:
     about = About(
         _CHOSEN_METRIC,
-        f"Solid up to the last settled day. {DASHED} Of engagements, the shaded band reaches from what was expected of the "
+        f"Solid up to the last settled day. {DASHED} A client to compare with ends there. Of engagements, the shaded band reaches from what was expected of the "
         "day down to the lowest that is still normal. It is missing on days on which a chosen profile has a number and no "
         "expectation: a young profile can be left out above. Red marks are drops of any metric, blue ones are pins.",
         "solid days lie below the band for two days or more: that is what opens a drop.",
@@ -131,6 +133,7 @@ def _weekdays() -> barchart.Panel:
         "No settled day in this time range",
     )
     query = f"""
+        WITH edge AS {nested(_EDGE, 8)}
         SELECT
             to_char(min(d.day), 'FMDay') AS "Weekday",
             avg(d.value) AS "Mean"
@@ -139,8 +142,9 @@ def _weekdays() -> barchart.Panel:
                 c.day,
                 sum({chosen_metric("c")}) AS value
             FROM profile_day c
+            CROSS JOIN edge e
             WHERE {CHOSEN_PROFILES}
-              AND c.settled
+              AND c.day <= e.day
               AND $__timeFilter(c.day)
             GROUP BY c.day
         ) d

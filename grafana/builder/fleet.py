@@ -223,7 +223,7 @@ def _clients() -> tables.Panel:
 def _heat_map() -> statushistory.Panel:
     about = About(
         "Engagement rate by client and day",
-        "Engagements per impression of the clients of this page, one cell a day; a missing cell is a day that is not there.",
+        "Engagements per impression of the clients of this page, one cell a settled day; a missing cell is a day that is not there.",
         "a row changes its colour from one day to the next, or has holes.",
         "No day of these clients in this time range",
     )
@@ -232,10 +232,11 @@ def _heat_map() -> statushistory.Panel:
         SELECT
             d.day::timestamp AT TIME ZONE 'UTC' AS time,
             g.client AS metric,
-            sum(d.engagement)::float8 / nullif(sum(d.impression), 0) AS rate
+            sum(d.engagement)::float8 / nullif(sum(d.impression) FILTER (WHERE d.engagement IS NOT NULL), 0) AS rate
         FROM page g
         JOIN profile_day d ON d.client = g.client
         WHERE $__timeFilter(d.day)
+          AND d.day <= g.settled_through
         GROUP BY d.day, g.client
         ORDER BY time, metric
     """
