@@ -1,7 +1,7 @@
 """What panels say of profiles that are not alike: paused or young ones, late ones, ones with holes."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -312,6 +312,19 @@ async def test_the_mean_of_a_weekday_is_that_of_days_that_all_active_profiles_ha
     await fill(database, "late", settled=2)
     means = [row["Mean"] for row in await ask(dsn, "client", "Weekdays", days=20)]
     assert means == [200] * 7
+
+
+async def test_followers_are_those_that_were_told_last_on_a_day(dsn: str, database: Database) -> None:
+    profile = await fill(database, "read")
+    for hour, followers in ((6, 5000), (18, 4000)):
+        await database.execute(
+            "INSERT INTO account_snapshot (profile_id, observed_at, followers) VALUES ($1, $2, $3)",
+            profile,
+            datetime.combine(TODAY - timedelta(days=1), time(hour), UTC),
+            followers,
+        )
+    [row] = await ask(dsn, "client", "Followers")
+    assert row["followers"] == 4000
 
 
 async def test_the_client_compared_with_ends_at_its_last_settled_day(dsn: str, database: Database) -> None:

@@ -165,7 +165,7 @@ def _followers() -> timeseries.Panel:
         SELECT
             date_trunc('day', s.observed_at, 'UTC') AS time,
             p.name AS metric,
-            max(s.followers) AS followers
+            (array_agg(s.followers ORDER BY s.observed_at DESC))[1] AS followers
         FROM (
             SELECT
                 p.id,
