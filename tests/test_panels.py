@@ -332,3 +332,21 @@ async def test_the_client_compared_with_ends_at_its_last_settled_day(dsn: str, d
     await fill(database, "other", client="other", settled=1, last=-2)
     rows = await ask(dsn, "client", "The chosen metric by day", "acme", target=1, compare="other")
     assert max(row["time"].date() for row in rows) == ago(1)
+
+
+async def test_a_profile_that_was_first_read_later_does_not_restate_a_day(dsn: str, database: Database) -> None:
+    day = ago(30)
+    for name, versions in (("first", ((0, 70), (2, 100))), ("second", ((20, 40),))):
+        profile = await fill(database, name)
+        for revision, (age, engagement) in enumerate(versions, start=1):
+            await database.execute(
+                "INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, engagement) "
+                "VALUES ($1, $2, $3, $4, $5)",
+                profile,
+                day,
+                revision,
+                datetime.combine(day + timedelta(days=age), time(6), UTC),
+                engagement,
+            )
+    bars = {row["After"]: row["Known"] for row in await ask(dsn, "client", "How $day was restated", day=str(day))}
+    assert bars == {"same day": 110, "2 days": 140, "20 days": 140}

@@ -287,7 +287,7 @@ def _restatements() -> barchart.Panel:
     about = About(
         "How $day was restated",
         "The chosen metric of that day, over the chosen profiles, as it was known so many days after it; a bar for each "
-        "day on which a version was seen.",
+        "day on which a version was seen. A profile that was first read later counts with its first version before that.",
         "it still changes after the day was settled: COLLECTOR_SETTLE_DAYS is too low.",
         "No version of that day",
     )
@@ -302,16 +302,17 @@ def _restatements() -> barchart.Panel:
         ),
         known AS (
             SELECT
-                v.age,
-                v.value,
-                lead(v.age) OVER (PARTITION BY v.profile_id ORDER BY v.revision) AS until
+                CASE WHEN lag(v.age) OVER w IS NOT NULL THEN v.age END AS since,
+                lead(v.age) OVER w AS until,
+                v.value
             FROM version v
+            WINDOW w AS (PARTITION BY v.profile_id ORDER BY v.revision)
         )
         SELECT
             CASE s.age WHEN 0 THEN 'same day' WHEN 1 THEN '1 day' ELSE s.age || ' days' END AS "After",
             sum(k.value) AS "Known"
         FROM (SELECT DISTINCT age FROM version) s
-        JOIN known k ON k.age <= s.age AND (k.until > s.age OR k.until IS NULL)
+        JOIN known k ON coalesce(k.since <= s.age, true) AND coalesce(k.until > s.age, true)
         GROUP BY s.age
         ORDER BY s.age
         LIMIT 100
