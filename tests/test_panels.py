@@ -1,10 +1,12 @@
-"""What panels say of profiles that are not alike: paused or young ones, late ones, ones with holes."""
+"""What panels say of fleets that are not all well: profiles paused, young, late or with holes, and polls that fail."""
 
 import json
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from collector.reader import ROLE
 from collector.store.pool import Database, connected
@@ -12,8 +14,9 @@ from collector.store.profile import ProfileStore
 from grafana.builder import expand
 from grafana.builder.__main__ import FOLDER
 from grafana.builder.expand import Choice, Window
-from grafana.builder.targets import queries
+from grafana.builder.targets import Query, queries
 from tests.conftest import as_user, new_profile
+from tests.test_alert_rules import tool
 
 TODAY = datetime.now(UTC).date()
 SETTLED = TODAY - timedelta(days=3)
@@ -82,6 +85,11 @@ async def expect(database: Database, profile: int, since: int, expected: float) 
     )
 
 
+def query_of(board: str, title: str, target: int = 0) -> Query:
+    made = json.loads((FOLDER / f"{board}.json").read_text(encoding="utf-8"))
+    return [each for each in queries(made) if each.title == title][target]
+
+
 async def ask(
     dsn: str, board: str, title: str, *clients: str, days: int = 90, until: int = 0, target: int = 0, **chosen: str
 ) -> list[dict[str, Any]]:
@@ -89,8 +97,7 @@ async def ask(
 
     The time range has ``days`` and ended ``until`` days ago; ``target`` is the query's place among the panel's.
     """
-    made = json.loads((FOLDER / f"{board}.json").read_text(encoding="utf-8"))
-    query = [each for each in queries(made) if each.title == title][target]
+    query = query_of(board, title, target)
     several = Choice.several(*clients) if clients else Choice.everything("''")
     choices = {
         "client": Choice.one(clients[0] if clients else "acme") if board == "client" else several,
@@ -350,3 +357,27 @@ async def test_a_profile_that_was_first_read_later_does_not_restate_a_day(dsn: s
             )
     bars = {row["After"]: row["Known"] for row in await ask(dsn, "client", "How $day was restated", day=str(day))}
     assert bars == {"same day": 110, "2 days": 140, "20 days": 140}
+
+
+@pytest.mark.parametrize(("outcomes", "share"), [(("timeout",), 0), (("ok", "timeout"), 0.5), ((), None)])
+def test_the_share_of_polls_that_succeeded_is_zero_when_none_did(
+    tmp_path: Path, outcomes: tuple[str, ...], share: float | None
+) -> None:
+    """A replica counts an outcome from the first poll that had it, so that there is no series of ok then."""
+    end = datetime.now(UTC)
+    window = Window(end - timedelta(hours=1), end)
+    every = {"instance": Choice.everything(".+")}
+    expression = expand.promql(query_of("operations", "Polls that succeeded").text, window, every)
+    polls = [
+        {"series": f'collector_polls_total{{instance="a", outcome="{outcome}"}}', "values": "0+1x240"}
+        for outcome in outcomes
+    ]
+    samples = [] if share is None else [{"labels": "{}", "value": share}]
+    test = {
+        "interval": "15s",
+        "input_series": polls,
+        "promql_expr_test": [{"expr": expression, "eval_time": "1h", "exp_samples": samples}],
+    }
+    path = tmp_path / "test.yml"
+    path.write_text(yaml.safe_dump({"rule_files": [], "tests": [test]}), encoding="utf-8")
+    tool("promtool", "test", "rules", path)

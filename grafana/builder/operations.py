@@ -137,7 +137,7 @@ def _succeeded() -> stat.Panel:
         ),
         instant(
             f"""
-            sum(increase(collector_polls_total{{{_MINE}, outcome=~"ok|unchanged"}}[$__range]))
+            (sum(increase(collector_polls_total{{{_MINE}, outcome=~"ok|unchanged"}}[$__range])) or vector(0))
               / sum(increase(collector_polls_total{{{_MINE}}}[$__range]))
             """,
             "succeeded",
