@@ -206,8 +206,12 @@ class Watch:
         members = members[free[members]]
         shares = window.observed[best, members] / window.expected[best, members]
         # The first metric stands for the profile if it fell like the whole.
-        leader = int(members[0 if shares[0] <= low[best] else np.argmin(shares)])
-        self.ledger.tell(leader, first, day, low, float(1 - shares[members == leader][0]))
+        fallen = int(members[0 if shares[0] <= low[best] else np.argmin(shares)])
+        leader = self.ledger.recent(profile, day)
+        # Told again only if what fell before is smaller: saves may fall alone, and then so does all engagement.
+        if leader is None or window.expected[best, fallen] > window.expected[best, leader]:
+            leader = fallen
+            self.ledger.tell(leader, first, day, low, float(1 - shares[members == leader][0]))
         for series, share in zip(members, shares, strict=True):
             if series != leader and share < 1 - _HELD_SHARE * self.least_loss[profile]:
                 self.ledger.hold(int(series), leader, first, day, float(1 - share))
