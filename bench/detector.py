@@ -33,13 +33,12 @@ RETURNING id
 """
 # One more settled day, as after midnight, and a day that a poll restated.
 _ALL_UNKNOWN = "UPDATE drop_verdict SET settled_through = settled_through - 1"
+# Polls of everybody that brought nothing new, as most do.
+_POLL = "UPDATE profile SET last_poll_at = now()"
 _RESTATE = """
 WITH polled AS (
-    UPDATE profile SET last_poll_at = now() WHERE id = $1
+    UPDATE profile SET last_poll_at = now(), days_changed_at = now() WHERE id = $1
     RETURNING id, last_day
-), logged AS (
-    INSERT INTO poll_log (profile_id, polled_at, outcome, duration_seconds, rows_new, rows_changed, problems)
-    SELECT id, now(), 'ok', 0.5, 0, 1, 0 FROM polled
 )
 UPDATE daily_metric m SET engagement = engagement + 1
 FROM polled p
@@ -87,7 +86,8 @@ async def main() -> None:
             await database.execute(_ALL_UNKNOWN)
             again.append(await seconds(detector.run_once, PROFILES))
         line("all with another settled day", again)
-        await database.fetch("VACUUM ANALYZE drop_verdict")
+        await database.execute(_POLL)
+        await database.fetch("VACUUM ANALYZE profile, drop_verdict")
         line("nothing changed", [await seconds(detector.run_once, 0) for _ in range(SINGLES)])
         singles = []
         for profile_id in ids[:: PROFILES // SINGLES]:

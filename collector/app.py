@@ -238,8 +238,9 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
             exporter = Exporter(fleet, DropStore(database))
             loops.append(partial(every, _EXPORT_SECONDS, "exporter", exporter.refresh, heartbeats))
         if Role.DETECTOR in settings.roles:
-            detector = Detector(DropStore(database))
-            loops.append(partial(every, _DETECT_SECONDS, "detector", detector.run_once, heartbeats))
+            alive = partial(heartbeats.beat, "detector")
+            detect = partial(Detector(DropStore(database)).run_once, alive)
+            loops.append(partial(every, _DETECT_SECONDS, "detector", detect, heartbeats))
         health = Health(database, heartbeats, api_key_refused=lambda: shared.breaker.open)
         pages = Pages(health, (lambda: exporter.page) if exporter else None)
         address = await resources.enter_async_context(

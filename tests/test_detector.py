@@ -1,6 +1,7 @@
 """Drops from the days in the database to what a client manager reads."""
 
-from datetime import UTC, datetime, timedelta
+import asyncio
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
@@ -13,6 +14,7 @@ from collector.errors import DatabaseUnavailableError
 from collector.export.exporter import Exporter
 from collector.store.drop import DropStore
 from collector.store.fleet import FleetStore
+from collector.store.fleet_drop import FleetDropStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
 from tests.drops import DAYS, SETTLED, fill
@@ -88,11 +90,29 @@ async def test_judging_the_same_days_again_writes_nothing(database: Database, de
 async def test_only_polls_that_changed_something_are_judged(database: Database, detector: Detector) -> None:
     await fill(database, "acme-eu")
     await detector.run_once()
-    log = "INSERT INTO poll_log SELECT id, now(), $1, 200, 200, 0.1, 0, $2, 0 FROM profile"
-    for outcome, changed in (("unchanged", 0), ("ok", 1)):
-        await database.execute("UPDATE profile SET last_poll_at = now()")
-        await database.execute(log, outcome, changed)
-        assert await detector.run_once() == changed
+    await database.execute("UPDATE profile SET last_poll_at = now()")
+    assert await detector.run_once() == 0
+    await database.execute("UPDATE profile SET last_poll_at = now(), days_changed_at = now()")
+    assert await detector.run_once() == 1
+    assert await detector.run_once() == 0
+
+
+async def test_a_profile_that_moves_on_while_it_is_read_does_no_harm_to_others(
+    database: Database, detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        await fill(database, name)
+    read = DropStore.days
+
+    async def days(store: DropStore, *asked: Any) -> Any:
+        await database.execute("UPDATE profile SET settled_through = settled_through + 1 WHERE name = 'b'")
+        return await read(store, *asked)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(DropStore, "days", days)
+        await detector.run_once()
+    assert await database.fetchval("SELECT count(*) FROM drop_verdict WHERE silence IS NULL") == 3
+    assert await detector.run_once() == 1
 
 
 async def test_days_that_are_corrected_take_the_drop_back(database: Database, detector: Detector) -> None:
@@ -131,12 +151,48 @@ async def test_a_drop_of_the_whole_fleet_is_one_and_not_the_clients(database: Da
     assert "whole fleet" in sentence
 
 
-async def test_a_lost_link_is_named_as_the_cause(database: Database, detector: Detector) -> None:
+async def lose_link(database: Database, name: str) -> None:
+    await database.execute("UPDATE profile SET state = 'unlinked', state_since = now() WHERE name = $1", name)
+
+
+async def test_a_link_that_is_lost_is_named_as_the_cause(database: Database, detector: Detector) -> None:
     await fill(database, "acme-eu", dropped=4, left=0.0)
-    await database.execute("UPDATE profile SET state = 'unlinked', state_since = $1", datetime.now(UTC))
     await detector.run_once()
+    await lose_link(database, "acme-eu")
+    assert await detector.run_once() == 1
     sentence = await database.fetchval("SELECT sentence FROM engagement_drop WHERE metric = 'engagement'")
     assert "the link to Pinterest was lost" in sentence
+
+
+async def test_a_link_that_was_lost_weeks_later_is_no_cause(database: Database, detector: Detector) -> None:
+    await fill(database, "acme-eu", dropped=20, left=0.3)
+    await lose_link(database, "acme-eu")
+    await detector.run_once()
+    sentence = await database.fetchval("SELECT sentence FROM engagement_drop WHERE metric = 'engagement'")
+    assert "link" not in sentence
+
+
+async def test_a_drop_of_a_paused_profile_is_not_open(
+    database: Database, detector: Detector, collector: Program
+) -> None:
+    await fill(database, "left", dropped=4, left=0.3)
+    await fill(database, "new", days=5)
+    await detector.run_once()
+    assert 'pinterest_engagement_drop{client="acme",profile="left"} 1' in await page(database)
+    await ProfileStore(database).pause(["left", "new"], "the client left")
+    await detector.run_once()
+    text = await page(database)
+    assert 'pinterest_engagement_drop{client="acme",profile="left"} 0' in text
+    assert "pinterest_engagement_drop_info{" not in text
+    assert (await collector("alerts", "list")).out == "no drop is open\n"
+
+
+async def test_closed_drops_are_listed_by_settled_days(database: Database, detector: Detector) -> None:
+    await fill(database, "back", fell=(18, 9), left=0.3)
+    await detector.run_once()
+    ago = (SETTLED - await database.fetchval("SELECT max(closed_on) FROM engagement_drop")).days
+    assert await DropStore(database).listed(ago) == []
+    assert len(await DropStore(database).listed(ago + 1)) == 1
 
 
 async def test_a_removed_profile_leaves_nothing(database: Database, detector: Detector) -> None:
@@ -145,6 +201,51 @@ async def test_a_removed_profile_leaves_nothing(database: Database, detector: De
     await ProfileStore(database).remove(["acme-eu"])
     for table in ("drop_episode", "drop_verdict"):
         assert await database.fetchval(f"SELECT count(*) FROM {table}") == 0
+
+
+@pytest.mark.parametrize("moment", ["days", "write"])
+async def test_a_profile_that_is_removed_while_it_is_judged_leaves_nothing(
+    database: Database, detector: Detector, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    await fill(database, "acme-eu", dropped=4, left=0.3)
+    work = getattr(DropStore, moment)
+
+    async def removed(store: DropStore, *given: Any) -> Any:
+        await ProfileStore(database).remove(["acme-eu"])
+        return await work(store, *given)
+
+    monkeypatch.setattr(DropStore, moment, removed)
+    assert await detector.run_once() == 1
+    for table in ("drop_episode", "drop_verdict"):
+        assert await database.fetchval(f"SELECT count(*) FROM {table}") == 0
+
+
+async def test_the_fleet_is_told_by_one_replica_at_a_time(database: Database, detector: Detector) -> None:
+    for number in range(12):
+        await fill(database, f"p{number}", dropped=4, left=0.3)
+    async with DropStore(database).fleet():
+        other = asyncio.create_task(detector.run_once())
+        while not await database.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+            await asyncio.sleep(0.05)
+        assert not other.done()
+    assert await other == 12
+    assert await database.fetchval("SELECT count(*) FROM fleet_drop") == 1
+
+
+async def test_what_is_no_longer_the_fleets_has_its_own_causes(database: Database, detector: Detector) -> None:
+    for number in range(12):
+        await fill(database, f"p{number}", dropped=4, left=0.3)
+    await database.execute(
+        "DELETE FROM daily_metric WHERE day = $1 AND profile_id = (SELECT id FROM profile WHERE name = 'p1')",
+        SETTLED - timedelta(days=1),
+    )
+    await detector.run_once()
+    told = "SELECT sentence FROM engagement_drop WHERE profile = 'p1'"
+    assert "whole fleet" in await database.fetchval(told)
+    await ProfileStore(database).pause([f"p{number}" for number in range(5, 12)], "they left")
+    for _ in range(2):
+        await detector.run_once()
+    assert "1 day of data is missing" in await database.fetchval(told)
 
 
 async def test_a_choice_of_sensitivity_judges_again(database: Database, detector: Detector, collector: Program) -> None:
@@ -180,14 +281,16 @@ async def test_what_is_said_of_a_profile_does_not_depend_on_its_company(database
     assert again == alone
 
 
-@pytest.mark.parametrize(("part", "left"), [("days", 12), ("write", 12), ("judged", 0)])
+@pytest.mark.parametrize(
+    ("store", "part", "left"), [(DropStore, "days", 12), (DropStore, "write", 12), (FleetDropStore, "judged", 0)]
+)
 async def test_what_an_outage_left_undone_is_done_after_it(
-    database: Database, detector: Detector, monkeypatch: pytest.MonkeyPatch, part: str, left: int
+    database: Database, detector: Detector, monkeypatch: pytest.MonkeyPatch, store: type, part: str, left: int
 ) -> None:
     for number in range(12):
         await fill(database, f"p{number}", dropped=4, left=0.3)
     with monkeypatch.context() as patched:
-        patched.setattr(DropStore, part, AsyncMock(side_effect=DatabaseUnavailableError("away")))
+        patched.setattr(store, part, AsyncMock(side_effect=DatabaseUnavailableError("away")))
         with pytest.raises(DatabaseUnavailableError):
             await detector.run_once()
     assert await detector.run_once() == left

@@ -91,10 +91,12 @@ async def test_a_day_read_again_without_a_change_is_not_written(
     analytics = answer(day(2, 20), day(1, 10, extra='{"a": 1.5, "b": 2}'))
     await store(database, leases, metrics, analytics)
     before = await database.fetch("SELECT ctid, xmin, updated_at FROM daily_metric ORDER BY day")
+    changed_at = await database.fetchval("SELECT days_changed_at FROM profile WHERE name = 'one'")
     written = await store(database, leases, metrics, analytics)
     assert (written.rows_new, written.rows_changed) == (0, 0)
     assert await database.fetch("SELECT ctid, xmin, updated_at FROM daily_metric ORDER BY day") == before
     assert len(await database.fetch(LEDGER)) == 2
+    assert await database.fetchval("SELECT days_changed_at FROM profile WHERE name = 'one'") == changed_at
     assert await database.fetchval("SELECT last_outcome FROM profile WHERE name = 'one'") == "unchanged"
 
 
@@ -110,6 +112,7 @@ async def test_a_restated_day_is_updated_in_place_and_its_former_life_is_kept(
     )
     assert row is not None
     assert tuple(row) == (14, "READY", 2, first_seen)
+    assert await database.fetchval("SELECT days_changed_at = last_poll_at FROM profile WHERE name = 'one'")
     versions = [tuple(row)[1:] for row in await database.fetch(LEDGER)]
     assert versions == [(1, 20), (1, 10), (2, 14)]
 

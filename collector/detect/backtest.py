@@ -119,12 +119,14 @@ async def _walk(store: DropStore, asked: Asked) -> AsyncIterator[_Walked]:
     """Yield all profiles; the days of one batch are in memory at a time."""
     since = asked.since
     profiles, first_day = await store.history()
-    for profile_ids in batches((row["id"], row["settled_through"]) for row in profiles):
-        rows = await store.known_days(profile_ids, first_day, asked.sensitivity)
-        batch, history = await asyncio.to_thread(judge, rows, first_day)
+    for batch in batches((row["id"], row["settled_through"]) for row in profiles):
+        rows = await store.known_days(batch.profile_ids, first_day, batch.newest, asked.sensitivity)
+        if not rows:
+            continue
+        judged, history = await asyncio.to_thread(judge, rows, first_day)
         counted_from = max((since - history.first_day).days, 0) if since is not None else 0
         judged_from = judged_since(history)
-        for place, row in enumerate(profile.row for profile in batch):
+        for place, row in enumerate(profile.row for profile in judged):
             yield _Walked(
                 id=row["id"],
                 name=row["name"],

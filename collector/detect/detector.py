@@ -2,11 +2,11 @@
 
 import asyncio
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
 import msgspec
@@ -35,6 +35,14 @@ _WARM_UP_DAYS = 60
 _FLEET_DAYS = 120
 _BAND_DAYS = 180
 _FLEET_WARM_UP_DAYS = 7
+_LINK_DAYS = 7
+
+
+class Batch(NamedTuple):
+    """Profiles to be judged together, by their days until ``newest``."""
+
+    profile_ids: list[int]
+    newest: date
 
 
 class Profile(msgspec.Struct, frozen=True):
@@ -56,25 +64,26 @@ class Detector:
         self._store = store
         self._fleet_is_current = False
 
-    async def run_once(self) -> int:
-        """Judge what changed; return how many profiles that were."""
+    async def run_once(self, alive: Callable[[], object] = lambda: None) -> int:
+        """Judge what changed; return how many profiles that were. ``alive`` is called as the work goes on."""
         changed = await self._store.changed()
         since = origin(datetime.now(UTC).date())
         if changed:
             self._fleet_is_current = False
-            await self._judge_all(batches(changed), since)
+            await self._judge_all(batches(changed), since, alive)
         if not self._fleet_is_current:
             await self._tell_the_fleets()
             self._fleet_is_current = True
         return len(changed)
 
-    async def _judge_all(self, work: Iterator[list[int]], since: date) -> None:
+    async def _judge_all(self, work: Iterator[Batch], since: date, alive: Callable[[], object]) -> None:
         """Judge batches; one is judged at a time, as two would contend for the interpreter."""
         judging = asyncio.Lock()
 
         async def lane() -> None:
-            for profile_ids in work:
-                await self._judge(profile_ids, since, judging)
+            for batch in work:
+                await self._judge(batch, since, judging)
+                alive()
 
         try:
             async with asyncio.TaskGroup() as lanes:
@@ -83,8 +92,10 @@ class Detector:
         except ExceptionGroup as group:
             raise group.exceptions[0] from group
 
-    async def _judge(self, profile_ids: Sequence[int], since: date, judging: asyncio.Lock) -> None:
-        rows = await self._store.days(profile_ids, since)
+    async def _judge(self, batch: Batch, since: date, judging: asyncio.Lock) -> None:
+        rows = await self._store.days(batch.profile_ids, since, batch.newest)
+        if not rows:
+            return
         async with judging:
             profiles, history = await asyncio.to_thread(judge, rows, since)
         episodes = [
@@ -95,7 +106,7 @@ class Detector:
         ]
         verdicts = _verdict_rows(profiles, history)
         found_since = since + timedelta(days=_WARM_UP_DAYS)
-        for row in await self._store.write(profile_ids, found_since, episodes, verdicts, _bands(history)):
+        for row in await self._store.write(batch.profile_ids, found_since, episodes, verdicts, _bands(history)):
             if row["closed_on"] is None and row["opened"]:
                 log.warning("engagement dropped", what=row["sentence"])
 
@@ -103,43 +114,44 @@ class Detector:
         since = datetime.now(UTC).date() - timedelta(days=_FLEET_DAYS)
         # What is open on the first day began before it, at a day that cannot be seen from here.
         told_since = since + timedelta(days=_FLEET_WARM_UP_DAYS)
-        rows = await self._store.recent(since)
-        # Fewer are never the fleet's, and it is the fleet that takes its time to count.
-        enough = len({row["profile_id"] for row in rows}) >= LEAST_FIRING
-        judged = [Judged(*row) for row in await self._store.judged(since)] if enough else []
-        spans = (Span(row["profile_id"], row["detected_day"], row["last_day"]) for row in rows)
-        drops = [drop for drop in find_fleet_drops(spans, judged, since) if drop.first_day >= told_since]
-        newest = max((span.last_day for span in judged), default=since)
-        marks = []
-        for row in rows:
-            if row["detected_day"] < told_since:
-                continue
-            episode = _episode_of(row)
-            cause = cause_of(episode, drops)
-            inhibited = cause is not None
-            changed = inhibited or row["inhibited"]
-            told = sentence(row["name"], episode, Causes(fleet=cause)) if changed else row["sentence"]
-            if (inhibited, told) != (row["inhibited"], row["sentence"]):
-                marks.append((row["profile_id"], row["metric"], row["detected_day"], inhibited, told))
-        await self._store.mark(marks)
-        await self._store.write_fleet(told_since, [_fleet_row(drop, newest) for drop in drops])
+        async with self._store.fleet() as fleet:
+            rows = await fleet.recent(since)
+            # Fewer are never the fleet's, and it is the fleet that takes its time to count.
+            enough = len({row["profile_id"] for row in rows}) >= LEAST_FIRING
+            judged = [Judged(*row) for row in await fleet.judged(since)] if enough else []
+            spans = (Span(row["profile_id"], row["detected_day"], row["last_day"]) for row in rows)
+            drops = [drop for drop in find_fleet_drops(spans, judged, since) if drop.first_day >= told_since]
+            newest = max((span.last_day for span in judged), default=since)
+            await fleet.mark(list(_marks((row for row in rows if row["detected_day"] >= told_since), drops)))
+            await fleet.write(told_since, [_fleet_row(drop, newest) for drop in drops])
 
 
-def batches(profiles: Iterable[tuple[int, date]]) -> Iterator[list[int]]:
-    """Yield the ids of profiles with the same newest day, which come together, up to `BATCH` at once.
+def _marks(rows: Iterable[asyncpg.Record], drops: Sequence[FleetEpisode]) -> Iterator[tuple[object, ...]]:
+    """Yield what is to be said of episodes that became the fleet's, or are so no more."""
+    for row in rows:
+        episode = _episode_of(row)
+        cause = cause_of(episode, drops)
+        inhibited = cause is not None
+        changed = inhibited or row["inhibited"]
+        told = sentence(row["name"], episode, Causes(fleet=cause)) if changed else row["sentence"]
+        if (inhibited, told) != (row["inhibited"], row["sentence"]):
+            yield row["profile_id"], row["metric"], row["detected_day"], inhibited, told
+
+
+def batches(profiles: Iterable[tuple[int, date]]) -> Iterator[Batch]:
+    """Yield profiles with the same newest day, which come together, up to `BATCH` at once.
 
     Days that others have and a profile lacks would look like an end of its data, so what is said of a profile would
     depend on its company.
     """
-    for _, group in groupby(profiles, key=itemgetter(1)):
+    for newest, group in groupby(profiles, key=itemgetter(1)):
         ids = [profile_id for profile_id, _ in group]
-        yield from (ids[start : start + BATCH] for start in range(0, len(ids), BATCH))
+        yield from (Batch(ids[start : start + BATCH], newest) for start in range(0, len(ids), BATCH))
 
 
 def judge(rows: Sequence[asyncpg.Record], since: date) -> tuple[list[Profile], History]:
-    """Evaluate profiles as they were read, all with the same newest settled day."""
-    newest = max(row["settled_through"] for row in rows)
-    counts, first_day = counts_of(rows, since, newest)
+    """Evaluate profiles, at least one, as they were read, all until the same newest day."""
+    counts, first_day = counts_of(rows, since, rows[0]["settled_through"])
     profiles = [Profile(*each) for each in zip(rows, counts, strict=True)]
     return profiles, evaluate(counts, first_day, [Sensitivity(row["sensitivity"]) for row in rows])
 
@@ -176,9 +188,11 @@ def causes_of(profile: Profile, episode: Episode, start: date) -> Causes:
     span = counts[(episode.first_day - start).days : (episode.last_day - start).days + 1]
     last_pin = row["last_pin_at"]
     unlinked = row["state"] == ProfileState.UNLINKED and episode.closed_on is None
+    lost_on = row["state_since"].date() if unlinked else None
     return Causes(
         days_without_pins=max(0, (episode.last_day - last_pin.date()).days) if last_pin is not None else 0,
-        link_lost_on=row["state_since"].date() if unlinked else None,
+        # A link that was lost long after is no cause; that it was shows a little late.
+        link_lost_on=lost_on if lost_on is not None and (lost_on - episode.first_day).days <= _LINK_DAYS else None,
         missing_days=int(np.isnan(span).sum()),
     )
 
@@ -217,7 +231,7 @@ def _verdict_rows(profiles: Sequence[Profile], history: History) -> list[tuple[o
     since = judged_since(history)
     return [
         (
-            profile.row["id"], profile.row["settled_through"], profile.row["last_poll_at"], profile.row["sensitivity"],
+            *(profile.row[name] for name in ("id", "settled_through", "last_poll_at", "state", "sensitivity")),
             *verdict,
         )
         for profile, *verdict in zip(profiles, since, *numbers, silences, strict=True)

@@ -44,8 +44,10 @@ async def read_panels(store: DropStore, asked: Asked, replay: Replay) -> Panels:
     profiles, first_day = await store.history()
     chosen = _chosen(replay, (row for row in profiles if asked.client in {None, row["client"]}))
     panels: dict[str, Panel] = {}
-    for profile_ids in batches((row["id"], row["settled_through"]) for row in profiles if row["name"] in chosen):
-        rows = await store.known_days(profile_ids, first_day, asked.sensitivity)
+    for batch in batches((row["id"], row["settled_through"]) for row in profiles if row["name"] in chosen):
+        rows = await store.known_days(batch.profile_ids, first_day, batch.newest, asked.sensitivity)
+        if not rows:
+            continue
         for panel in await asyncio.to_thread(_panels, rows, first_day, chosen):
             panels[panel.profile] = panel
     dropped = len({episode.profile for episode in replay.episodes})

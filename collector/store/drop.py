@@ -1,14 +1,16 @@
 """What the detector reads and writes: settled days in, verdicts and episodes out."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import date
 
 import asyncpg
 
+from collector.store.fleet_drop import FleetDropStore, fleet_drops
 from collector.store.pool import Database
 
-# Settled days changed, were settled since, or are to be judged by another preset. A verdict remembers the poll that it
-# knew, so a profile is looked at again only after a poll that changed something.
+# Settled days changed, were settled since, or are to be judged by another preset; or the state, which sentences name. A
+# verdict remembers the poll that it knew.
 _CHANGED = """
 SELECT p.id, p.settled_through
 FROM profile p
@@ -20,15 +22,8 @@ WHERE p.settled_through IS NOT NULL
       v.profile_id IS NULL
       OR v.settled_through IS DISTINCT FROM p.settled_through
       OR v.sensitivity <> coalesce(s.sensitivity, c.sensitivity, 'normal')
-      OR (
-          p.last_poll_at > v.last_poll_at
-          AND EXISTS (
-              SELECT FROM poll_log l
-              WHERE l.profile_id = p.id
-                AND l.polled_at > v.last_poll_at
-                AND l.rows_new + l.rows_changed > 0
-          )
-      )
+      OR v.state IS DISTINCT FROM p.state
+      OR p.days_changed_at > v.last_poll_at
   )
 ORDER BY p.settled_through, p.id
 """
@@ -36,7 +31,7 @@ ORDER BY p.settled_through, p.id
 # Days and counts come as the bytes of arrays: a Python number for each of them would take as long as judging them.
 _READ = """
 SELECT
-    p.id, p.name, p.settled_through, p.last_poll_at, p.state, p.state_since,
+    p.id, p.name, $3::date AS settled_through, p.last_poll_at, p.state, p.state_since,
     coalesce(
         (SELECT sensitivity FROM drop_sensitivity WHERE scope = 'profile' AND name = p.name),
         (SELECT sensitivity FROM drop_sensitivity WHERE scope = 'client' AND name = p.client),
@@ -55,7 +50,7 @@ CROSS JOIN LATERAL (
     FROM daily_metric m
     WHERE m.profile_id = p.id
       AND m.day >= $2::date
-      AND m.day <= p.settled_through
+      AND m.day <= $3::date
       AND (m.data_status IS NULL OR m.data_status NOT IN ('PROCESSING', 'ESTIMATE'))
 ) d
 WHERE p.id = ANY ($1::bigint[])
@@ -75,7 +70,7 @@ ORDER BY p.settled_through, p.id
 # of a profile are read together: day by day, the columnstore would unpack a segment for each.
 _KNOWN = """
 SELECT
-    p.id, p.name, p.client, p.settled_through,
+    p.id, p.name, p.client, $4::date AS settled_through,
     coalesce(
         $3::text,
         (SELECT sensitivity FROM drop_sensitivity WHERE scope = 'profile' AND name = p.name),
@@ -112,13 +107,16 @@ CROSS JOIN LATERAL (
             ORDER BY v.day, v.in_time DESC, CASE WHEN v.in_time THEN -v.revision ELSE v.revision END
         ) r ON r.day = m.day
         WHERE m.profile_id = p.id
-          AND m.day <= p.settled_through
+          AND m.day <= $4::date
           AND (r.day IS NOT NULL OR m.data_status IS NULL OR m.data_status NOT IN ('PROCESSING', 'ESTIMATE'))
     ) k
 ) d
 WHERE p.id = ANY ($1::bigint[])
 ORDER BY p.id
 """
+
+# One that is removed meanwhile waits until what is said of it is stored, and takes it along.
+_HOLD = "SELECT id FROM profile WHERE id = ANY ($1::bigint[]) ORDER BY id FOR KEY SHARE"
 
 # An episode that the same days no longer give is gone; those older than the days that were read stay.
 _WRITE_EPISODES = """
@@ -131,6 +129,7 @@ WITH given AS MATERIALIZED (
         profile_id, metric, detected_day, first_day, last_day, observed, expected, expected_low,
         score, lost_share, closed_on, close_reason, sentence
     )
+    WHERE g.profile_id = ANY ($1::bigint[])
 ),
 gone AS (
     DELETE FROM drop_episode e
@@ -159,75 +158,27 @@ RETURNING profile_id, metric, xmax = 0 AS opened, closed_on, sentence
 # The bands are two rectangles, a row a profile.
 _WRITE_VERDICTS = """
 INSERT INTO drop_verdict (
-    profile_id, settled_through, last_poll_at, sensitivity, judged_since, expected, expected_low, score, silence,
+    profile_id, settled_through, last_poll_at, state, sensitivity, judged_since, expected, expected_low, score, silence,
     band_since, band_expected, band_low
 )
 SELECT
-    g.profile_id, g.settled_through, g.last_poll_at, g.sensitivity, g.judged_since, g.expected, g.expected_low, g.score,
-    g.silence, $10::date,
-    ($11::real[])[g.place:g.place], ($12::real[])[g.place:g.place]
+    g.profile_id, g.settled_through, g.last_poll_at, g.state, g.sensitivity, g.judged_since, g.expected, g.expected_low,
+    g.score, g.silence, $12::date,
+    ($13::real[])[g.place:g.place], ($14::real[])[g.place:g.place]
 FROM unnest(
-    $1::bigint[], $2::date[], $3::timestamptz[], $4::text[], $5::date[], $6::float8[], $7::float8[], $8::float8[],
-    $9::text[]
+    $2::bigint[], $3::date[], $4::timestamptz[], $5::text[], $6::text[], $7::date[], $8::float8[], $9::float8[],
+    $10::float8[], $11::text[]
 ) WITH ORDINALITY AS g (
-    profile_id, settled_through, last_poll_at, sensitivity, judged_since, expected, expected_low, score, silence, place
+    profile_id, settled_through, last_poll_at, state, sensitivity, judged_since, expected, expected_low, score, silence,
+    place
 )
+WHERE g.profile_id = ANY ($1::bigint[])
 ON CONFLICT (profile_id) DO UPDATE
-SET settled_through = excluded.settled_through, last_poll_at = excluded.last_poll_at,
+SET settled_through = excluded.settled_through, last_poll_at = excluded.last_poll_at, state = excluded.state,
     sensitivity = excluded.sensitivity, judged_since = excluded.judged_since, expected = excluded.expected,
     expected_low = excluded.expected_low, score = excluded.score, silence = excluded.silence,
     band_since = excluded.band_since, band_expected = excluded.band_expected, band_low = excluded.band_low,
     evaluated_at = now()
-"""
-
-_RECENT = """
-SELECT e.profile_id, p.name, e.metric, e.detected_day, e.first_day, e.last_day, e.observed, e.expected, e.expected_low,
-       e.score, e.lost_share, e.closed_on, e.close_reason, e.inhibited, e.sentence
-FROM drop_episode e
-JOIN profile p ON p.id = e.profile_id
-WHERE e.last_day >= $1
-ORDER BY e.profile_id, e.detected_day
-"""
-
-# Only profiles that are read as usual: a lost link is no drop of the fleet. Those without drops are counted together.
-_JUDGED = """
-SELECT e.profile_id, v.judged_since, v.settled_through, count(*) AS profiles
-FROM drop_verdict v
-JOIN profile p ON p.id = v.profile_id
-LEFT JOIN (SELECT DISTINCT profile_id FROM drop_episode WHERE last_day >= $1) e ON e.profile_id = v.profile_id
-WHERE v.judged_since IS NOT NULL
-  AND p.state = 'active'
-GROUP BY e.profile_id, v.judged_since, v.settled_through
-"""
-
-_MARK = """
-UPDATE drop_episode AS e
-SET inhibited = m.inhibited, sentence = m.sentence, updated_at = now()
-FROM unnest($1::bigint[], $2::text[], $3::date[], $4::boolean[], $5::text[])
-    AS m (profile_id, metric, detected_day, inhibited, sentence)
-WHERE e.profile_id = m.profile_id
-  AND e.metric = m.metric
-  AND e.detected_day = m.detected_day
-"""
-
-_WRITE_FLEET = """
-WITH given AS MATERIALIZED (
-    SELECT *
-    FROM unnest($2::date[], $3::date[], $4::integer[], $5::float8[], $6::boolean[], $7::text[])
-        AS g (first_day, last_day, profiles, share, open, sentence)
-),
-gone AS (
-    DELETE FROM fleet_drop
-    WHERE first_day >= $1
-      AND first_day NOT IN (SELECT first_day FROM given)
-)
-INSERT INTO fleet_drop AS f (first_day, last_day, profiles, share, open, sentence)
-SELECT * FROM given
-ON CONFLICT (first_day) DO UPDATE
-SET last_day = excluded.last_day, profiles = excluded.profiles, share = excluded.share, open = excluded.open,
-    sentence = excluded.sentence
-WHERE (f.last_day, f.profiles, f.share, f.open, f.sentence)
-      IS DISTINCT FROM (excluded.last_day, excluded.profiles, excluded.share, excluded.open, excluded.sentence)
 """
 
 _LISTED = """
@@ -235,17 +186,25 @@ SELECT profile, client, metric, first_day, detected_day, last_day, observed, exp
        open, closed_on, close_reason, inhibited, sentence
 FROM engagement_drop
 WHERE open
-   OR closed_on >= (now() AT TIME ZONE 'UTC')::date - $1::integer
+   OR closed_on > (SELECT max(settled_through) FROM profile) - $1::integer
 ORDER BY open DESC, inhibited, client, profile, first_day
 """
 _FLEET_LISTED = """
 SELECT first_day, last_day, profiles, share, open, sentence
 FROM fleet_drop
 WHERE open
-   OR last_day >= (now() AT TIME ZONE 'UTC')::date - $1::integer
+   OR last_day >= (SELECT max(settled_through) FROM profile) - $1::integer
 ORDER BY first_day DESC
 """
-_SILENT = "SELECT silence, count(*) AS profiles FROM drop_verdict WHERE silence IS NOT NULL GROUP BY silence ORDER BY 1"
+_SILENT = """
+SELECT v.silence, count(*) AS profiles
+FROM drop_verdict v
+JOIN profile p ON p.id = v.profile_id
+WHERE v.silence IS NOT NULL
+  AND p.state <> 'paused'
+GROUP BY v.silence
+ORDER BY v.silence
+"""
 
 _SET_SENSITIVITY = """
 INSERT INTO drop_sensitivity (scope, name, sensitivity) VALUES ($1, $2, $3)
@@ -259,7 +218,7 @@ Bands = tuple[date, Sequence[Sequence[float]], Sequence[Sequence[float]]]
 
 
 class DropStore:
-    """Days, verdicts, episodes and the fleet's drops."""
+    """Days, verdicts and episodes."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -268,12 +227,12 @@ class DropStore:
         """Return the profiles whose settled days are not the ones that their verdict knew, and their newest day."""
         return [(row["id"], row["settled_through"]) for row in await self._database.fetch(_CHANGED)]
 
-    async def days(self, profile_ids: Sequence[int], since: date) -> list[asyncpg.Record]:
-        """Return profiles with their settled days from ``since`` on.
+    async def days(self, profile_ids: Sequence[int], since: date, newest: date) -> list[asyncpg.Record]:
+        """Return profiles with their days from ``since`` until ``newest``, which was settled when they were chosen.
 
         ``places``, in days after ``since``, are the bytes of big-endian int32, and counts of float64, NaN for none.
         """
-        return await self._database.fetch(_READ, profile_ids, since)
+        return await self._database.fetch(_READ, profile_ids, since, newest)
 
     async def history(self) -> tuple[list[asyncpg.Record], date]:
         """Return the profiles that have settled days, by the newest of them, and the first day that any of them has."""
@@ -281,10 +240,10 @@ class DropStore:
         return rows, min((row["first_day"] for row in rows), default=date.min)
 
     async def known_days(
-        self, profile_ids: Sequence[int], since: date, sensitivity: str | None
+        self, profile_ids: Sequence[int], since: date, newest: date, sensitivity: str | None
     ) -> list[asyncpg.Record]:
         """Return what :meth:`days` does, with each day as it was known when it settled."""
-        return await self._database.fetch(_KNOWN, profile_ids, since, sensitivity)
+        return await self._database.fetch(_KNOWN, profile_ids, since, sensitivity, newest)
 
     async def write(
         self,
@@ -297,29 +256,17 @@ class DropStore:
         """Store what the days since then give, and return the episodes that are new or different."""
         columns = [list(column) for column in zip(*episodes, strict=True)] or [[] for _ in range(13)]
         async with self._database.transaction() as connection:
-            changed: list[asyncpg.Record] = await connection.fetch(_WRITE_EPISODES, profile_ids, since, *columns)
-            await connection.execute(_WRITE_VERDICTS, *map(list, zip(*verdicts, strict=True)), *bands)
+            held = [row["id"] for row in await connection.fetch(_HOLD, profile_ids)]
+            changed: list[asyncpg.Record] = await connection.fetch(_WRITE_EPISODES, held, since, *columns)
+            await connection.execute(_WRITE_VERDICTS, held, *map(list, zip(*verdicts, strict=True)), *bands)
         return changed
 
-    async def recent(self, since: date) -> list[asyncpg.Record]:
-        """Return the episodes that lasted until ``since`` or longer."""
-        return await self._database.fetch(_RECENT, since)
-
-    async def judged(self, since: date) -> list[asyncpg.Record]:
-        """Return between which days profiles could be judged: those that :meth:`recent` has, and how many others."""
-        return await self._database.fetch(_JUDGED, since)
-
-    async def mark(self, marks: Sequence[Sequence[object]]) -> None:
-        """Say of episodes whether they are the fleet's."""
-        if marks:
-            await self._database.execute(_MARK, *map(list, zip(*marks, strict=True)))
-
-    async def write_fleet(self, since: date, drops: Sequence[Sequence[object]]) -> None:
-        columns = [list(column) for column in zip(*drops, strict=True)] or [[] for _ in range(6)]
-        await self._database.execute(_WRITE_FLEET, since, *columns)
+    def fleet(self) -> AbstractAsyncContextManager[FleetDropStore]:
+        """Return the fleet's drops, for one process at a time: two would undo each other's."""
+        return fleet_drops(self._database)
 
     async def listed(self, closed_days: int) -> list[asyncpg.Record]:
-        """Return the open drops, and those closed in the last days."""
+        """Return the open drops, and those closed within the fleet's newest ``closed_days`` settled days."""
         return await self._database.fetch(_LISTED, closed_days)
 
     async def fleet_listed(self, closed_days: int) -> list[asyncpg.Record]:

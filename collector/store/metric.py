@@ -156,6 +156,7 @@ held AS (
         END,
         last_success_at = CASE WHEN r.has_data THEN now() ELSE p.last_success_at END,
         last_poll_at = now(),
+        days_changed_at = CASE WHEN r.rows_new + r.rows_changed > 0 THEN now() ELSE p.days_changed_at END,
         next_poll_at = now() + r.next_poll_in * interval '1 second',
         lease_until = NULL,
         lease_owner = NULL

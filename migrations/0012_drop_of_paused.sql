@@ -1,0 +1,145 @@
+-- What the detector knew of a profile, and when its days last changed: most polls change nothing, and to ask the log about
+-- each of them took longer than to judge.
+
+ALTER TABLE profile ADD COLUMN days_changed_at timestamptz;
+ALTER TABLE drop_verdict ADD COLUMN state text;
+
+COMMENT ON COLUMN profile.days_changed_at IS 'When a poll last brought a day that was new or different';
+COMMENT ON COLUMN drop_verdict.state IS 'The profile''s state, which the sentences of its drops may name';
+
+-- A drop of a paused profile is not open: nothing is read that could close it.
+CREATE OR REPLACE VIEW engagement_drop AS
+SELECT
+    p.name AS profile,
+    p.client,
+    e.profile_id,
+    e.metric,
+    e.first_day,
+    e.detected_day,
+    e.last_day,
+    e.observed,
+    e.expected,
+    e.expected_low,
+    e.score,
+    e.lost_share,
+    e.closed_on IS NULL AND p.state <> 'paused' AS open,
+    e.closed_on,
+    e.close_reason,
+    e.inhibited,
+    e.sentence,
+    e.opened_at,
+    e.updated_at
+FROM drop_episode e
+JOIN profile p ON p.id = e.profile_id;
+
+
+CREATE OR REPLACE VIEW profile_status AS
+SELECT
+    p.id,
+    p.name,
+    p.client,
+    p.tags,
+    p.ref_id,
+    p.state,
+    p.state_reason,
+    p.state_since,
+    p.created_at,
+    p.next_poll_at,
+    p.last_poll_at,
+    p.last_success_at,
+    p.last_outcome,
+    p.last_error,
+    p.consecutive_failures,
+    p.rate_limit_max,
+    p.rate_limit_count,
+    CASE WHEN p.rate_limited_on = (now() AT TIME ZONE 'UTC')::date THEN p.rate_limited_count ELSE 0 END AS rate_limited_today,
+    p.first_day,
+    p.last_day,
+    p.settled_through,
+    d.day AS settled_day,
+    d.impression,
+    d.engagement,
+    d.engagement_rate,
+    d.save,
+    d.save_rate,
+    d.pin_click,
+    d.pin_click_rate,
+    d.outbound_click,
+    d.outbound_click_rate,
+    s.observed_at AS snapshot_at,
+    s.impression AS window_impression,
+    s.engagement AS window_engagement,
+    s.engagement_rate AS window_engagement_rate,
+    s.save AS window_save,
+    s.save_rate AS window_save_rate,
+    s.pin_click AS window_pin_click,
+    s.pin_click_rate AS window_pin_click_rate,
+    s.outbound_click AS window_outbound_click,
+    s.outbound_click_rate AS window_outbound_click_rate,
+    s.followers,
+    coalesce(g.missing_days, 0) AS missing_days,
+    greatest(
+        0,
+        coalesce(
+            CASE WHEN g.missing_days > 0 THEN (
+                SELECT min(c.day::date)
+                FROM generate_series(g.since, g.due, interval '1 day') AS c (day)
+                WHERE c.day::date + fetchable_days(p.window_days) > t.today
+                  AND NOT EXISTS (SELECT FROM daily_metric m WHERE m.profile_id = p.id AND m.day = c.day::date)
+            ) END,
+            p.last_day + 1,
+            (coalesce(p.last_success_at, p.created_at) AT TIME ZONE 'UTC')::date
+        ) + fetchable_days(p.window_days) - t.today
+    ) AS days_until_data_loss,
+    v.expected AS engagement_expected,
+    v.expected_low AS engagement_expected_low,
+    v.score AS engagement_drop_score,
+    -- A day without a number, or a metric that cannot be judged, does not end what is open.
+    CASE WHEN v.profile_id IS NOT NULL AND (v.silence IS NULL OR e.open_drops > 0) THEN e.open_drops END AS engagement_drop
+FROM profile p
+CROSS JOIN LATERAL (
+    SELECT (now() AT TIME ZONE 'UTC')::date AS today
+) t
+CROSS JOIN LATERAL (
+    SELECT
+        b.since,
+        b.due,
+        greatest(0, b.due - b.since + 1 - (
+            SELECT count(*)
+            FROM daily_metric m
+            WHERE m.profile_id = p.id
+              AND m.day BETWEEN b.since AND b.due
+        ))::integer AS missing_days
+    FROM (
+        SELECT
+            -- A profile that never had a day misses none; greatest() alone would ignore the NULL.
+            CASE WHEN p.first_day IS NOT NULL THEN greatest(p.first_day, t.today - 90) END AS since,
+            newest_day_due(p.settle_days) AS due
+    ) b
+) g
+LEFT JOIN LATERAL (
+    SELECT m.*
+    FROM daily_metric m
+    WHERE m.profile_id = p.id
+      AND m.day <= p.settled_through
+      AND m.impression IS NOT NULL
+      AND (m.data_status IS NULL OR m.data_status NOT IN ('PROCESSING', 'ESTIMATE'))
+    ORDER BY m.day DESC
+    LIMIT 1
+) d ON true
+LEFT JOIN LATERAL (
+    SELECT a.*
+    FROM account_snapshot a
+    WHERE a.profile_id = p.id
+    ORDER BY a.observed_at DESC
+    LIMIT 1
+) s ON true
+LEFT JOIN drop_verdict v ON v.profile_id = p.id
+CROSS JOIN LATERAL (
+    SELECT count(*) AS open_drops
+    FROM drop_episode o
+    WHERE o.profile_id = p.id
+      AND o.closed_on IS NULL
+      AND NOT o.inhibited
+      AND p.state <> 'paused'
+) e;
