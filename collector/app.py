@@ -204,7 +204,8 @@ def make_reconciler(settings: Settings, database: Database, client: AyrshareClie
 
 async def run_daemon(settings: Settings, *, apply_migrations: bool = False) -> None:
     """Run every role of this process until cancelled; every resource is closed and every lease given back."""
-    require_secrets(settings, api_key=bool(settings.roles & {Role.POLLER, Role.PUBLISHER}))
+    if settings.calls_ayrshare:
+        require_secrets(settings)
     async with open_storage(settings, apply_migrations=apply_migrations) as database:
         await run_roles(settings, database, Hooks())
 
@@ -222,7 +223,7 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
     ]
     async with AsyncExitStack() as resources:
         exporter = None
-        if settings.roles & {Role.POLLER, Role.PUBLISHER}:
+        if settings.calls_ayrshare:
             await try_keys(ProfileStore(database), key_ring(settings))
         if Role.POLLER in settings.roles:
             client = await resources.enter_async_context(open_ayrshare(settings))

@@ -213,6 +213,11 @@ class Settings(BaseSettings):
     )
 
     @property
+    def calls_ayrshare(self) -> bool:
+        """Whether the roles of this process need the API key and the profile keys."""
+        return bool(self.roles & {Role.POLLER, Role.PUBLISHER})
+
+    @property
     def request_seconds(self) -> float:
         """How long a request may take, so that a claim outlives it even when it had to wait for three others."""
         return min(self.request_timeout, self.lease_time / 5)

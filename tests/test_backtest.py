@@ -51,7 +51,13 @@ async def test_a_backtest_tells_what_would_have_been_told(database: Database, co
     told = await collector("alerts", "backtest", "--sensitivity", "low")
     assert "Engagement of acme-eu" in told.out
     assert "1 alarm in " in told.out
-    for wrong, code in ((("--client", "nobody"), 1), (("--since", "yesterday"), 2), (("--sensitivity", "loud"), 2)):
+    tomorrow = str(SETTLED + timedelta(days=1))
+    for wrong, code in (
+        (("--client", "nobody"), 1),
+        (("--since", "yesterday"), 2),
+        (("--since", tomorrow), 2),
+        (("--sensitivity", "loud"), 2),
+    ):
         ended = await collector("alerts", "backtest", *wrong)
         assert (ended.code, ended.out) == (code, "")
         assert "Traceback" not in ended.err
@@ -171,7 +177,8 @@ async def test_a_backtest_tells_the_fleets_drop_once_and_a_clients_own_beside_it
     assert all("as the whole fleet dropped (92 % of profiles)" in each["sentence"] for each in inhibited)
     assert (found["rates"]["alarms"], found["rates"]["inhibited"]) == (1, len(inhibited))
     lines = (await collector("alerts", "backtest")).out.splitlines()
-    assert [line for line in lines if line.startswith("fleet: ")] == [lines[0]] == [f"fleet: {drop['sentence']}"]
+    first = f"{drop['first_day']}  fleet: {drop['sentence']}"
+    assert [line for line in lines if "fleet: " in line] == [lines[0]] == [first]
     assert lines[-1].endswith(f"{len(inhibited)} of the episodes belonged to the fleet's drops")
 
 

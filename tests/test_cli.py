@@ -147,6 +147,15 @@ async def test_polling_without_an_api_key_is_a_configuration_problem(collector: 
     assert refused.err.startswith("error: COLLECTOR_AYRSHARE_API_KEY is not set")
 
 
+async def test_roles_that_call_nobody_need_no_keys(tmp_path: Path) -> None:
+    nowhere = "postgresql://collector@127.0.0.1:1/collector"
+    for roles, needed in (("exporter,detector", False), ("detector,publisher", True)):
+        ended = await Program(tmp_path, ROLES=roles, DATABASE_URL=nowhere)("run")
+        assert ended.code != 0
+        assert ("COLLECTOR_AYRSHARE_API_KEY is not set" in ended.err) is needed
+        assert ("COLLECTOR_ENCRYPTION_KEYS is required" in ended.err) is needed
+
+
 async def test_the_daemon_refuses_encryption_keys_of_another_database(polling: Program, twelve: list[str]) -> None:
     assert twelve
     other = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="

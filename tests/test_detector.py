@@ -260,11 +260,23 @@ async def test_a_choice_of_sensitivity_judges_again(database: Database, detector
     assert await chosen() == "low"
     assert (await collector("alerts", "sensitivity", "high", "--profile", "acme-eu")).code == 0
     assert await chosen() == "high"
+    assert '"drop_sensitivity": "high"' in (await collector("profiles", "show", "acme-eu", "--json")).out
     assert (await collector("alerts", "sensitivity", "default", "--profile", "acme-eu")).code == 0
     assert await chosen() == "low"
     for arguments, code in ((("low", "--client", "nobody"), 1), (("low",), 2), (("loud", "--client", "acme"), 2)):
         ended = await collector("alerts", "sensitivity", *arguments)
         assert (ended.code, ended.out) == (code, "")
+
+
+async def test_a_removed_profile_leaves_no_choice_to_its_namesake(
+    database: Database, detector: Detector, collector: Program
+) -> None:
+    await fill(database, "acme-eu")
+    assert (await collector("alerts", "sensitivity", "low", "--profile", "acme-eu")).code == 0
+    await ProfileStore(database).remove(["acme-eu"])
+    await fill(database, "acme-eu", client="other")
+    await detector.run_once()
+    assert await database.fetchval("SELECT sensitivity FROM drop_verdict") == "normal"
 
 
 async def test_what_is_said_of_a_profile_does_not_depend_on_its_company(database: Database, detector: Detector) -> None:

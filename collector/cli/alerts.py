@@ -26,7 +26,13 @@ def alerts() -> None:
 
 
 @alerts.command("list")
-@click.option("--closed", default=0, metavar="DAYS", type=click.IntRange(0, 3650), help="And those closed since then.")
+@click.option(
+    "--closed",
+    default=0,
+    metavar="DAYS",
+    type=click.IntRange(0, 3650),
+    help="And those closed within the newest DAYS settled days.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(*, closed: int, as_json: bool) -> None:
     """List open drops, each with the sentence that explains it. Drops of the whole fleet come first."""
@@ -110,7 +116,7 @@ def backtest(
         click.echo(as_json_text(found))
         return
     for drop in found.fleet:
-        click.echo(f"fleet: {drop.sentence}")
+        click.echo(f"{drop.first_day}  fleet: {drop.sentence}")
     for episode in found.episodes:
         click.echo(f"{episode.detected_day}  {episode.client}: {episode.sentence}")
     click.echo(_summary(found.rates))
@@ -122,6 +128,9 @@ async def _replay(settings: Settings, asked: Asked, draw: Draw | None = None) ->
         if client is not None and client not in {row.client for row in await ProfileStore(database).all()}:
             raise RegistryError(f"no such client: {client}; `collector profiles list` shows them all")
         store = DropStore(database)
+        newest = await store.newest_settled_day()
+        if asked.since is not None and newest is not None and asked.since > newest:
+            raise click.BadParameter(f"{asked.since} is after the newest settled day, {newest}", param_hint="--since")
         found = await replay(store, asked)
         if draw is not None:
             draw(await read_panels(store, asked, found), _summary(found.rates), asked.since)

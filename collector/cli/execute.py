@@ -23,17 +23,18 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
-def settings_for_command(*, keys: bool = False, api_key: bool = False) -> Settings:
+def settings_for_command(*, keys: bool = False, api_key: bool = False, by_roles: bool = False) -> Settings:
     """Read the settings and set the log up by them.
 
     Raises:
         ConfigurationError: what is wrong, and what is missing for a command that needs the encryption ``keys``, or
-            those and the ``api_key``.
+            those and the ``api_key``; ``by_roles``, only if the roles of this process do.
 
     """
 
     def missing(settings: Settings) -> list[str]:
-        return missing_secrets(settings, api_key=api_key) if keys or api_key else []
+        needed = settings.calls_ayrshare if by_roles else keys or api_key
+        return missing_secrets(settings, api_key=by_roles or api_key) if needed else []
 
     settings = load_settings(missing=missing)
     configure_logging(settings.log_format, settings.log_level)

@@ -15,6 +15,7 @@ from collector.errors import BadLinesError, RegistryError
 from collector.registry.register import Comparison, compare, register
 from collector.registry.table import read_table
 from collector.registry.validate import checked_key, checked_text, registration
+from collector.store.drop import DropStore
 from collector.store.fleet import FleetStore
 from collector.store.profile import ProfileRow, ProfileStore
 
@@ -114,7 +115,8 @@ def show(name: str, *, as_json: bool) -> None:
             [row] = await ProfileStore(database).named([name])
             fleet = FleetStore(database)
             [status] = await fleet.status_of([row.id])
-            return profile_report(dict(status), await fleet.recent_polls(row.id, 10), as_json=as_json)
+            told = {**status, "drop_sensitivity": await DropStore(database).sensitivity_of(row.id)}
+            return profile_report(told, await fleet.recent_polls(row.id, 10), as_json=as_json)
 
     click.echo(execute(work()))
 

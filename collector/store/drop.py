@@ -210,6 +210,15 @@ _SET_SENSITIVITY = """
 INSERT INTO drop_sensitivity (scope, name, sensitivity) VALUES ($1, $2, $3)
 ON CONFLICT (scope, name) DO UPDATE SET sensitivity = excluded.sensitivity
 """
+_SENSITIVITY_OF = """
+SELECT coalesce(
+    (SELECT sensitivity FROM drop_sensitivity WHERE scope = 'profile' AND name = p.name),
+    (SELECT sensitivity FROM drop_sensitivity WHERE scope = 'client' AND name = p.client),
+    'normal'
+)
+FROM profile p
+WHERE p.id = $1
+"""
 _UNSET_SENSITIVITY = "DELETE FROM drop_sensitivity WHERE scope = $1 AND name = $2"
 
 
@@ -238,6 +247,11 @@ class DropStore:
         """Return the profiles that have settled days, by the newest of them, and the first day that any of them has."""
         rows = await self._database.fetch(_HISTORY)
         return rows, min((row["first_day"] for row in rows), default=date.min)
+
+    async def newest_settled_day(self) -> date | None:
+        """Return the fleet's newest settled day; None as long as there is none."""
+        newest: date | None = await self._database.fetchval("SELECT max(settled_through) FROM profile")
+        return newest
 
     async def known_days(
         self, profile_ids: Sequence[int], since: date, newest: date, sensitivity: str | None
@@ -275,6 +289,11 @@ class DropStore:
     async def silent(self) -> Mapping[str, int]:
         """Return how many profiles nothing is said about, by the reason."""
         return {row["silence"]: row["profiles"] for row in await self._database.fetch(_SILENT)}
+
+    async def sensitivity_of(self, profile_id: int) -> str | None:
+        """Return the preset that a profile is judged by; None if there is no such profile."""
+        chosen: str | None = await self._database.fetchval(_SENSITIVITY_OF, profile_id)
+        return chosen
 
     async def set_sensitivity(self, scope: str, name: str, sensitivity: str | None) -> None:
         """Choose a preset for a client or a profile; None goes back to the usual one."""

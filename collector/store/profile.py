@@ -157,6 +157,8 @@ _REMOVE_DATA = tuple(
         "drop_verdict",
     )
 )
+# A choice for a name would else be that of the next profile of this name.
+_REMOVE_SENSITIVITY = "DELETE FROM drop_sensitivity WHERE scope = 'profile' AND name = ANY ($1::text[])"
 _REMOVE_PINS = "DELETE FROM pin WHERE profile_id IN (SELECT id FROM profile WHERE name = ANY ($1::text[]))"
 # Or a pin could be queued between looking and deleting.
 _LOCK_NAMED = "SELECT FROM profile WHERE name = ANY ($1::text[]) ORDER BY id FOR UPDATE"
@@ -269,6 +271,7 @@ class ProfileStore:
                 listed = ", ".join(f"{row['name']} has {row['pins']}" for row in open_pins)
                 raise RegistryError(f"pins are not settled: {listed}; `collector pins cancel` them first")
             await connection.execute(_REMOVE_PINS, names)
+            await connection.execute(_REMOVE_SENSITIVITY, names)
             ids = [row["id"] for row in await connection.fetch(_REMOVE, names)]
             for statement in _REMOVE_DATA:
                 await connection.execute(statement, ids)
