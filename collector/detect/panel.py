@@ -19,7 +19,7 @@ _WITHOUT_DROPS = 4
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One metric of a profile: counts a day from ``first_day`` as they were known, what was expected, its episodes."""
+    """One metric of a profile: counts a day from ``first_day`` as they were known, what was expected, all episodes."""
 
     profile: str
     client: str
@@ -90,7 +90,8 @@ def _panels(rows: Sequence[asyncpg.Record], first_day: date, chosen: dict[str, l
             counts=counts[start:],
             expected=history.expected[place, number, start:].astype(np.float64),
             expected_low=history.expected_low[place, number, start:].astype(np.float64),
-            episodes=tuple(episode for episode in episodes if episode.metric == metric),
+            # Those of other metrics too: a drop is told of one metric and holds all that fell with it.
+            episodes=tuple(episodes),
         )
 
 
