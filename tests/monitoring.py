@@ -146,7 +146,7 @@ def write_alertmanager(folder: Path, webhook: str) -> None:
     for route in [config["route"], *config["route"]["routes"]]:
         route |= {"group_wait": _GROUP_WAIT, "group_interval": _TICK}
     for receiver in config["receivers"]:
-        for hook in receiver["webhook_configs"]:
+        for hook in receiver.get("webhook_configs", []):
             hook["url"] = f"http://{webhook}/{receiver['name']}"
     (folder / "alertmanager.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
 

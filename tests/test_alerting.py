@@ -43,9 +43,11 @@ class Daemon(msgspec.Struct):
     fleet_dropped: bool = False
     away: bool = False
     target: str = ""
+    scrapes: int = 0
 
     async def fleet_page(self, _request: web.Request) -> web.Response:
         self._answer()
+        self.scrapes += 1
         lines = [line for profile in self.profiles.values() for line in profile.lines()]
         lines.append(f"pinterest_fleet_drop {int(self.fleet_dropped)}")
         if self.fleet_dropped:
@@ -107,7 +109,8 @@ async def test_a_client_is_told_once_of_all_its_profiles(daemon: Daemon, monitor
     ]
 
 
-async def test_when_the_fleet_drops_one_alert_arrives(daemon: Daemon, monitoring: Alerting) -> None:
+async def test_when_the_fleet_drops_one_alert_arrives(daemon: Daemon, monitoring: Alerting, tmp_path: Path) -> None:
+    await until(lambda: daemon.scrapes > 1, "a page without a drop")
     for name in ("acme-eu", "acme-us", "bolt-eu"):
         daemon.profiles[name].dropped = ("engagement",)
     daemon.fleet_dropped = True
@@ -122,6 +125,23 @@ async def test_when_the_fleet_drops_one_alert_arrives(daemon: Daemon, monitoring
     await monitoring.arrived("PinterestProfileSuspended")
     assert monitoring.receiver.named("PinterestEngagementDrop") == []
     assert len(monitoring.receiver.named("PinterestFleetDrop")) == 1
+
+    # What holds them back is told to nobody.
+    [began] = await monitoring.alerts("PinterestFleetDropBegan")
+    assert began["receivers"] == [{"name": "nobody"}]
+    assert began["status"]["state"] == "active"
+    assert monitoring.receiver.named("PinterestFleetDropBegan") == []
+    assert "level=error" not in (tmp_path / "alertmanager.log").read_text()
+
+
+async def test_while_the_fleets_drop_lasts_a_clients_own_is_told(daemon: Daemon, tmp_path: Path) -> None:
+    # A page that was never without a drop stands for one that was not for a day.
+    daemon.fleet_dropped = True
+    async with alerting(tmp_path, daemon.target) as monitoring:
+        await monitoring.arrived("PinterestFleetDrop")
+        daemon.profiles["acme-eu"].dropped = ("engagement",)
+        notification = await monitoring.arrived("PinterestEngagementDrop")
+        assert notification.names() == [("PinterestEngagementDrop", "acme-eu")]
 
 
 async def test_stale_data_is_an_alert_of_its_own_and_no_drop(daemon: Daemon, monitoring: Alerting) -> None:
