@@ -59,6 +59,26 @@ def test_alertmanager_accepts_its_configuration() -> None:
     tool("amtool", "check-config", FOLDER / "alertmanager.yml")
 
 
+_DROP = ("alertname=PinterestEngagementDrop", "severity=warning")
+_UNLINKED = ("alertname=PinterestProfileUnlinked", "severity=warning")
+
+
+@pytest.mark.parametrize(
+    ("labels", "receivers"),
+    [
+        ((*_DROP, "client=example-client"), "example-client,operations"),
+        ((*_UNLINKED, "client=example-client"), "example-client,operations"),
+        ((*_UNLINKED, "client=acme"), "operations"),
+        (("alertname=PinterestDataLossImminent", "severity=critical", "client=example-client"), "operations"),
+        (("alertname=PinterestCollectorDown", "severity=critical"), "operations"),
+        (("alertname=PinterestFleetDropBegan", "severity=none"), "nobody"),
+    ],
+)
+def test_alertmanager_tells_whom_an_alert_concerns(labels: tuple[str, ...], receivers: str) -> None:
+    config = f"--config.file={FOLDER / 'alertmanager.yml'}"
+    tool("amtool", "config", "routes", "test", config, f"--verify.receivers={receivers}", *labels)
+
+
 @pytest.mark.parametrize("path", TEST_FILES, ids=lambda path: path.stem)
 def test_alerts_fire_and_keep_silent_as_they_should(path: Path) -> None:
     tool("promtool", "test", "rules", path)
