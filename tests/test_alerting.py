@@ -56,7 +56,12 @@ class Daemon(msgspec.Struct):
 
     async def process_page(self, _request: web.Request) -> web.Response:
         self._answer()
-        return web.Response(text="collector_database_up 1\ncollector_api_key_refused 0\n")
+        lines = [
+            "collector_database_up 1",
+            "collector_api_key_refused 0",
+            f'collector_loop_last_success_timestamp_seconds{{loop="detector"}} {time.time()}',
+        ]
+        return web.Response(text="\n".join(lines) + "\n")
 
     def _answer(self) -> None:
         if self.away:
