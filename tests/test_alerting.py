@@ -16,7 +16,7 @@ _DAY = 86400.0
 
 
 class Profile(msgspec.Struct):
-    """What the fleet page says of a profile; ``dropped`` are the metrics with an open episode."""
+    """What the fleet page says of a profile; ``dropped`` are the metrics by which its open drops are told."""
 
     client: str
     name: str
@@ -94,7 +94,7 @@ async def test_a_drop_arrives_with_its_sentence_and_its_end(daemon: Daemon, moni
     daemon.profiles["acme-eu"].dropped = ("engagement", "save")
     notification = await monitoring.arrived("PinterestEngagementDrop")
     assert notification.receiver == "operations"
-    assert notification.names() == [("PinterestEngagementDrop", "acme-eu")], "one alert for two metrics"
+    assert notification.names() == [("PinterestEngagementDrop", "acme-eu")], "one alert for two drops"
     [description] = described(notification)
     assert SENTENCE.format("acme-eu") in description
 

@@ -50,6 +50,8 @@ async def test_a_drop_is_told_in_a_sentence_on_the_page_and_in_the_list(
     ]
     assert "Engagement of acme-eu fell to " in told
     assert f"since {(SETTLED - timedelta(days=3)).day} " in told
+    assert "# HELP pinterest_engagement_drop Open drops of the profile's own" in text
+    assert 'pinterest_engagement_drop{client="acme",profile="acme-eu"} 1' in text, "one drop, of all four metrics"
     assert 'pinterest_engagement_drop{client="acme",profile="acme-us"} 0' in text
     assert "pinterest_fleet_drop 0" in text
     listed = msgspec.json.decode((await collector("alerts", "list", "--json")).out)

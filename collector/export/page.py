@@ -77,7 +77,7 @@ FAMILIES = (
     ),
     Family(
         "pinterest_engagement_drop",
-        "Metrics of the profile that are in a drop of its own; none where it cannot be judged.",
+        "Open drops of the profile's own, one for all metrics that fell together; no series where it cannot be judged.",
         "engagement_drop",
     ),
     Family("collector_profile_rate_limited_today", "Answers of 429 today (UTC); 1,000 suspend.", "rate_limited_today"),
