@@ -6,12 +6,17 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import yaml
 
+from collector.config import Role
 from collector.export import drops
 from collector.export.page import FAMILIES
-from collector.telemetry import REGISTRY
+from collector.store.pool import Database
+from collector.telemetry import LOOP_FAILURES, REGISTRY
+from tests.conftest import Ayrshare
+from tests.daemon import daemon
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "prometheus"
@@ -106,6 +111,19 @@ def test_every_alert_has_its_runbook_and_every_runbook_its_alert() -> None:
     assert set(entries) == NAMES
     parts = ("**Meaning.**", "**Impact.**", "**Look at.**", "**Do.**")
     assert [name for name, entry in entries.items() if not all(part in entry for part in parts)] == []
+
+
+async def test_every_loop_is_explained(database: Database, dsn: str, ayrshare: Ayrshare) -> None:
+    LOOP_FAILURES.clear()  # of loops that other tests made
+    async with (
+        daemon(database, dsn, ayrshare, *Role) as target,
+        aiohttp.request("GET", f"http://{target}/metrics") as page,
+    ):
+        loops = set(re.findall(r'collector_loop_failures_total{loop="(\w+)"}', await page.text()))
+    assert {"poller", "publisher", "exporter", "detector"} <= loops
+    runbook = (ROOT / "docs/runbooks.md").read_text(encoding="utf-8")
+    [entry] = re.findall(r"^## PinterestLoopStuck\n(.*?)(?=^## |\Z)", runbook, re.MULTILINE | re.DOTALL)
+    assert loops - set(re.findall(r"^\| `(\w+)` \|", entry, re.MULTILINE)) == set()
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=title)
