@@ -99,6 +99,17 @@ async def test_only_polls_that_changed_something_are_judged(database: Database, 
     assert await detector.run_once() == 0
 
 
+async def test_a_long_round_shows_that_it_is_alive(
+    database: Database, detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collector.detect.detector.BATCH", 1)
+    for name in ("a", "b", "c"):
+        await fill(database, name, days=20)
+    beats: list[str] = []
+    await detector.run_once(lambda: beats.append("alive"))
+    assert len(beats) == 3
+
+
 async def test_a_profile_that_moves_on_while_it_is_read_does_no_harm_to_others(
     database: Database, detector: Detector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
