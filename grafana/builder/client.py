@@ -1,7 +1,5 @@
 """One client: its days beside what was expected of them, its drops, pins and profiles, and how a day was restated."""
 
-from textwrap import indent
-
 from grafana_foundation_sdk.builders import barchart, timeseries
 from grafana_foundation_sdk.builders import table as tables
 from grafana_foundation_sdk.models.dashboard import Dashboard, DynamicConfigValue
@@ -27,18 +25,18 @@ from grafana.builder.panels import (
     rows,
 )
 from grafana.builder.query import nested, series, table
+from grafana.builder.restated import restatements, versions
 from grafana.builder.sums import DASHED, SETTLED_THROUGH, Scope, actions, impressions, rates, sums_of_the_week
-from grafana.builder.variables import CHOSEN_PROFILES, chosen_metric
+from grafana.builder.variables import CHOSEN_PROFILES, CHOSEN_PROFILES_AS_P, chosen_metric
 
 _TO_FLEET = to(FLEET, "All clients")
 _TO_PUBLISHING = to(PUBLISHING, "Its pins", client="${client:percentencode}")
 _TO_OPERATIONS = to(OPERATIONS, "Is the collector well?")
-_PROFILES_AS_P = CHOSEN_PROFILES.replace("c.profile", "p.name").replace("c.client", "p.client")
 
 _EDGE = f"""
     SELECT least({SETTLED_THROUGH}, $__timeTo()::date) AS day
     FROM profile p
-    WHERE {_PROFILES_AS_P}
+    WHERE {CHOSEN_PROFILES_AS_P}
 """
 _CHOSEN = Scope(_EDGE, "profile_day c", CHOSEN_PROFILES, (_TO_PUBLISHING,))
 
@@ -171,7 +169,7 @@ def _followers() -> timeseries.Panel:
                 p.id,
                 p.name
             FROM profile p
-            WHERE {_PROFILES_AS_P}
+            WHERE {CHOSEN_PROFILES_AS_P}
             ORDER BY p.name
             LIMIT 20
         ) p
@@ -210,7 +208,7 @@ def _profiles() -> tables.Panel:
             p.last_outcome AS "Last poll",
             p.last_success_at AS "Last read"
         FROM profile p
-        WHERE {_PROFILES_AS_P}
+        WHERE {CHOSEN_PROFILES_AS_P}
           AND p.created_at <= $__timeTo()
         ORDER BY p.state = 'active', p.settled_through, p.name
         LIMIT 100
@@ -273,79 +271,6 @@ def _drops() -> tables.Panel:
     return rows(about, table(query), looks, size=(24, 8), links=[_TO_FLEET])
 
 
-_REVISIONS = f"""
-        FROM profile p
-        JOIN daily_metric_revision r ON r.profile_id = p.id
-        WHERE {_PROFILES_AS_P}
-          AND r.day = nullif('$day', '')::date
-          AND r.observed_at >= nullif('$day', '')::date
-          AND r.observed_at <= $__timeTo()
-"""
-
-
-def _restatements() -> barchart.Panel:
-    about = About(
-        "How $day was restated",
-        "The chosen metric of that day, over the chosen profiles, as it was known so many days after it; a bar for each "
-        "day on which a version was seen. A profile that was first read later counts with its first version before that.",
-        "it still changes after the day was settled: COLLECTOR_SETTLE_DAYS is too low.",
-        "No version of that day",
-    )
-    query = f"""
-        WITH version AS (
-            SELECT
-                r.profile_id,
-                r.revision,
-                (r.observed_at AT TIME ZONE 'UTC')::date - r.day AS age,
-                {chosen_metric("r")} AS value
-            {indent(_REVISIONS, "    ").strip()}
-        ),
-        known AS (
-            SELECT
-                CASE WHEN lag(v.age) OVER w IS NOT NULL THEN v.age END AS since,
-                lead(v.age) OVER w AS until,
-                v.value
-            FROM version v
-            WINDOW w AS (PARTITION BY v.profile_id ORDER BY v.revision)
-        )
-        SELECT
-            CASE s.age WHEN 0 THEN 'same day' WHEN 1 THEN '1 day' ELSE s.age || ' days' END AS "After",
-            sum(k.value) AS "Known"
-        FROM (SELECT DISTINCT age FROM version) s
-        JOIN known k ON coalesce(k.since <= s.age, true) AND coalesce(k.until > s.age, true)
-        GROUP BY s.age
-        ORDER BY s.age
-        LIMIT 100
-    """
-    return columns(about, table(query), "After", links=[_TO_FLEET])
-
-
-def _versions() -> tables.Panel:
-    about = About(
-        "Versions of $day",
-        "Every version of that day, the newest first.",
-        "a number becomes smaller: Pinterest took something back.",
-        "No version of that day",
-    )
-    query = f"""
-        SELECT
-            p.name AS "Profile",
-            r.revision AS "Version",
-            r.observed_at AS "Seen",
-            r.impression AS "Impressions",
-            r.engagement AS "Engagements",
-            r.save AS "Saves",
-            r.pin_click AS "Pin clicks",
-            r.outbound_click AS "Outbound clicks",
-            r.data_status AS "Pinterest says"
-        {_REVISIONS}
-        ORDER BY r.observed_at DESC, p.name
-        LIMIT 100
-    """
-    looks = [Column("Seen", unit=TIME, width=150), Column("Version", width=80)]
-    return rows(about, table(query), looks, size=(12, 9), links=[_TO_FLEET])
-
-
 def _pins() -> tables.Panel:
     about = About(
         "Pins",
@@ -363,7 +288,7 @@ def _pins() -> tables.Panel:
             n.pin_url AS "Link"
         FROM pin n
         JOIN profile p ON p.id = n.profile_id
-        WHERE {_PROFILES_AS_P}
+        WHERE {CHOSEN_PROFILES_AS_P}
           AND $__timeFilter(n.publish_at)
         ORDER BY n.publish_at DESC, n.id DESC
         LIMIT 100
@@ -402,7 +327,7 @@ _PIN_MARKS = f"""
         p.name AS tags
     FROM pin n
     JOIN profile p ON p.id = n.profile_id
-    WHERE {_PROFILES_AS_P}
+    WHERE {CHOSEN_PROFILES_AS_P}
       AND n.state = 'published'
       AND $__timeFilter(n.published_at)
     ORDER BY time DESC
@@ -434,6 +359,6 @@ def dashboard() -> Dashboard:
             Row("Drops", [_drops()]),
             Row("Profiles", [_profiles()]),
             Row("Audience and pins", [_followers(), _pins()]),
-            Row("Restatements", [_restatements(), _versions()]),
+            Row("Restatements", [restatements(), versions()]),
         ],
     )

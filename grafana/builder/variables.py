@@ -110,6 +110,7 @@ _CLIENTS = """
 
 # The profiles of the one client that a dashboard is about.
 CHOSEN_PROFILES = "c.client = '$client' AND ('' IN ($profile) OR c.profile IN ($profile))"
+CHOSEN_PROFILES_AS_P = CHOSEN_PROFILES.replace("c.profile", "p.name").replace("c.client", "p.client")
 
 
 def client() -> dashboard.QueryVariable:
