@@ -31,10 +31,11 @@ SELECT
 FROM generate_series(1, $1::integer) i
 RETURNING id
 """
-# One more settled day, as after midnight, and a day that a poll restated.
+# One more settled day, as after midnight.
 _ALL_UNKNOWN = "UPDATE drop_verdict SET settled_through = settled_through - 1"
 # Polls of everybody that brought nothing new, as most do.
 _POLL = "UPDATE profile SET last_poll_at = now()"
+# A poll that restated a day.
 _RESTATE = """
 WITH polled AS (
     UPDATE profile SET last_poll_at = now(), days_changed_at = now() WHERE id = $1

@@ -245,6 +245,23 @@ async def test_the_fleet_is_told_by_one_replica_at_a_time(database: Database, de
     assert await database.fetchval("SELECT count(*) FROM fleet_drop") == 1
 
 
+async def test_a_replica_whose_machine_is_gone_does_not_keep_the_fleet(
+    database: Database, detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(12):
+        await fill(database, f"p{number}", dropped=4, left=0.3)
+    monkeypatch.setattr("collector.store.fleet_drop._PATIENCE", "SET LOCAL idle_in_transaction_session_timeout = '1s'")
+
+    async def gone() -> None:
+        async with DropStore(database).fleet() as fleet:
+            assert await detector.run_once() == 12
+            await fleet.recent(SETTLED)
+
+    with pytest.raises(DatabaseUnavailableError):
+        await gone()
+    assert await database.fetchval("SELECT count(*) FROM fleet_drop") == 1
+
+
 async def test_what_is_no_longer_the_fleets_has_its_own_causes(database: Database, detector: Detector) -> None:
     for number in range(12):
         await fill(database, f"p{number}", dropped=4, left=0.3)

@@ -64,7 +64,7 @@ def find_fleet_drops(drops: Iterable[Span], judged: Sequence[Judged], since: dat
     for drop in drops:
         if drop.profile_id in place:
             firing[place[drop.profile_id], _places(drop, since)] = True
-    return fleet_episodes(firing & healthy, healthy, number, since)
+    return fleet_episodes(firing, healthy, number, since)
 
 
 def _places(span: Span | Judged, since: date) -> slice:
@@ -80,6 +80,7 @@ def fleet_episodes(firing: Flags, healthy: Flags, number: Indices, first_day: da
     than half of that share are left.
     """
     days = firing.shape[1]
+    firing = firing & healthy
     began = firing & ~np.pad(firing, ((0, 0), (1, 0)))[:, :-1]
     recent = np.zeros_like(firing)
     for ago in range(min(_TOGETHER_DAYS, days)):

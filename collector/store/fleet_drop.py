@@ -8,6 +8,8 @@ import asyncpg
 
 from collector.store.pool import Database
 
+# Of a process whose machine is gone the server would keep the lock for hours.
+_PATIENCE = "SET LOCAL idle_in_transaction_session_timeout = '30s'"
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('collector.fleet_drop'))"
 
 _RECENT = """
@@ -95,5 +97,6 @@ class FleetDropStore:
 async def fleet_drops(database: Database) -> AsyncIterator[FleetDropStore]:
     """Yield the fleet's drops to one process at a time: two would undo each other's."""
     async with database.transaction() as connection:
+        await connection.execute(_PATIENCE)
         await connection.execute(_LOCK)
         yield FleetDropStore(connection)
