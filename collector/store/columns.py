@@ -1,0 +1,67 @@
+"""Values as columns of ``unnest`` and COPY, and rows as values: a field of a struct is the column of its name."""
+
+import types
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from enum import StrEnum
+from operator import attrgetter
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+import msgspec
+
+_SQL_TYPES = {
+    bool: "boolean",
+    bytes: "bytea",
+    date: "date",
+    datetime: "timestamptz",
+    float: "double precision",
+    int: "bigint",
+    str: "text",
+}
+Value = TypeVar("Value", bound=msgspec.Struct)
+
+
+def columns(kind: type[Value], values: Iterable[Value]) -> list[list[Any]]:
+    """Return a list for each field, in the order of the fields."""
+    kept = list(values)
+    return [list(map(attrgetter(name), kept)) for name in kind.__struct_fields__]
+
+
+def names(kind: type[msgspec.Struct], prefix: str = "") -> str:
+    """Return the list of columns: ``prefix`` is that of a table, dot included."""
+    return ", ".join(prefix + name for name in kind.__struct_fields__)
+
+
+def arrays(kind: type[msgspec.Struct], first: int = 1) -> str:
+    """Return the arguments of ``unnest`` that take what `columns` gives, the first of them being ``$first``."""
+    return ", ".join(
+        f"${number}::{_sql_type(field.type)}[]"
+        for number, field in enumerate(msgspec.structs.fields(kind), start=first)
+    )
+
+
+def definitions(kind: type[msgspec.Struct]) -> str:
+    """Return the columns of a table that COPY fills: their names and types."""
+    return ", ".join(f"{field.name} {_sql_type(field.type)}" for field in msgspec.structs.fields(kind))
+
+
+def values(kind: type[Value], rows: Iterable[Mapping[str, Any]]) -> list[Value]:
+    """Make a value of each row, by the names of its columns; words become members of enums.
+
+    Raises:
+        TypeError: the statement does not give exactly the columns that the struct has.
+        msgspec.ValidationError: a column has another type, or NULL where the struct has no None.
+
+    """
+    dicts = [dict(row) for row in rows]
+    if dicts and dicts[0].keys() != set(kind.__struct_fields__):
+        raise TypeError(f"{kind.__name__} and a row differ in {sorted(dicts[0].keys() ^ set(kind.__struct_fields__))}")
+    return [msgspec.convert(row, kind) for row in dicts]
+
+
+def _sql_type(kind: Any) -> str:  # noqa: ANN401 -- whatever a field was annotated with
+    if get_origin(kind) in {Union, types.UnionType}:
+        [kind] = [each for each in get_args(kind) if each is not types.NoneType]
+    if isinstance(kind, type) and issubclass(kind, StrEnum):
+        return "text"
+    return _SQL_TYPES[kind]
