@@ -11,12 +11,12 @@
     ├── RegistryError              a profile cannot be added, found or changed as asked
     ├── PinError                   a pin cannot be queued, found or changed as asked
     ├── BadLinesError              a table has lines that cannot be taken, every one listed
-    └── AyrshareError              a call failed; its ``outcome`` says what becomes of the profile
+    └── AyrshareError              a call failed; its ``failure`` says what becomes of the profile
 """
 
 from typing import ClassVar
 
-from collector.models import Outcome
+from collector.models import Failure
 
 
 class CollectorError(Exception):
@@ -74,14 +74,14 @@ class BadLinesError(CollectorError):
 class AyrshareError(CollectorError):
     """A call to Ayrshare failed.
 
-    ``outcome`` decides what becomes of the profile; ``http_status`` and ``code`` are Ayrshare's own, when there were
+    ``failure`` decides what becomes of the profile; ``http_status`` and ``code`` are Ayrshare's own, when there were
     any; ``retry_after_seconds`` is what the answer asked for; ``excerpt`` is the beginning of an unreadable answer.
     ``unsent`` is certain: Ayrshare never saw the call. ``retry_available`` are Ayrshare's words: it may be sent again.
     """
 
     def __init__(
         self,
-        outcome: Outcome,
+        failure: Failure,
         message: str,
         *,
         http_status: int | None = None,
@@ -91,7 +91,7 @@ class AyrshareError(CollectorError):
         unsent: bool = False,
     ) -> None:
         super().__init__(message)
-        self.outcome = outcome
+        self.failure = failure
         self.http_status = http_status
         self.code = code
         self.retry_after_seconds = retry_after_seconds

@@ -6,11 +6,16 @@ from enum import StrEnum
 import msgspec
 
 
-class Outcome(StrEnum):
-    """What a poll came to; the failure classes of ``docs/operations.md``."""
+class Success(StrEnum):
+    """What a poll that brought data came to: whether anything in it was new."""
 
     OK = "ok"
     UNCHANGED = "unchanged"
+
+
+class Failure(StrEnum):
+    """Why a call, and with it a poll, brought nothing; the failure classes of ``docs/operations.md``."""
+
     RATE_LIMITED = "rate_limited"
     UNAUTHORIZED = "unauthorized"
     SUSPENDED = "suspended"
@@ -20,6 +25,10 @@ class Outcome(StrEnum):
     TIMEOUT = "timeout"
     NETWORK = "network"
     PAYLOAD_INVALID = "payload_invalid"
+    INTERNAL_ERROR = "internal_error"
+
+
+Outcome = Success | Failure
 
 
 class ProfileState(StrEnum):
@@ -67,7 +76,7 @@ class AccountAnalytics(msgspec.Struct, frozen=True, kw_only=True):
 
     ``window`` holds the sums over the window that Ayrshare chose, ``days`` its days in ascending order without
     duplicates. ``last_updated`` and ``next_update`` are Ayrshare's cache stamps (aware, UTC). ``digest`` stands for all
-    but the stamps; where ``seen_before`` is true, it is that of the answer stored last, and nothing more was read.
+    but the stamps.
     """
 
     window: Metrics
@@ -78,7 +87,13 @@ class AccountAnalytics(msgspec.Struct, frozen=True, kw_only=True):
     last_updated: datetime | None = None
     next_update: datetime | None = None
     digest: int | None = None
-    seen_before: bool = False
+
+
+class SeenAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """An answer that says what the one stored last said; nothing of it was read but Ayrshare's cache stamps."""
+
+    last_updated: datetime | None
+    next_update: datetime | None
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -115,7 +130,7 @@ class PollRecord(msgspec.Struct, frozen=True, kw_only=True):
     code: int | None = None
     detail: str | None = None
     excerpt: str | None = None
-    analytics: AccountAnalytics | None = None
+    analytics: AccountAnalytics | SeenAnswer | None = None
     settled_through: date | None = None
     settle_days: int | None = None
     rate_limit_max: int | None = None
@@ -188,7 +203,7 @@ class Publication(msgspec.Struct, frozen=True):
     """Where a pin is live; what Ayrshare did not tell is None."""
 
     ayrshare_id: str | None = None
-    pin_id: str | None = None
+    pinterest_pin_id: str | None = None
     pin_url: str | None = None
 
 

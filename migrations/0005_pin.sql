@@ -35,7 +35,7 @@ CREATE TABLE pin (
     refusals        integer NOT NULL DEFAULT 0,
     last_error      text,
     ayrshare_id     text,
-    pin_id          text,
+    pinterest_pin_id text,
     pin_url         text,
     published_at    timestamptz,
     looks           integer NOT NULL DEFAULT 0,

@@ -11,7 +11,7 @@ from yarl import URL
 
 from collector.ayrshare.client import AyrshareClient, open_client
 from collector.errors import AyrshareError
-from collector.models import Outcome
+from collector.models import AccountAnalytics, Failure
 from tests.conftest import Ayrshare
 
 URL_SOCIAL = "https://ayrshare.example/api/analytics/social"
@@ -43,26 +43,27 @@ async def test_a_request_carries_both_keys_in_their_headers_and_follows_no_redir
     assert call.kwargs["headers"] == {"Authorization": "Bearer the-api-key", "Profile-Key": "THE-PROFILE-KEY"}
     assert call.kwargs["data"] == b'{"platforms":["pinterest"]}'
     assert call.kwargs["allow_redirects"] is False
+    assert isinstance(analytics, AccountAnalytics)
     assert analytics.window.impression == 3
     assert (rate_limit.maximum, rate_limit.count, rate_limit.nearly_spent) == (300, 280, True)
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "outcome"),
+    ("status", "body", "failure"),
     [
-        (401, {"message": "API Key not valid", "code": 102}, Outcome.UNAUTHORIZED),
-        (403, {"message": "Profile suspended"}, Outcome.SUSPENDED),
-        (403, {"message": "The Profile Key is invalid"}, Outcome.KEY_INVALID),
-        (400, {"code": 156, "message": "Pinterest is not linked."}, Outcome.UNLINKED),
-        (429, {"message": "Rate limit"}, Outcome.RATE_LIMITED),
-        (500, {"message": "Oops"}, Outcome.UPSTREAM_ERROR),
-        (302, {}, Outcome.UPSTREAM_ERROR),
-        (200, {"status": "error", "code": 161, "message": "relink"}, Outcome.UNLINKED),
-        (200, [1, 2], Outcome.PAYLOAD_INVALID),
+        (401, {"message": "API Key not valid", "code": 102}, Failure.UNAUTHORIZED),
+        (403, {"message": "Profile suspended"}, Failure.SUSPENDED),
+        (403, {"message": "The Profile Key is invalid"}, Failure.KEY_INVALID),
+        (400, {"code": 156, "message": "Pinterest is not linked."}, Failure.UNLINKED),
+        (429, {"message": "Rate limit"}, Failure.RATE_LIMITED),
+        (500, {"message": "Oops"}, Failure.UPSTREAM_ERROR),
+        (302, {}, Failure.UPSTREAM_ERROR),
+        (200, {"status": "error", "code": 161, "message": "relink"}, Failure.UNLINKED),
+        (200, [1, 2], Failure.PAYLOAD_INVALID),
     ],
 )
-async def test_an_answer_is_classified_by_what_to_do_next(status: int, body: object, outcome: Outcome) -> None:
-    assert (await refusal(status=status, payload=body)).outcome is outcome
+async def test_an_answer_is_classified_by_what_to_do_next(status: int, body: object, failure: Failure) -> None:
+    assert (await refusal(status=status, payload=body)).failure is failure
 
 
 async def test_retry_after_is_honoured() -> None:
@@ -71,15 +72,15 @@ async def test_retry_after_is_honoured() -> None:
 
 
 @pytest.mark.parametrize(
-    ("exception", "outcome"),
+    ("exception", "failure"),
     [
-        (TimeoutError(), Outcome.TIMEOUT),
-        (aiohttp.ServerDisconnectedError(), Outcome.NETWORK),
-        (aiohttp.ClientPayloadError("truncated"), Outcome.NETWORK),
+        (TimeoutError(), Failure.TIMEOUT),
+        (aiohttp.ServerDisconnectedError(), Failure.NETWORK),
+        (aiohttp.ClientPayloadError("truncated"), Failure.NETWORK),
     ],
 )
-async def test_no_answer_is_a_timeout_or_the_network(exception: Exception, outcome: Outcome) -> None:
-    assert (await refusal(exception=exception)).outcome is outcome
+async def test_no_answer_is_a_timeout_or_the_network(exception: Exception, failure: Failure) -> None:
+    assert (await refusal(exception=exception)).failure is failure
 
 
 @pytest.mark.parametrize("before", ["", " " * 290, "x" * 495])
@@ -114,26 +115,26 @@ async def opened(ayrshare: Ayrshare, *, patience: float = 5.0) -> AyrshareError 
 
 
 @pytest.mark.parametrize(
-    ("fault", "outcome", "status"),
+    ("fault", "failure", "status"),
     [
-        ("hang", Outcome.TIMEOUT, None),
-        ("reset_before", Outcome.NETWORK, None),
-        ("reset_after", Outcome.NETWORK, None),
-        ("truncated", Outcome.PAYLOAD_INVALID, HTTPStatus.OK),
-        ("wrong_json", Outcome.PAYLOAD_INVALID, HTTPStatus.OK),
-        ("huge", Outcome.PAYLOAD_INVALID, HTTPStatus.OK),
-        ("html", Outcome.UPSTREAM_ERROR, HTTPStatus.BAD_GATEWAY),
-        ("bad_key", Outcome.KEY_INVALID, None),
-        ("relink", Outcome.UNLINKED, HTTPStatus.BAD_REQUEST),
+        ("hang", Failure.TIMEOUT, None),
+        ("reset_before", Failure.NETWORK, None),
+        ("reset_after", Failure.NETWORK, None),
+        ("truncated", Failure.PAYLOAD_INVALID, HTTPStatus.OK),
+        ("wrong_json", Failure.PAYLOAD_INVALID, HTTPStatus.OK),
+        ("huge", Failure.PAYLOAD_INVALID, HTTPStatus.OK),
+        ("html", Failure.UPSTREAM_ERROR, HTTPStatus.BAD_GATEWAY),
+        ("bad_key", Failure.KEY_INVALID, None),
+        ("relink", Failure.UNLINKED, HTTPStatus.BAD_REQUEST),
     ],
 )
 async def test_real_misbehaviour_over_a_real_socket(
-    ayrshare: Ayrshare, fault: str, outcome: Outcome, status: int | None
+    ayrshare: Ayrshare, fault: str, failure: Failure, status: int | None
 ) -> None:
     await ayrshare.fault("client-001", fault)
     error = await opened(ayrshare, patience=0.5 if fault == "hang" else 10.0)
     assert error is not None
-    assert error.outcome is outcome
+    assert error.failure is failure
     assert status is None or error.http_status == status
     await ayrshare.heal()
     assert await opened(ayrshare) is None

@@ -5,7 +5,16 @@ import pytest
 
 from collector.ayrshare.client import RateLimit
 from collector.errors import AyrshareError
-from collector.models import AccountAnalytics, Claim, DayMetrics, Metrics, Outcome, Problem, ProfileState
+from collector.models import (
+    AccountAnalytics,
+    Claim,
+    DayMetrics,
+    Failure,
+    Metrics,
+    Problem,
+    ProfileState,
+    Success,
+)
 from collector.poll.decision import PROBE_INTERVAL, Policy, after_data, after_failure, seconds_to_slot
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -22,10 +31,10 @@ def next_poll_in(analytics: AccountAnalytics, rate_limit: RateLimit = UNLIMITED)
 
 
 def failed(
-    outcome: Outcome, *, failures: int = 0, retry_after: float | None = None
+    failure: Failure, *, failures: int = 0, retry_after: float | None = None
 ) -> tuple[ProfileState | None, float | None]:
     claim = Claim(7, "client-007", b"", ProfileState.ACTIVE, failures, NOW, None, has_days=True)
-    error = AyrshareError(outcome, "why", retry_after_seconds=retry_after)
+    error = AyrshareError(failure, "why", retry_after_seconds=retry_after)
     record = after_failure(claim, error, policy=POLICY, duration_seconds=0.1)
     return record.state, record.next_poll_in
 
@@ -74,11 +83,11 @@ def test_what_was_left_out_of_an_answer_is_said() -> None:
 @pytest.mark.parametrize(
     ("outcome", "state"),
     [
-        (Outcome.SUSPENDED, ProfileState.SUSPENDED),
-        (Outcome.UNLINKED, ProfileState.UNLINKED),
+        (Failure.SUSPENDED, ProfileState.SUSPENDED),
+        (Failure.UNLINKED, ProfileState.UNLINKED),
     ],
 )
-def test_a_profile_that_only_its_owner_can_mend_is_probed_once_a_day(outcome: Outcome, state: ProfileState) -> None:
+def test_a_profile_that_only_its_owner_can_mend_is_probed_once_a_day(outcome: Failure, state: ProfileState) -> None:
     found, wait = failed(outcome)
     assert found is state
     assert wait is not None
@@ -86,19 +95,19 @@ def test_a_profile_that_only_its_owner_can_mend_is_probed_once_a_day(outcome: Ou
 
 
 def test_an_invalid_key_waits_for_a_new_one() -> None:
-    assert failed(Outcome.KEY_INVALID) == (ProfileState.KEY_INVALID, None)
+    assert failed(Failure.KEY_INVALID) == (ProfileState.KEY_INVALID, None)
 
 
 @pytest.mark.parametrize(("retry_after", "least"), [(None, 300.0), (10.0, 300.0), (900.0, 900.0)])
 def test_after_a_429_the_window_passes_first(retry_after: float | None, least: float) -> None:
-    state, wait = failed(Outcome.RATE_LIMITED, retry_after=retry_after)
+    state, wait = failed(Failure.RATE_LIMITED, retry_after=retry_after)
     assert state is None
     assert wait is not None
     assert least <= wait <= least + 30
 
 
-@pytest.mark.parametrize("outcome", [Outcome.UPSTREAM_ERROR, Outcome.TIMEOUT, Outcome.NETWORK, Outcome.PAYLOAD_INVALID])
-def test_what_passes_by_itself_is_tried_again_ever_later_up_to_the_interval(outcome: Outcome) -> None:
+@pytest.mark.parametrize("outcome", [Failure.UPSTREAM_ERROR, Failure.TIMEOUT, Failure.NETWORK, Failure.PAYLOAD_INVALID])
+def test_what_passes_by_itself_is_tried_again_ever_later_up_to_the_interval(outcome: Failure) -> None:
     def waits(failures: int) -> list[float]:
         found = [failed(outcome, failures=failures) for _ in range(200)]
         assert {state for state, _ in found} == {None}
@@ -112,10 +121,10 @@ def test_what_passes_by_itself_is_tried_again_ever_later_up_to_the_interval(outc
 def test_an_answer_without_a_usable_day_is_no_good_poll_of_a_profile_that_has_had_days() -> None:
     analytics = AccountAnalytics(window=Metrics(impression=5), problems=(Problem("no_daily", "`daily` is null"),))
     record = after_data(CLAIM, analytics, UNLIMITED, policy=POLICY, now=NOW, duration_seconds=0.1)
-    assert (record.outcome, record.analytics) == (Outcome.PAYLOAD_INVALID, None)
+    assert (record.outcome, record.analytics) == (Failure.PAYLOAD_INVALID, None)
     assert record.detail == "no usable day; left out: no_daily (`daily` is null)"
     new = Claim(8, "new", b"", ProfileState.ACTIVE, 0, NOW, None, has_days=False)
-    assert after_data(new, analytics, UNLIMITED, policy=POLICY, now=NOW, duration_seconds=0.1).outcome is Outcome.OK
+    assert after_data(new, analytics, UNLIMITED, policy=POLICY, now=NOW, duration_seconds=0.1).outcome is Success.OK
 
 
 def test_days_are_settled_by_when_ayrshare_read_them_not_by_when_we_did() -> None:
@@ -125,7 +134,7 @@ def test_days_are_settled_by_when_ayrshare_read_them_not_by_when_we_did() -> Non
 
 
 def test_a_refused_profile_waits_ever_longer_so_that_others_are_probed() -> None:
-    assert [failed(Outcome.UNAUTHORIZED, failures=failures) for failures in (0, 1, 50)] == [
+    assert [failed(Failure.UNAUTHORIZED, failures=failures) for failures in (0, 1, 50)] == [
         (None, 60.0),
         (None, 120.0),
         (None, 6 * HOUR),

@@ -17,7 +17,7 @@ from collector.ayrshare.profiles import ProfileEntry, parse_profiles
 from collector.ayrshare.refusal import failure
 from collector.ayrshare.usual import open_envelope, read_usual
 from collector.errors import AyrshareError
-from collector.models import AccountAnalytics, DayMetrics, Metrics, Outcome, Problem
+from collector.models import AccountAnalytics, DayMetrics, Failure, Metrics, Outcome, Problem, SeenAnswer
 
 PAYLOADS = Path(__file__).parent / "payloads"
 TODAY = date(2026, 10, 1)
@@ -53,7 +53,13 @@ def day(metrics: object, on: object = FIRST.isoformat(), **others: object) -> di
 
 def parsed(body: bytes) -> AccountAnalytics:
     """Return what is read of an answer, in the types that compare equal by content."""
-    return of_one_type(parse_account_analytics(body, today=TODAY))
+    return of_one_type(fresh(body))
+
+
+def fresh(body: bytes) -> AccountAnalytics:
+    analytics = parse_account_analytics(body, today=TODAY)
+    assert isinstance(analytics, AccountAnalytics)
+    return analytics
 
 
 def of_one_type(result: AccountAnalytics) -> AccountAnalytics:
@@ -456,7 +462,7 @@ def test_a_warning_is_passed_on(warning: object) -> None:
 )
 def test_an_unreadable_answer_says_why_and_shows_its_beginning(body: bytes, why: str) -> None:
     error = refused_with(body)
-    assert error.outcome is Outcome.PAYLOAD_INVALID
+    assert error.failure is Failure.PAYLOAD_INVALID
     assert why in str(error)
     assert error.excerpt is not None
     assert len(error.excerpt) <= 500
@@ -471,22 +477,22 @@ def test_one_broken_byte_does_not_cost_the_answer() -> None:
 @pytest.mark.parametrize(
     ("name", "outcome", "code", "words"),
     [
-        ("error_nested_under_network", Outcome.UNLINKED, 272, "Pinterest authorization lost. Please relink."),
-        ("error_analytics_187", Outcome.UPSTREAM_ERROR, 187, "Error getting analytics. Please try again later."),
-        ("error_flat_profile_key", Outcome.KEY_INVALID, 144, "The Profile Key is invalid. Please check"),
-        ("error_flat_suspended", Outcome.UPSTREAM_ERROR, 106, "Your account is suspended."),
-        ("post_not_linked", Outcome.UNLINKED, 156, "Pinterest is not linked."),
+        ("error_nested_under_network", Failure.UNLINKED, 272, "Pinterest authorization lost. Please relink."),
+        ("error_analytics_187", Failure.UPSTREAM_ERROR, 187, "Error getting analytics. Please try again later."),
+        ("error_flat_profile_key", Failure.KEY_INVALID, 144, "The Profile Key is invalid. Please check"),
+        ("error_flat_suspended", Failure.UPSTREAM_ERROR, 106, "Your account is suspended."),
+        ("post_not_linked", Failure.UNLINKED, 156, "Pinterest is not linked."),
     ],
 )
 def test_an_error_in_a_200_answer_is_raised_as_what_it_is(name: str, outcome: Outcome, code: int, words: str) -> None:
     error = refused_with(recorded(name))
-    assert (error.outcome, error.code, error.http_status, error.excerpt) == (outcome, code, 200, None)
+    assert (error.failure, error.code, error.http_status, error.excerpt) == (outcome, code, 200, None)
     assert str(error).startswith(words)
 
 
 def test_an_error_object_without_a_status_is_still_understood() -> None:
     error = refused_with(b'{"pinterest": {"code": 156, "message": "Pinterest is not linked."}}')
-    assert (error.outcome, error.code) == (Outcome.UNLINKED, 156)
+    assert (error.failure, error.code) == (Failure.UNLINKED, 156)
 
 
 # Every answer's class
@@ -519,38 +525,38 @@ RELINK = b'{"status": "error", "code": 9, "message": "x", "resolution": {"relink
 @pytest.mark.parametrize(
     ("http_status", "body", "outcome", "code"),
     [
-        (429, FLAT, Outcome.RATE_LIMITED, 1),
-        (429, BAD_KEY, Outcome.RATE_LIMITED, 144),
-        (429, PROXY_PAGE, Outcome.RATE_LIMITED, None),
-        (401, FLAT, Outcome.UNAUTHORIZED, 1),
-        (401, NOT_LINKED, Outcome.UNAUTHORIZED, 156),
-        (401, b"", Outcome.UNAUTHORIZED, None),
-        (400, BAD_KEY, Outcome.KEY_INVALID, 144),
-        (403, BAD_KEY.upper().replace(b"MESSAGE", b"message"), Outcome.KEY_INVALID, None),
-        (500, BAD_KEY, Outcome.UPSTREAM_ERROR, 144),
-        (400, NOT_LINKED, Outcome.UNLINKED, 156),
-        (403, NOT_LINKED, Outcome.UNLINKED, 156),
-        (400, b'{"status": "error", "code": "161", "message": "x"}', Outcome.UNLINKED, 161),
-        (400, RELINK, Outcome.UNLINKED, 9),
-        (400, RELINK.replace(b"true", b"1"), Outcome.UPSTREAM_ERROR, 9),
-        (400, recorded("post_partial_with_profile_key"), Outcome.UNLINKED, 161),
-        (400, b'{"errors": [{"code": 161, "platform": "x"}, {"code": 137}]}', Outcome.UPSTREAM_ERROR, 137),
-        (400, recorded("history_empty_http400"), Outcome.UPSTREAM_ERROR, 221),
-        (403, recorded("error_flat_suspended"), Outcome.SUSPENDED, 106),
-        (403, b"{}", Outcome.SUSPENDED, None),
-        (403, PROXY_PAGE, Outcome.UPSTREAM_ERROR, None),
-        (403, b"Profile Key is invalid", Outcome.UPSTREAM_ERROR, None),
-        (403, b'"Forbidden"', Outcome.UPSTREAM_ERROR, None),
-        (403, DEEP, Outcome.UPSTREAM_ERROR, None),
-        (404, FLAT, Outcome.UPSTREAM_ERROR, 1),
-        (502, PROXY_PAGE, Outcome.UPSTREAM_ERROR, None),
-        (503, recorded("analytics_social_2021"), Outcome.UPSTREAM_ERROR, None),
-        (204, b"", Outcome.UPSTREAM_ERROR, None),
-        (302, b"{}", Outcome.UPSTREAM_ERROR, None),
-        (200, PROXY_PAGE, Outcome.PAYLOAD_INVALID, None),
-        (200, FLAT, Outcome.UPSTREAM_ERROR, 1),
-        (200, recorded("post_partial_with_profile_key"), Outcome.UNLINKED, 161),
-        (200, b'{"status": "success", "posts": [{"status": "error", "code": 156}]}', Outcome.UNLINKED, 156),
+        (429, FLAT, Failure.RATE_LIMITED, 1),
+        (429, BAD_KEY, Failure.RATE_LIMITED, 144),
+        (429, PROXY_PAGE, Failure.RATE_LIMITED, None),
+        (401, FLAT, Failure.UNAUTHORIZED, 1),
+        (401, NOT_LINKED, Failure.UNAUTHORIZED, 156),
+        (401, b"", Failure.UNAUTHORIZED, None),
+        (400, BAD_KEY, Failure.KEY_INVALID, 144),
+        (403, BAD_KEY.upper().replace(b"MESSAGE", b"message"), Failure.KEY_INVALID, None),
+        (500, BAD_KEY, Failure.UPSTREAM_ERROR, 144),
+        (400, NOT_LINKED, Failure.UNLINKED, 156),
+        (403, NOT_LINKED, Failure.UNLINKED, 156),
+        (400, b'{"status": "error", "code": "161", "message": "x"}', Failure.UNLINKED, 161),
+        (400, RELINK, Failure.UNLINKED, 9),
+        (400, RELINK.replace(b"true", b"1"), Failure.UPSTREAM_ERROR, 9),
+        (400, recorded("post_partial_with_profile_key"), Failure.UNLINKED, 161),
+        (400, b'{"errors": [{"code": 161, "platform": "x"}, {"code": 137}]}', Failure.UPSTREAM_ERROR, 137),
+        (400, recorded("history_empty_http400"), Failure.UPSTREAM_ERROR, 221),
+        (403, recorded("error_flat_suspended"), Failure.SUSPENDED, 106),
+        (403, b"{}", Failure.SUSPENDED, None),
+        (403, PROXY_PAGE, Failure.UPSTREAM_ERROR, None),
+        (403, b"Profile Key is invalid", Failure.UPSTREAM_ERROR, None),
+        (403, b'"Forbidden"', Failure.UPSTREAM_ERROR, None),
+        (403, DEEP, Failure.UPSTREAM_ERROR, None),
+        (404, FLAT, Failure.UPSTREAM_ERROR, 1),
+        (502, PROXY_PAGE, Failure.UPSTREAM_ERROR, None),
+        (503, recorded("analytics_social_2021"), Failure.UPSTREAM_ERROR, None),
+        (204, b"", Failure.UPSTREAM_ERROR, None),
+        (302, b"{}", Failure.UPSTREAM_ERROR, None),
+        (200, PROXY_PAGE, Failure.PAYLOAD_INVALID, None),
+        (200, FLAT, Failure.UPSTREAM_ERROR, 1),
+        (200, recorded("post_partial_with_profile_key"), Failure.UNLINKED, 161),
+        (200, b'{"status": "success", "posts": [{"status": "error", "code": 156}]}', Failure.UNLINKED, 156),
     ],
 )
 def test_a_failure_is_classified_by_what_to_do_next(
@@ -558,7 +564,7 @@ def test_a_failure_is_classified_by_what_to_do_next(
 ) -> None:
     error = failure(http_status, body)
     assert error is not None
-    assert (error.outcome, error.code, error.http_status) == (outcome, code, http_status)
+    assert (error.failure, error.code, error.http_status) == (outcome, code, http_status)
     assert str(error)
 
 
@@ -650,17 +656,17 @@ def test_entries_that_are_no_profiles_are_counted() -> None:
 @pytest.mark.parametrize(
     ("body", "outcome"),
     [
-        (FLAT, Outcome.UPSTREAM_ERROR),
-        (b"[]", Outcome.PAYLOAD_INVALID),
-        (b"{}", Outcome.PAYLOAD_INVALID),
-        (PROXY_PAGE, Outcome.PAYLOAD_INVALID),
-        (DEEP, Outcome.PAYLOAD_INVALID),
+        (FLAT, Failure.UPSTREAM_ERROR),
+        (b"[]", Failure.PAYLOAD_INVALID),
+        (b"{}", Failure.PAYLOAD_INVALID),
+        (PROXY_PAGE, Failure.PAYLOAD_INVALID),
+        (DEEP, Failure.PAYLOAD_INVALID),
     ],
 )
 def test_a_list_of_profiles_that_is_none_is_an_error(body: bytes, outcome: Outcome) -> None:
     with pytest.raises(AyrshareError) as caught:
         parse_profiles(body)
-    assert caught.value.outcome is outcome
+    assert caught.value.failure is outcome
 
 
 # Anything at all
@@ -883,19 +889,20 @@ def test_what_is_unusual_is_left_to_the_thorough_way(body: bytes) -> None:
 
 def test_the_nine_numbers_come_first_in_a_day_read_either_way() -> None:
     for others in ({}, {"VIDEO_START": 4}, {"FRESH": 4}):
-        (read,) = parse_account_analytics(answer(day(NINE | others)), today=TODAY).days
+        (read,) = fresh(answer(day(NINE | others))).days
         assert msgspec.structs.astuple(read.metrics)[:9] == tuple(NINE.values())
 
 
 def test_an_answer_that_is_known_comes_back_unread() -> None:
     first = parsed(answer(day(NINE)))
     again = parse_account_analytics(answer(day(NINE)), today=TODAY, known=first.digest)
-    assert again == AccountAnalytics(window=Metrics(), digest=first.digest, seen_before=True)
+    assert again == SeenAnswer(last_updated=None, next_update=None)
     assert parsed(answer(day(NINE | {"SAVE": 6}))).digest != first.digest
     stamped = {"pinterest": {"analytics": VALID["pinterest"]["analytics"], **STAMPS}, "status": "success"}
     body = json.dumps(stamped).encode()
     again = parse_account_analytics(body, today=TODAY, known=parsed(body.replace(b"T11", b"T12")).digest)
-    assert (again.seen_before, again.next_update) == (True, datetime(2026, 9, 30, 11, tzinfo=UTC))
+    assert isinstance(again, SeenAnswer)
+    assert again.next_update == datetime(2026, 9, 30, 11, tzinfo=UTC)
 
 
 # Any answer at all

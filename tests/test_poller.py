@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from collector import loops
 from collector.ayrshare.client import open_client
 from collector.loops import Breaker, Heartbeats, Pacer
-from collector.models import Outcome
+from collector.models import Failure
 from collector.poll import poller as poller_module
 from collector.poll.decision import Policy
 from collector.poll.poller import Poller, PollResult
@@ -266,8 +266,8 @@ async def test_a_defect_of_ours_in_one_profile_does_not_stop_the_others(
     monkeypatch.setattr(Reader, "read", failing)
     async with polling(database, ayrshare) as fixture:
         await fixture.poller.poll_named(ids)
-    assert Counter(fixture.outcomes().values()) == {"ok": 9, "payload_invalid": 1}
-    assert Outcome.PAYLOAD_INVALID in {result.outcome for result in fixture.results if result.name == "client-002"}
+    assert Counter(fixture.outcomes().values()) == {"ok": 9, "internal_error": 1}
+    assert Failure.INTERNAL_ERROR in {result.outcome for result in fixture.results if result.name == "client-002"}
 
 
 async def test_one_profile_that_is_refused_does_not_hold_up_the_fleet_for_good(
@@ -284,11 +284,11 @@ async def test_one_profile_that_is_refused_does_not_hold_up_the_fleet_for_good(
 
 def test_a_failure_without_an_answer_does_not_close_the_breaker() -> None:
     breaker = Breaker()
-    breaker.note(Outcome.UNAUTHORIZED, 401)
-    for outcome, status in ((Outcome.KEY_INVALID, None), (Outcome.PAYLOAD_INVALID, 200), (Outcome.RATE_LIMITED, 429)):
+    breaker.note(Failure.UNAUTHORIZED, 401)
+    for outcome, status in ((Failure.KEY_INVALID, None), (Failure.PAYLOAD_INVALID, 200), (Failure.RATE_LIMITED, 429)):
         breaker.note(outcome, status)
         assert breaker.open
-    breaker.note(Outcome.UNLINKED, 400)
+    breaker.note(Failure.UNLINKED, 400)
     assert not breaker.open
 
 

@@ -107,7 +107,7 @@ async def test_a_pin_is_published_with_its_url(database: Database, ayrshare: Ayr
     [post] = await posts(ayrshare)
     assert (row["state"], row["attempts"], attempt["outcome"]) == ("published", 1, "published")
     assert row["pin_url"] == f"https://www.pinterest.com/pin/{post['pin_id']}/"
-    assert (row["ayrshare_id"], row["pin_id"]) == (post["id"], post["pin_id"])
+    assert (row["ayrshare_id"], row["pinterest_pin_id"]) == (post["id"], post["pin_id"])
     assert post["post"] == "hello"
     assert post["notes"] == f"{row['token']}#1"
 
@@ -245,7 +245,7 @@ async def test_a_partial_failure_that_has_the_pin_is_published() -> None:
     body = (PAYLOADS / "post_partial_with_profile_key.json").read_bytes()
     answer = parse_post(400, body)
     assert answer.live
-    assert answer.publication.pin_id == "922745411165549573"
+    assert answer.publication.pinterest_pin_id == "922745411165549573"
 
 
 @pytest.mark.parametrize("fault", ["unlinked", "suspended", "bad_key"])

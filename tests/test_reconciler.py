@@ -8,7 +8,7 @@ import pytest
 
 from collector.ayrshare.history import parse_history
 from collector.errors import AyrshareError
-from collector.models import History, Outcome, PinState, PostedPin, Publication, UnknownPin
+from collector.models import Failure, History, PinState, PostedPin, Publication, UnknownPin
 from collector.publish.decision import PublishPolicy
 from collector.publish.look import failed_looks, read_looks
 from collector.store.pin import PinStore
@@ -38,7 +38,7 @@ async def test_a_lost_answer_is_found_in_the_history(database: Database, ayrshar
         await look_now(database, worker)
     row, [attempt] = await PinStore(database).story(1)
     [post] = await posts(ayrshare)
-    assert (row["state"], row["pin_id"], row["attempts"]) == ("published", post["pin_id"], 1)
+    assert (row["state"], row["pinterest_pin_id"], row["attempts"]) == ("published", post["pin_id"], 1)
     assert "found in the history" in attempt["look"]
 
 
@@ -177,9 +177,9 @@ def test_a_pin_whose_look_is_not_due_is_only_ever_found() -> None:
 
 
 def test_looks_that_fail_are_repeated_and_grow_rarer() -> None:
-    error = AyrshareError(Outcome.RATE_LIMITED, "slow down", retry_after_seconds=900.0)
+    error = AyrshareError(Failure.RATE_LIMITED, "slow down", retry_after_seconds=900.0)
     assert failed_looks((UNKNOWN,), error, POLICY_OF_TWO, NOW)[0].next_seconds == 900.0
-    error = AyrshareError(Outcome.TIMEOUT, "no answer")
+    error = AyrshareError(Failure.TIMEOUT, "no answer")
     assert failed_looks((UNKNOWN,), error, POLICY_OF_TWO, NOW)[0].next_seconds == 300.0
     early = NOW - timedelta(minutes=8)
     assert failed_looks((UNKNOWN,), error, POLICY_OF_TWO, early)[0].next_seconds == 60.0

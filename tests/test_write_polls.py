@@ -6,7 +6,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from collector.models import AccountAnalytics, Claim, DayMetrics, Metrics, Outcome, PollRecord, ProfileState, Written
+from collector.models import (
+    AccountAnalytics,
+    Claim,
+    DayMetrics,
+    Failure,
+    Metrics,
+    PollRecord,
+    ProfileState,
+    SeenAnswer,
+    Success,
+    Written,
+)
 from collector.store.fleet import FleetStore
 from collector.store.lease import LeaseStore
 from collector.store.metric import MetricStore
@@ -15,6 +26,7 @@ from collector.store.profile import ProfileStore
 from tests.conftest import new_profile
 
 TODAY = datetime.now(UTC).date()
+SEEN = SeenAnswer(last_updated=None, next_update=None)
 LEDGER = "SELECT day, revision, impression FROM daily_metric_revision ORDER BY day, revision"
 
 
@@ -29,11 +41,11 @@ def answer(*days: DayMetrics, **details: Any) -> AccountAnalytics:
     )
 
 
-def good(claim: Claim, analytics: AccountAnalytics, **details: Any) -> PollRecord:
+def good(claim: Claim, analytics: AccountAnalytics | SeenAnswer, **details: Any) -> PollRecord:
     record = PollRecord(
         profile_id=claim.profile_id,
         lease_until=claim.lease_until,
-        outcome=Outcome.OK,
+        outcome=Success.OK,
         duration_seconds=0.1,
         next_poll_in=3600.0,
         state=ProfileState.ACTIVE,
@@ -45,9 +57,9 @@ def good(claim: Claim, analytics: AccountAnalytics, **details: Any) -> PollRecor
     return msgspec.structs.replace(record, **details)
 
 
-def bad(claim: Claim, outcome: Outcome, **details: Any) -> PollRecord:
-    failure: dict[str, Any] = {"outcome": outcome, "analytics": None, "state": None}
-    return msgspec.structs.replace(good(claim, answer()), **(failure | details))
+def bad(claim: Claim, failure: Failure, **details: Any) -> PollRecord:
+    fields: dict[str, Any] = {"outcome": failure, "analytics": None, "state": None}
+    return msgspec.structs.replace(good(claim, answer()), **(fields | details))
 
 
 @pytest.fixture
@@ -164,7 +176,7 @@ async def test_one_batch_writes_many_profiles_and_their_failures(
     database: Database, leases: LeaseStore, metrics: MetricStore
 ) -> None:
     one, two = await claim(database, leases, "one"), await claim(database, leases, "two")
-    failure = bad(two, Outcome.TIMEOUT, next_poll_in=5.0, detail="no answer in time", http_status=None)
+    failure = bad(two, Failure.TIMEOUT, next_poll_in=5.0, detail="no answer in time", http_status=None)
     written = await metrics.write_polls([good(one, answer(day(1, 10))), failure])
     assert {w.profile_id: w.rows_new for w in written} == {one.profile_id: 1, two.profile_id: 0}
     row = await database.fetchrow(
@@ -180,7 +192,7 @@ async def test_a_failure_counts_up_and_data_clears_it(
     database: Database, leases: LeaseStore, metrics: MetricStore
 ) -> None:
     for expected in (1, 2):
-        await metrics.write_polls([bad(await claim(database, leases), Outcome.NETWORK, detail="reset")])
+        await metrics.write_polls([bad(await claim(database, leases), Failure.NETWORK, detail="reset")])
         assert await failures(database) == expected
     await store(database, leases, metrics, answer(day(1, 10)))
     assert await failures(database) == 0
@@ -195,7 +207,7 @@ async def test_states_change_with_their_reason_and_their_time(
     database: Database, leases: LeaseStore, metrics: MetricStore
 ) -> None:
     before = await database.fetchval("SELECT state_since FROM profile WHERE name = 'one'")
-    unlinked = bad(await claim(database, leases), Outcome.UNLINKED, state=ProfileState.UNLINKED, detail="not linked")
+    unlinked = bad(await claim(database, leases), Failure.UNLINKED, state=ProfileState.UNLINKED, detail="not linked")
     await metrics.write_polls([unlinked])
     row = await database.fetchrow(
         "SELECT state, state_reason, state_since > $1 FROM profile WHERE name = 'one'", before
@@ -212,11 +224,11 @@ async def test_answers_of_429_are_counted_by_the_day(
     database: Database, leases: LeaseStore, metrics: MetricStore
 ) -> None:
     for _ in range(3):
-        await metrics.write_polls([bad(await claim(database, leases), Outcome.RATE_LIMITED, http_status=429)])
+        await metrics.write_polls([bad(await claim(database, leases), Failure.RATE_LIMITED, http_status=429)])
     assert await database.fetchval("SELECT rate_limited_today FROM profile_status WHERE name = 'one'") == 3
     await database.execute("UPDATE profile SET rate_limited_on = rate_limited_on - 1")
     assert await database.fetchval("SELECT rate_limited_today FROM profile_status WHERE name = 'one'") == 0
-    await metrics.write_polls([bad(await claim(database, leases), Outcome.RATE_LIMITED, http_status=429)])
+    await metrics.write_polls([bad(await claim(database, leases), Failure.RATE_LIMITED, http_status=429)])
     assert await database.fetchval("SELECT rate_limited_today FROM profile_status WHERE name = 'one'") == 1
 
 
@@ -243,7 +255,7 @@ async def test_an_answer_known_today_is_recognised_until_the_day_ends(
     await store(database, leases, metrics, answer(day(1, 10), digest=42))
     again = await claim(database, leases)
     assert again.known_answer == 42
-    await metrics.write_polls([good(again, AccountAnalytics(window=Metrics(), digest=42, seen_before=True))])
+    await metrics.write_polls([good(again, SEEN)])
     row = await database.fetchrow("SELECT last_outcome, last_day FROM profile WHERE name = 'one'")
     assert row is not None
     assert tuple(row) == ("unchanged", TODAY - timedelta(days=1))
@@ -329,10 +341,9 @@ async def test_what_was_left_out_stays_said_while_the_same_answer_comes(
 ) -> None:
     first = good(await claim(database, leases), answer(day(1, 10), digest=1), detail="left out: bad_day (x)")
     await metrics.write_polls([first])
-    again = AccountAnalytics(window=Metrics(), digest=1, seen_before=True)
-    await metrics.write_polls([good(await claim(database, leases), again)])
+    await metrics.write_polls([good(await claim(database, leases), SEEN)])
     [row] = await FleetStore(database).troubled()
     assert (row["name"], row["reason"]) == ("one", "left out: bad_day (x)")
-    await metrics.write_polls([bad(await claim(database, leases), Outcome.TIMEOUT, detail="no answer")])
-    await metrics.write_polls([good(await claim(database, leases), again)])
+    await metrics.write_polls([bad(await claim(database, leases), Failure.TIMEOUT, detail="no answer")])
+    await metrics.write_polls([good(await claim(database, leases), SEEN)])
     assert await FleetStore(database).troubled() == []

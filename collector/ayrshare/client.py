@@ -20,7 +20,7 @@ from collector.ayrshare.post import PostAnswer, parse_post, post_body
 from collector.ayrshare.profiles import ProfileEntry, parse_profiles
 from collector.ayrshare.refusal import failure, unreadable
 from collector.errors import AyrshareError
-from collector.models import AccountAnalytics, History, Outcome, PinContent
+from collector.models import AccountAnalytics, Failure, History, PinContent, SeenAnswer
 from collector.telemetry import API_REQUEST_DURATION, API_REQUESTS
 
 # 90 days of an account with video are 60 kB; what is a hundred times that is not an answer.
@@ -74,7 +74,7 @@ class AyrshareClient:
 
     async def account_analytics(
         self, profile_key: SecretStr, *, known: int | None = None
-    ) -> tuple[AccountAnalytics, RateLimit]:
+    ) -> tuple[AccountAnalytics | SeenAnswer, RateLimit]:
         """``POST /analytics/social``: the window of days that Ayrshare holds of the profile's Pinterest account.
 
         An answer whose digest is ``known`` is not read further.
@@ -129,7 +129,7 @@ class AyrshareClient:
             answer = await self._exchange(method, url, profile_key, body)
             status = str(answer.status)
         except AyrshareError as error:
-            status = error.outcome.value
+            status = error.failure.value
             raise
         finally:
             _requests(endpoint, status).inc()
@@ -156,11 +156,11 @@ class AyrshareClient:
                     response.headers.get("Retry-After"),
                 )
         except TimeoutError:
-            raise AyrshareError(Outcome.TIMEOUT, f"no answer from {url.authority} in time") from None
+            raise AyrshareError(Failure.TIMEOUT, f"no answer from {url.authority} in time") from None
         except aiohttp.ClientError as error:
             unsent = isinstance(error, aiohttp.ClientConnectorError)
             raise AyrshareError(
-                Outcome.NETWORK, f"no answer from {url.authority}: {_reason(error)}", unsent=unsent
+                Failure.NETWORK, f"no answer from {url.authority}: {_reason(error)}", unsent=unsent
             ) from None
 
     def _without_keys(self, body: bytes, profile_key: SecretStr | None) -> bytes:

@@ -14,15 +14,15 @@ from collector.ayrshare.refusal import decode, refusal, refused, unreadable
 from collector.ayrshare.stamps import read_stamp, utc
 from collector.ayrshare.usual import open_envelope, read_usual
 from collector.ayrshare.window import read_window
-from collector.models import AccountAnalytics, Metrics, Outcome
+from collector.models import AccountAnalytics, Failure, SeenAnswer
 
 _CLOCK_SKEW = timedelta(days=2)
 
 
-def parse_account_analytics(body: bytes, *, today: date, known: int | None = None) -> AccountAnalytics:
+def parse_account_analytics(body: bytes, *, today: date, known: int | None = None) -> AccountAnalytics | SeenAnswer:
     """Read the HTTP 200 answer of ``POST /analytics/social``; ``today`` is the UTC day against which dates are checked.
 
-    An answer whose digest is ``known`` says what was said before, and comes back unread as ``seen_before``.
+    An answer whose digest is ``known`` says what was said before, and is read no further than its stamps.
 
     Raises: AyrshareError, of the class that an error in the body names, or payload_invalid when there is nothing to
     read at all.
@@ -35,12 +35,9 @@ def parse_account_analytics(body: bytes, *, today: date, known: int | None = Non
     if digest == known:
         update = envelope.pinterest.next_update
         stamps = (envelope.pinterest.last_updated, envelope.last_updated)
-        return AccountAnalytics(
-            window=Metrics(),
+        return SeenAnswer(
             last_updated=read_stamp("lastUpdated", stamps, Problems()),
             next_update=utc(update) if update is not None else None,
-            digest=digest,
-            seen_before=True,
         )
     usual = read_usual(envelope, latest=latest, digest=digest)
     return usual if usual is not None else _read_any(body, latest=latest, digest=digest)
@@ -75,7 +72,7 @@ def _blocks(payload: dict[str, Any], body: bytes) -> tuple[dict[str, Any], dict[
         return block, analytics
     # An error object that forgot its status still says what to do next.
     error = refusal(payload, body)
-    if error.outcome is not Outcome.UPSTREAM_ERROR:
+    if error.failure is not Failure.UPSTREAM_ERROR:
         raise error
     missing = "`analytics` in `pinterest`" if isinstance(block, dict) else "`pinterest`"
     raise unreadable(body, f"the answer has no object {missing}")

@@ -78,9 +78,9 @@ def parse_post(http_status: int, body: bytes, *, retry_after: str | None = None)
 def read_pin(post: dict[str, Any]) -> Publication | None:
     """Return where a post is live on Pinterest, or None."""
     for entry in _pins(post):
-        pin_id, url = _text(entry, "id"), _text(entry, "postUrl")
-        if str(entry.get("status", "")).lower() in _DONE and (pin_id or url):
-            return Publication(_text(post, "id"), pin_id, url)
+        pinterest_pin_id, url = _text(entry, "id"), _text(entry, "postUrl")
+        if str(entry.get("status", "")).lower() in _DONE and (pinterest_pin_id or url):
+            return Publication(_text(post, "id"), pinterest_pin_id, url)
     return None
 
 

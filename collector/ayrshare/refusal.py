@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from collector.errors import AyrshareError
-from collector.models import Outcome
+from collector.models import Failure
 
 _EXCERPT_LENGTH = 500
 _MESSAGE_LENGTH = 300
@@ -41,7 +41,7 @@ def clean(text: str, longest: int) -> str:
 def unreadable(body: bytes, why: str, *, http_status: int = 200) -> AyrshareError:
     """Make the error for an answer that says nothing we understand, with its beginning as evidence."""
     message = clean(why, _MESSAGE_LENGTH)
-    return AyrshareError(Outcome.PAYLOAD_INVALID, message, http_status=http_status, excerpt=_excerpt(body))
+    return AyrshareError(Failure.PAYLOAD_INVALID, message, http_status=http_status, excerpt=_excerpt(body))
 
 
 def decode(body: bytes, *, http_status: int = 200) -> object:
@@ -96,10 +96,10 @@ def refused(payload: object) -> bool:
 
 def refusal(payload: object, body: bytes, *, http_status: int = 200, retry_after: str | None = None) -> AyrshareError:
     """Make the error for a failed call whose body is JSON, in Ayrshare's own words where there are any."""
-    outcome, complaint = _judge(http_status, payload)
+    failed, complaint = _judge(http_status, payload)
     words = clean(_words(complaint).strip(), _MESSAGE_LENGTH).strip()
     return AyrshareError(
-        outcome,
+        failed,
         words or f"HTTP {http_status}, an error without a message",
         http_status=http_status,
         code=_code(complaint),
@@ -112,11 +112,11 @@ def _not_json(http_status: int, body: bytes, retry_after: str | None) -> Ayrshar
     # A proxy's 403 page says nothing about the profile, so only the two statuses that Ayrshare's gateway may
     # answer without a body keep their meaning.
     outcomes = {
-        HTTPStatus.TOO_MANY_REQUESTS.value: Outcome.RATE_LIMITED,
-        HTTPStatus.UNAUTHORIZED.value: Outcome.UNAUTHORIZED,
+        HTTPStatus.TOO_MANY_REQUESTS.value: Failure.RATE_LIMITED,
+        HTTPStatus.UNAUTHORIZED.value: Failure.UNAUTHORIZED,
     }
     return AyrshareError(
-        outcomes.get(http_status, Outcome.UPSTREAM_ERROR),
+        outcomes.get(http_status, Failure.UPSTREAM_ERROR),
         f"HTTP {http_status}, not JSON",
         http_status=http_status,
         retry_after_seconds=_seconds(retry_after),
@@ -124,24 +124,24 @@ def _not_json(http_status: int, body: bytes, retry_after: str | None) -> Ayrshar
     )
 
 
-def _judge(http_status: int, payload: object) -> tuple[Outcome, dict[str, Any]]:
+def _judge(http_status: int, payload: object) -> tuple[Failure, dict[str, Any]]:
     complaints = _about_pinterest(list(_complaints(payload)))
     spoken: dict[str, Any] = next((each for each in complaints if _words(each)), next(iter(complaints), {}))
     match http_status:
         case HTTPStatus.TOO_MANY_REQUESTS:
-            return Outcome.RATE_LIMITED, spoken
+            return Failure.RATE_LIMITED, spoken
         case HTTPStatus.UNAUTHORIZED:
-            return Outcome.UNAUTHORIZED, spoken
+            return Failure.UNAUTHORIZED, spoken
     if http_status in _KEY_REFUSED_STATUSES:
         for each in complaints:
             if _KEY_REFUSED in _words(each).lower():
-                return Outcome.KEY_INVALID, each
+                return Failure.KEY_INVALID, each
     for each in complaints:
         if _code(each) in _UNLINKED_CODES or _asks_to_relink(each):
-            return Outcome.UNLINKED, each
+            return Failure.UNLINKED, each
     if http_status == HTTPStatus.FORBIDDEN and isinstance(payload, dict | list):
-        return Outcome.SUSPENDED, spoken
-    return Outcome.UPSTREAM_ERROR, spoken
+        return Failure.SUSPENDED, spoken
+    return Failure.UPSTREAM_ERROR, spoken
 
 
 def may_be_sent_again(payload: object) -> bool:

@@ -17,7 +17,7 @@ from collector.cli.execute import execute
 from collector.config import Settings, load_settings
 from collector.emulator import EmulatorConfig, profile_identity, serve
 from collector.errors import RegistryError
-from collector.models import Outcome
+from collector.models import Success
 from collector.poll.poller import PollResult
 from collector.registry.register import register
 from collector.registry.validate import Registration
@@ -32,7 +32,7 @@ _PROFILES_A_CLIENT = 3
 # Marks the demo's own profiles, so that it never touches others.
 _TAG = "demo"
 _REPORT_SECONDS = 0.5
-_FINE = frozenset({Outcome.OK, Outcome.UNCHANGED})
+_FINE = frozenset({Success.OK, Success.UNCHANGED})
 
 
 @click.command()

@@ -9,11 +9,11 @@ from collector.cli.execute import execute, settings_for_command
 from collector.cli.progress import progress
 from collector.config import Settings
 from collector.errors import RegistryError
-from collector.models import Outcome, ProfileState
+from collector.models import ProfileState, Success
 from collector.poll.poller import PollResult
 from collector.store.profile import ProfileStore
 
-_FINE = frozenset({Outcome.OK, Outcome.UNCHANGED})
+_FINE = frozenset({Success.OK, Success.UNCHANGED})
 
 
 @click.command()

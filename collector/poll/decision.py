@@ -9,7 +9,7 @@ import msgspec
 from collector.ayrshare.client import RateLimit
 from collector.errors import AyrshareError
 from collector.loops import backoff
-from collector.models import AccountAnalytics, Claim, Outcome, PollRecord, ProfileState
+from collector.models import AccountAnalytics, Claim, Failure, PollRecord, ProfileState, SeenAnswer, Success
 
 # Ayrshare counts requests per profile over five minutes.
 RATE_LIMIT_WINDOW = 300.0
@@ -42,7 +42,7 @@ def seconds_to_slot(profile_id: int, now: datetime, interval: float) -> float:
 
 def after_data(
     claim: Claim,
-    analytics: AccountAnalytics,
+    analytics: AccountAnalytics | SeenAnswer,
     rate_limit: RateLimit,
     *,
     policy: Policy,
@@ -53,8 +53,8 @@ def after_data(
 
     An answer without one usable day, of a profile that has had days, is no answer: it must not look like a good poll.
     """
-    if analytics.problems and not analytics.days and claim.has_days:
-        error = AyrshareError(Outcome.PAYLOAD_INVALID, f"no usable day; {_left_out(analytics)}", http_status=200)
+    if isinstance(analytics, AccountAnalytics) and analytics.problems and not analytics.days and claim.has_days:
+        error = AyrshareError(Failure.PAYLOAD_INVALID, f"no usable day; {_left_out(analytics)}", http_status=200)
         return after_failure(claim, error, policy=policy, duration_seconds=duration_seconds)
     wait = seconds_to_slot(claim.profile_id, now, policy.interval)
     if analytics.next_update is not None:
@@ -65,7 +65,7 @@ def after_data(
     return PollRecord(
         profile_id=claim.profile_id,
         lease_until=claim.lease_until,
-        outcome=Outcome.OK,
+        outcome=Success.OK,
         duration_seconds=duration_seconds,
         next_poll_in=wait,
         state=ProfileState.ACTIVE,
@@ -85,7 +85,7 @@ def after_failure(claim: Claim, error: AyrshareError, *, policy: Policy, duratio
     return PollRecord(
         profile_id=claim.profile_id,
         lease_until=claim.lease_until,
-        outcome=error.outcome,
+        outcome=error.failure,
         duration_seconds=duration_seconds,
         next_poll_in=wait,
         state=state,
@@ -98,34 +98,38 @@ def after_failure(claim: Claim, error: AyrshareError, *, policy: Policy, duratio
 
 def _consequence(claim: Claim, error: AyrshareError, policy: Policy) -> tuple[ProfileState | None, float | None]:
     """Return the profile's new state, None for "as it was", and the seconds to its next poll, None for "never"."""
-    match error.outcome:
-        case Outcome.RATE_LIMITED:
+    match error.failure:
+        case Failure.RATE_LIMITED:
             return None, max(error.retry_after_seconds or 0.0, RATE_LIMIT_WINDOW) + _jitter(30.0)
-        case Outcome.UNAUTHORIZED:
+        case Failure.UNAUTHORIZED:
             # Ever later, so that the next probe is another profile, in case it is only this one that is refused.
             return None, min(policy.interval, _FIRST_REFUSAL * 2.0 ** min(claim.consecutive_failures, 32))
-        case Outcome.SUSPENDED:
+        case Failure.SUSPENDED:
             return ProfileState.SUSPENDED, PROBE_INTERVAL + _jitter(600.0)
-        case Outcome.UNLINKED:
+        case Failure.UNLINKED:
             return ProfileState.UNLINKED, PROBE_INTERVAL + _jitter(600.0)
-        case Outcome.KEY_INVALID:
+        case Failure.KEY_INVALID:
             return ProfileState.KEY_INVALID, None
-        case Outcome.UPSTREAM_ERROR | Outcome.TIMEOUT | Outcome.NETWORK | Outcome.PAYLOAD_INVALID:
+        case (
+            Failure.UPSTREAM_ERROR
+            | Failure.TIMEOUT
+            | Failure.NETWORK
+            | Failure.PAYLOAD_INVALID
+            | Failure.INTERNAL_ERROR
+        ):
             wait = backoff(claim.consecutive_failures + 1, base=_FIRST_BACKOFF, cap=policy.interval)
             return None, max(wait, error.retry_after_seconds or 0.0, _LEAST_BACKOFF)
-        case Outcome.OK | Outcome.UNCHANGED:
-            raise AssertionError("a success is no failure")
         case never:
             assert_never(never)
 
 
-def _read_by_ayrshare(analytics: AccountAnalytics, now: datetime) -> date:
+def _read_by_ayrshare(analytics: AccountAnalytics | SeenAnswer, now: datetime) -> date:
     """Return the UTC day on which Ayrshare read the numbers from Pinterest; they may have been cached since."""
     return min(now, analytics.last_updated or now).astimezone(UTC).date()
 
 
-def _left_out(analytics: AccountAnalytics) -> str | None:
-    if not analytics.problems:
+def _left_out(analytics: AccountAnalytics | SeenAnswer) -> str | None:
+    if isinstance(analytics, SeenAnswer) or not analytics.problems:
         return None
     first = analytics.problems[0]
     more = f", and {len(analytics.problems) - 1} more" if len(analytics.problems) > 1 else ""

@@ -8,7 +8,7 @@ import structlog
 from collector.ayrshare.client import AyrshareClient
 from collector.crypto import KeyDecryptionError, KeyRing
 from collector.errors import AyrshareError
-from collector.models import Claim, Outcome, PollRecord
+from collector.models import AccountAnalytics, Claim, Failure, PollRecord
 from collector.poll.decision import Policy, after_data, after_failure
 from collector.telemetry import PAYLOAD_PROBLEMS, POLL_DURATION, POLLS_IN_FLIGHT
 
@@ -40,11 +40,11 @@ class Reader:
         try:
             analytics, rate_limit = await self._client.account_analytics(key, known=claim.known_answer)
         except AyrshareError as error:
-            if error.outcome is Outcome.PAYLOAD_INVALID:
+            if error.failure is Failure.PAYLOAD_INVALID:
                 PAYLOAD_PROBLEMS.labels("unreadable").inc()
             elapsed = time.perf_counter() - started
             return after_failure(claim, error, policy=self._policy, duration_seconds=elapsed)
-        for problem in analytics.problems:
+        for problem in analytics.problems if isinstance(analytics, AccountAnalytics) else ():
             PAYLOAD_PROBLEMS.labels(problem.reason).inc()
         return after_data(
             claim,
@@ -57,7 +57,7 @@ class Reader:
 
     def unexpected(self, claim: Claim, error: Exception) -> PollRecord:
         """Return the record of a poll that our own defect ended."""
-        reason = AyrshareError(Outcome.PAYLOAD_INVALID, f"internal error: {type(error).__name__}; see the log")
+        reason = AyrshareError(Failure.INTERNAL_ERROR, f"internal error: {type(error).__name__}; see the log")
         return after_failure(claim, reason, policy=self._policy, duration_seconds=0.0)
 
     def _undecipherable(self, claim: Claim, reason: str) -> PollRecord:
@@ -65,7 +65,7 @@ class Reader:
         return PollRecord(
             profile_id=claim.profile_id,
             lease_until=claim.lease_until,
-            outcome=Outcome.KEY_INVALID,
+            outcome=Failure.KEY_INVALID,
             duration_seconds=0.0,
             next_poll_in=min(300.0, self._policy.interval),
             detail=reason,

@@ -11,7 +11,7 @@ import structlog
 
 from collector.errors import DatabaseUnavailableError
 from collector.loops import backoff
-from collector.models import Outcome, PollRecord, Written
+from collector.models import AccountAnalytics, Failure, Outcome, PollRecord, Success, Written
 from collector.store.metric import MetricStore
 from collector.telemetry import DATABASE_UP, LEASES_LOST, POLLS, ROWS
 
@@ -139,7 +139,7 @@ def _refused(record: PollRecord, reason: str) -> PollRecord:
     """Return what is left of a record that the database refuses: that it was, and to try again a little later."""
     return msgspec.structs.replace(
         record,
-        outcome=Outcome.PAYLOAD_INVALID,
+        outcome=Failure.PAYLOAD_INVALID,
         analytics=None,
         settled_through=None,
         next_poll_in=max(record.next_poll_in or 0.0, _PUT_OFF_SECONDS),
@@ -152,7 +152,7 @@ def _count(record: PollRecord, written: Written | None) -> None:
         LEASES_LOST.inc()
         return
     _polls(final_outcome(record, written).value).inc()
-    days = len(record.analytics.days) if record.analytics is not None else 0
+    days = len(record.analytics.days) if isinstance(record.analytics, AccountAnalytics) else 0
     _NEW.inc(written.rows_new)
     _CHANGED.inc(written.rows_changed)
     _UNCHANGED.inc(days - written.rows_new - written.rows_changed)
@@ -160,6 +160,6 @@ def _count(record: PollRecord, written: Written | None) -> None:
 
 def final_outcome(record: PollRecord, written: Written) -> Outcome:
     """Return the outcome as it was logged: data that changed nothing is ``unchanged``."""
-    if record.outcome is Outcome.OK and written.rows_new + written.rows_changed == 0:
-        return Outcome.UNCHANGED
+    if record.outcome is Success.OK and written.rows_new + written.rows_changed == 0:
+        return Success.UNCHANGED
     return record.outcome

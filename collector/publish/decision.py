@@ -11,7 +11,7 @@ import msgspec
 from collector.ayrshare.post import PostAnswer
 from collector.errors import AyrshareError
 from collector.loops import backoff
-from collector.models import Outcome, PinClaim, PinResult, PinState, ProfileState
+from collector.models import Failure, PinClaim, PinResult, PinState, ProfileState
 
 SPAM_BLOCK = "spam_block"
 
@@ -32,11 +32,11 @@ NOT_ALLOWED = "not_allowed"
 _NOT_ALLOWED_WAIT = 900.0
 _LEAST_RATE_LIMIT_WAIT = 2.0
 # The classes of an error that Ayrshare answered in JSON; all others say nothing of the pin.
-_JUDGED_BY_STATUS = frozenset({Outcome.UPSTREAM_ERROR, Outcome.SUSPENDED})
+_JUDGED_BY_STATUS = frozenset({Failure.UPSTREAM_ERROR, Failure.SUSPENDED})
 _STATES = {
-    Outcome.UNLINKED: ProfileState.UNLINKED,
-    Outcome.SUSPENDED: ProfileState.SUSPENDED,
-    Outcome.KEY_INVALID: ProfileState.KEY_INVALID,
+    Failure.UNLINKED: ProfileState.UNLINKED,
+    Failure.SUSPENDED: ProfileState.SUSPENDED,
+    Failure.KEY_INVALID: ProfileState.KEY_INVALID,
 }
 
 
@@ -59,10 +59,10 @@ def after_answer(claim: PinClaim, answer: PostAnswer, policy: PublishPolicy) -> 
 
 def after_error(claim: PinClaim, error: AyrshareError, policy: PublishPolicy) -> PinResult:
     """Decide by what the error makes certain."""
-    outcome, told = error.outcome, _told(error)
-    if error.unsent or outcome is Outcome.UNAUTHORIZED:
+    outcome, told = error.failure, _told(error)
+    if error.unsent or outcome is Failure.UNAUTHORIZED:
         return _result(claim, PinState.QUEUED, outcome.value, _backoff(claim.lane_failures), lane_failed=True, **told)
-    if outcome is Outcome.RATE_LIMITED:
+    if outcome is Failure.RATE_LIMITED:
         # However little the answer asks for: a thousand of them in a day suspend the profile.
         asked = _RATE_LIMIT_WINDOW if error.retry_after_seconds is None else error.retry_after_seconds
         wait = min(max(asked, _LEAST_RATE_LIMIT_WAIT) * 2.0 ** min(claim.lane_failures, 10), max(asked, 3600.0))
@@ -78,7 +78,7 @@ def after_error(claim: PinClaim, error: AyrshareError, policy: PublishPolicy) ->
             look_seconds=policy.looks[0],
             **told,
         )
-    if outcome in _STATES and (outcome is not Outcome.SUSPENDED or "suspend" in str(error).lower()):
+    if outcome in _STATES and (outcome is not Failure.SUSPENDED or "suspend" in str(error).lower()):
         return _result(claim, PinState.QUEUED, outcome.value, policy.lane_gap, pause=_STATES[outcome], **told)
     if _is_refusal(error):
         return _after_refusal(claim, error, policy)
@@ -105,7 +105,7 @@ def not_sent(claim: PinClaim, reason: str, detail: str, *, wait: float = 0.0) ->
 
 def _is_refusal(error: AyrshareError) -> bool:
     """Tell whether Ayrshare itself, in words or with a code, says that it did not take the pin."""
-    if error.outcome not in _JUDGED_BY_STATUS:
+    if error.failure not in _JUDGED_BY_STATUS:
         return False
     status = error.http_status or 0
     certain = status in _CERTAIN

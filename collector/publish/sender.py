@@ -8,7 +8,7 @@ from collector.ayrshare.client import AyrshareClient
 from collector.crypto import KeyDecryptionError, KeyRing
 from collector.errors import AyrshareError
 from collector.loops import Breaker
-from collector.models import Outcome, PinClaim, PinResult
+from collector.models import PinClaim, PinResult, Success
 from collector.publish.decision import PublishPolicy, after_answer, after_error, not_sent, unknown
 
 log = structlog.get_logger(__name__)
@@ -42,9 +42,9 @@ class Sender:
                 key, claim.content, idempotency_key=claim.idempotency_key, notes=claim.token
             )
         except AyrshareError as error:
-            self._breaker.note(error.outcome, error.http_status)
+            self._breaker.note(error.failure, error.http_status)
             return after_error(claim, error, self._policy)
-        self._breaker.note(Outcome.OK, 200)
+        self._breaker.note(Success.OK, 200)
         return after_answer(claim, answer, self._policy)
 
     def interrupted(self, claim: PinClaim) -> PinResult:

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import astuple
 
-from collector.models import AccountAnalytics, DayMetrics, Metrics, PollRecord, Written
+from collector.models import AccountAnalytics, DayMetrics, Metrics, PollRecord, SeenAnswer, Written
 from collector.store.pool import Database
 
 _METRICS: dict[str, str] = {
@@ -131,7 +131,7 @@ held AS (
         settled_through = greatest(p.settled_through, r.settled_through),
         settle_days = coalesce(r.settle_days, p.settle_days),
         window_days = coalesce(r.last_day - r.window_start + 1, p.window_days),
-        answer_digest = CASE WHEN r.has_data THEN r.answer_digest ELSE p.answer_digest END,
+        answer_digest = CASE WHEN r.has_data AND NOT r.seen_before THEN r.answer_digest ELSE p.answer_digest END,
         answer_day = CASE WHEN r.has_data THEN (now() AT TIME ZONE 'UTC')::date ELSE p.answer_day END,
         rate_limit_max = coalesce(r.rate_limit_max, p.rate_limit_max),
         rate_limit_count = coalesce(r.rate_limit_count, p.rate_limit_count),
@@ -309,7 +309,7 @@ class MetricStore:
 
 def _poll_row(record: PollRecord) -> tuple[Any, ...]:
     """Return the record in the order of the table ``poll``."""
-    analytics = record.analytics or _NOTHING
+    analytics = record.analytics if isinstance(record.analytics, AccountAnalytics) else _NOTHING
     days = analytics.days
     return (
         record.profile_id,
@@ -331,7 +331,7 @@ def _poll_row(record: PollRecord) -> tuple[Any, ...]:
         days[-1].day if days else None,
         _window_start(days),
         record.analytics is not None,
-        analytics.seen_before,
+        isinstance(record.analytics, SeenAnswer),
         analytics.digest,
         analytics.last_updated,
         analytics.followers,
@@ -354,6 +354,6 @@ def _day_rows(records: Sequence[PollRecord]) -> list[tuple[Any, ...]]:
     return [
         (record.profile_id, day.day, *astuple(day.metrics)[:nine], day.data_status, day.extra)
         for record in records
-        if record.analytics is not None
+        if isinstance(record.analytics, AccountAnalytics)
         for day in record.analytics.days
     ]

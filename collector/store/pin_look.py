@@ -55,7 +55,8 @@ WITH look AS MATERIALIZED (
     FROM unnest(
         $1::bigint[], $2::integer[], $3::text[], $4::boolean[], $5::float8[], $6::text[], $7::integer[], $8::text[],
         $9::text[], $10::text[], $11::integer[]
-    ) AS r (pin, attempt, state, counts, next_seconds, seen, seen_attempt, ayrshare_id, pin_id, pin_url, code)
+    ) AS r (pin, attempt, state, counts, next_seconds, seen, seen_attempt, ayrshare_id, pinterest_pin_id, pin_url,
+        code)
 ),
 changed AS (
     UPDATE pin AS p
@@ -65,7 +66,7 @@ changed AS (
         next_look_at = CASE WHEN r.state = 'unknown' THEN now() + r.next_seconds * interval '1 second' END,
         last_error = CASE WHEN r.state <> 'published' THEN r.seen END,
         ayrshare_id = coalesce(r.ayrshare_id, p.ayrshare_id),
-        pin_id = coalesce(r.pin_id, p.pin_id),
+        pinterest_pin_id = coalesce(r.pinterest_pin_id, p.pinterest_pin_id),
         pin_url = coalesce(r.pin_url, p.pin_url),
         published_at = CASE WHEN r.state = 'published' THEN now() END
     FROM look r
@@ -124,7 +125,7 @@ class LookStore:
             *(
                 (
                     k.pin_id, k.attempt, k.state.value, k.counts, k.next_seconds, k.seen, k.seen_attempt,
-                    k.publication.ayrshare_id, k.publication.pin_id, k.publication.pin_url, k.code,
+                    k.publication.ayrshare_id, k.publication.pinterest_pin_id, k.publication.pin_url, k.code,
                 )
                 for k in looks
             ),

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 import asyncpg
 
-from collector.models import Outcome, PinClaim, PinContent, PinResult, ProfileState
+from collector.models import Failure, PinClaim, PinContent, PinResult, ProfileState
 from collector.store.pool import Database
 
 CHANNEL = "collector_pin"
@@ -128,7 +128,7 @@ WITH result AS MATERIALIZED (
         $17::text[]
     ) AS r (
         pin, attempt, owner, state, reason, wait_seconds, look_seconds, lane_failed,
-        refused, pause, ayrshare_id, pin_id, pin_url, http_status, code, detail,
+        refused, pause, ayrshare_id, pinterest_pin_id, pin_url, http_status, code, detail,
         excerpt
     )
 ),
@@ -139,7 +139,7 @@ finished AS (
         last_error = r.detail,
         refusals = p.refusals + r.refused::integer,
         ayrshare_id = coalesce(r.ayrshare_id, p.ayrshare_id),
-        pin_id = coalesce(r.pin_id, p.pin_id),
+        pinterest_pin_id = coalesce(r.pinterest_pin_id, p.pinterest_pin_id),
         pin_url = coalesce(r.pin_url, p.pin_url),
         published_at = CASE WHEN r.state = 'published' THEN now() END,
         looks = 0,
@@ -260,7 +260,7 @@ class PinQueue:
         for result in results:
             if result.pause in _PROFILE_STATES:
                 await self._database.execute(_MARK_PROFILE, result.profile_id, result.pause, result.detail)
-            if result.reason == Outcome.RATE_LIMITED:
+            if result.reason == Failure.RATE_LIMITED:
                 await self.note_rate_limited(result.profile_id)
         async with self._database.transaction() as connection:
             await connection.execute(_LOCK_OF_PINS, [result.pin_id for result in results])
@@ -314,8 +314,8 @@ def _columns(results: Sequence[PinResult]) -> tuple[list[object], ...]:
             *(
                 (
                     r.pin_id, r.attempt, r.owner, r.state.value, r.reason, r.wait_seconds, r.look_seconds,
-                    r.lane_failed, r.refused, r.pause, r.publication.ayrshare_id, r.publication.pin_id,
-                    r.publication.pin_url, r.http_status, r.code, r.detail, r.excerpt,
+                    r.lane_failed, r.refused, r.pause, r.publication.ayrshare_id,
+                    r.publication.pinterest_pin_id, r.publication.pin_url, r.http_status, r.code, r.detail, r.excerpt,
                 )
                 for r in results
             ),

@@ -48,7 +48,7 @@ _STATES = {
     NEUTRAL: ("queued", "sending"),
     PALE: ("paused", "cancelled"),
     UNEASY: ("unlinked", "unknown", "rate_limited", "timeout", "network"),
-    BAD: ("suspended", "key_invalid", "failed", "unauthorized", "upstream_error", "payload_invalid"),
+    BAD: ("suspended", "key_invalid", "failed", "unauthorized", "upstream_error", "payload_invalid", "internal_error"),
 }
 
 
