@@ -60,9 +60,8 @@ async def queue_up(database: Database, name: str) -> int:
 async def published(database: Database, name: str) -> float:
     """Return pins per second through the daemon's own publisher."""
     pins = await queue_up(database, name)
-    breaker = Breaker()
     client: object = AtOnce()
-    sender = Sender(client, KEYS, POLICY, breaker, patience=60.0)  # type: ignore[arg-type]  # what it needs of one
+    sender = Sender(client, KEYS, POLICY, patience=60.0)  # type: ignore[arg-type]  # what it needs of one
     done = asyncio.Event()
     count = 0
 
@@ -73,7 +72,7 @@ async def published(database: Database, name: str) -> float:
             done.set()
 
     queue = PinQueue(database, owner="bench", seconds=120.0)
-    publisher = Publisher(sender, queue, database, concurrency=64, pacer=Pacer(1e9), breaker=breaker, on_result=note)
+    publisher = Publisher(sender, queue, database, concurrency=64, pacer=Pacer(1e9), breaker=Breaker(), on_result=note)
     started = time.perf_counter()
     task = asyncio.create_task(publisher.run(Heartbeats()))
     await done.wait()

@@ -101,11 +101,22 @@ def key_ring(settings: Settings) -> KeyRing:
     return KeyRing(settings.encryption_keys or [generated_key(settings.data_dir)])
 
 
+class Shared(msgspec.Struct, frozen=True):
+    """What all calls of this process to Ayrshare share: their pace, and that the API key is refused."""
+
+    pacer: Pacer
+    breaker: Breaker
+
+
+def share(settings: Settings) -> Shared:
+    return Shared(Pacer(settings.max_requests_per_second), Breaker())
+
+
 @asynccontextmanager
 async def open_ayrshare(
-    settings: Settings, *, connections: int | None = None, idle_seconds: float = 15.0
+    settings: Settings, shared: Shared, *, connections: int | None = None, idle_seconds: float = 15.0
 ) -> AsyncIterator[AyrshareClient]:
-    """Yield a client for Ayrshare, with as many connections as polls go at once unless told otherwise.
+    """Yield a client that tells the breaker of every call, with a connection for each concurrent poll by default.
 
     Raises:
         ConfigurationError: there is no API key.
@@ -118,19 +129,9 @@ async def open_ayrshare(
         request_timeout=settings.request_seconds,
         connections=connections or settings.poll_concurrency,
         idle_seconds=idle_seconds,
+        on_verdict=shared.breaker.note,
     ) as client:
         yield client
-
-
-class Shared(msgspec.Struct, frozen=True):
-    """What all calls of this process to Ayrshare share: their pace, and that the API key is refused."""
-
-    pacer: Pacer
-    breaker: Breaker
-
-
-def share(settings: Settings) -> Shared:
-    return Shared(Pacer(settings.max_requests_per_second), Breaker())
 
 
 def _owner() -> str:
@@ -177,7 +178,6 @@ def _make_publisher(
             client,
             key_ring(settings),
             _publish_policy(settings),
-            shared.breaker,
             patience=settings.lease_time / 5,
         ),
         PinQueue(database, owner=_owner(), seconds=settings.lease_time),
@@ -226,14 +226,14 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
         if settings.calls_ayrshare:
             await try_keys(ProfileStore(database), key_ring(settings))
         if Role.POLLER in settings.roles:
-            client = await resources.enter_async_context(open_ayrshare(settings))
+            client = await resources.enter_async_context(open_ayrshare(settings, shared))
             loops.append(partial(make_poller(settings, database, client, shared, hooks.polled).run, heartbeats))
         if Role.PUBLISHER in settings.roles:
             client = await resources.enter_async_context(
-                open_ayrshare(settings, connections=settings.pin_concurrency, idle_seconds=_PIN_IDLE_SECONDS)
+                open_ayrshare(settings, shared, connections=settings.pin_concurrency, idle_seconds=_PIN_IDLE_SECONDS)
             )
             # Slow histories must not use up the connections, and with them the time, of pins.
-            histories = await resources.enter_async_context(open_ayrshare(settings, connections=_HISTORIES))
+            histories = await resources.enter_async_context(open_ayrshare(settings, shared, connections=_HISTORIES))
             loops += _publishing(settings, database, (client, histories), shared, hooks, heartbeats)
         if Role.EXPORTER in settings.roles:
             exporter = Exporter(fleet, DropStore(database))

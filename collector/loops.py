@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from collector.errors import DatabaseUnavailableError
-from collector.models import Failure, Outcome, Success
+from collector.models import Failure
 from collector.telemetry import API_KEY_REFUSED, DATABASE_UP, LOOP_FAILURES, LOOP_LAST_SUCCESS
 
 log = structlog.get_logger(__name__)
@@ -17,7 +17,7 @@ _LONGEST_PAUSE_SECONDS = 30.0
 _PROBE_SECONDS = 60.0
 
 # What a proxy or a defect of ours cannot have said.
-_ACCEPTED = frozenset({Success.OK, Failure.SUSPENDED, Failure.UNLINKED, Failure.KEY_INVALID})
+_ACCEPTED = frozenset({None, Failure.SUSPENDED, Failure.UNLINKED, Failure.KEY_INVALID})
 
 
 def backoff(failures: int, *, base: float, cap: float) -> float:
@@ -134,14 +134,14 @@ class Breaker:
     def open(self) -> bool:
         return self._probe_at is not None
 
-    def note(self, outcome: Outcome, http_status: int | None) -> None:
+    def note(self, failure: Failure | None, http_status: int | None) -> None:
         """Open on a refused API key; close on an answer that Ayrshare gives only to an accepted one."""
-        if outcome is Failure.UNAUTHORIZED:
+        if failure is Failure.UNAUTHORIZED:
             if not self.open:
                 log.error("Ayrshare refuses the API key; all calls are held, and one a minute tries again")
             self._probe_at = time.monotonic() + _PROBE_SECONDS
             API_KEY_REFUSED.set(1)
-        elif self.open and http_status is not None and outcome in _ACCEPTED:
+        elif self.open and http_status is not None and failure in _ACCEPTED:
             log.info("Ayrshare accepts the API key again")
             self._probe_at = None
             API_KEY_REFUSED.set(0)

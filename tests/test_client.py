@@ -1,5 +1,8 @@
 """The client: what it sends, how it classifies, and that no key leaves it but in its header."""
 
+import re
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
@@ -11,7 +14,7 @@ from yarl import URL
 
 from collector.ayrshare.client import AyrshareClient, open_client
 from collector.errors import AyrshareError
-from collector.models import AccountAnalytics, Failure
+from collector.models import AccountAnalytics, Failure, PinContent
 from tests.conftest import Ayrshare
 
 URL_SOCIAL = "https://ayrshare.example/api/analytics/social"
@@ -20,8 +23,8 @@ PROFILE_KEY = SecretStr("THE-PROFILE-KEY")
 GOOD = {"pinterest": {"analytics": {"impression": 3, "daily": []}}, "status": "success"}
 
 
-def client(session: aiohttp.ClientSession) -> AyrshareClient:
-    return AyrshareClient(session, url="https://ayrshare.example/api", api_key=API_KEY)
+def client(session: aiohttp.ClientSession, **others: Any) -> AyrshareClient:
+    return AyrshareClient(session, url="https://ayrshare.example/api", api_key=API_KEY, **others)
 
 
 async def refusal(**answer: Any) -> AyrshareError:
@@ -146,3 +149,50 @@ async def test_all_pages_of_profiles_are_read(ayrshare: Ayrshare) -> None:
     ) as real:
         entries = [entry async for entry in real.profiles()]
     assert [entry.title for entry in entries] == [ayrshare.identity(index).title for index in range(50)]
+
+
+async def analytics_of(a_client: AyrshareClient) -> object:
+    return await a_client.account_analytics(PROFILE_KEY)
+
+
+async def profiles_of(a_client: AyrshareClient) -> object:
+    return [entry async for entry in a_client.profiles()]
+
+
+async def publish_by(a_client: AyrshareClient) -> object:
+    content = PinContent(media_urls=("https://images.example/a.jpg",))
+    return await a_client.publish(PROFILE_KEY, content, idempotency_key="k", notes="n")
+
+
+async def history_of(a_client: AyrshareClient) -> object:
+    return await a_client.history(PROFILE_KEY, days=2, limit=100)
+
+
+CALLS = [
+    (analytics_of, GOOD),
+    (profiles_of, {"profiles": []}),
+    (publish_by, {"status": "success", "postIds": [], "id": "a"}),
+    (history_of, {"history": []}),
+]
+REFUSED = {"status": "error", "message": "API Key not valid"}
+
+
+@pytest.mark.parametrize(("call", "good"), CALLS)
+async def test_the_verdict_on_every_call_is_reported(
+    call: Callable[[AyrshareClient], Awaitable[object]], good: object
+) -> None:
+    verdicts: list[tuple[Failure | None, int | None]] = []
+    answers: list[tuple[dict[str, Any], tuple[Failure | None, int | None]]] = [
+        ({"payload": good}, (None, 200)),
+        ({"payload": REFUSED, "status": 401}, (Failure.UNAUTHORIZED, 401)),
+        ({"body": "<html>"}, (Failure.PAYLOAD_INVALID, 200)),
+        ({"exception": TimeoutError()}, (Failure.TIMEOUT, None)),
+    ]
+    async with aiohttp.ClientSession() as session:
+        told = client(session, on_verdict=lambda failure, status: verdicts.append((failure, status)))
+        for answer, _ in answers:
+            with aioresponses() as mocked, suppress(AyrshareError):
+                for method in (mocked.get, mocked.post):
+                    method(re.compile(".*"), **answer)
+                await call(told)
+    assert verdicts == [verdict for _, verdict in answers]

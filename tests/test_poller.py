@@ -52,14 +52,17 @@ async def polling(
 ) -> AsyncIterator[Fixture]:
     key = SecretStr(api_key or ayrshare.config.api_key)
     results: list[PollResult] = []
-    async with open_client(url=ayrshare.url, api_key=key, request_timeout=patience, connections=concurrency) as client:
+    breaker = Breaker()
+    async with open_client(
+        url=ayrshare.url, api_key=key, request_timeout=patience, connections=concurrency, on_verdict=breaker.note
+    ) as client:
         poller = Poller(
             Reader(client, KEYS, Policy(interval=interval, settle_days=3)),
             LeaseStore(database, owner=owner, seconds=lease),
             MetricStore(database),
             concurrency=concurrency,
             pacer=Pacer(rate),
-            breaker=Breaker(),
+            breaker=breaker,
             on_result=results.append,
         )
         yield Fixture(poller, results)

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from pydantic import SecretStr
 
-from collector.ayrshare.client import open_client
+from collector.ayrshare.client import AyrshareClient, open_client
 from collector.ayrshare.post import PostAnswer, parse_post
 from collector.errors import DatabaseUnavailableError
 from collector.loops import Breaker, Heartbeats, Pacer
@@ -36,11 +36,19 @@ POLICY = PublishPolicy(lane_gap=0.0, spam_cooldown=3600.0, looks=(60.0, 300.0), 
 class Worker:
     """A publisher and a reconciler with settings of their own."""
 
-    def __init__(self, database: Database, client: Any, policy: PublishPolicy, owner: str, lease: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        client: AyrshareClient,
+        breaker: Breaker,
+        policy: PublishPolicy,
+        owner: str,
+        lease: float,
+    ) -> None:
         self.queue = PinQueue(database, owner=owner, seconds=lease)
-        pacer, breaker = Pacer(1e6), Breaker()
+        pacer = Pacer(1e6)
         self.publisher = Publisher(
-            Sender(client, KEYS, policy, breaker, patience=lease / 5),
+            Sender(client, KEYS, policy, patience=lease / 5),
             self.queue,
             database,
             concurrency=64,
@@ -62,9 +70,11 @@ async def working(
     lease: float = 60.0,
     patience: float = 5.0,
 ) -> AsyncIterator[Worker]:
-    key = SecretStr(ayrshare.config.api_key)
-    async with open_client(url=ayrshare.url, api_key=key, request_timeout=patience, connections=64) as client:
-        worker = Worker(database, client, policy, owner, lease)
+    key, breaker = SecretStr(ayrshare.config.api_key), Breaker()
+    async with open_client(
+        url=ayrshare.url, api_key=key, request_timeout=patience, connections=64, on_verdict=breaker.note
+    ) as client:
+        worker = Worker(database, client, breaker, policy, owner, lease)
         task = asyncio.create_task(worker.publisher.run(Heartbeats()))
         try:
             yield worker

@@ -1,12 +1,12 @@
-"""Ayrshare over HTTP: one method an endpoint over one ``_request``, and every failure one classified error."""
+"""Ayrshare over HTTP: one method an endpoint over one ``_call``, and every failure one classified error."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import cache
 from http import HTTPStatus
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import aiohttp
 import msgspec
@@ -17,7 +17,7 @@ from collector import __version__
 from collector.ayrshare.history import parse_history
 from collector.ayrshare.parse import parse_account_analytics
 from collector.ayrshare.post import PostAnswer, parse_post, post_body
-from collector.ayrshare.profiles import ProfileEntry, parse_profiles
+from collector.ayrshare.profiles import ProfileEntry, ProfilesPage, parse_profiles
 from collector.ayrshare.refusal import failure, unreadable
 from collector.errors import AyrshareError
 from collector.models import AccountAnalytics, Failure, History, PinContent, SeenAnswer
@@ -35,6 +35,11 @@ _HEADERS = {
     "Content-Type": "application/json",
     "User-Agent": f"pinterest-collector/{__version__}",
 }
+
+
+Read = TypeVar("Read")
+# Of a call: how it failed (None: not at all), and the HTTP status (None: no answer).
+OnVerdict = Callable[[Failure | None, int | None], None]
 
 
 class RateLimit(msgspec.Struct, frozen=True):
@@ -55,22 +60,33 @@ class _Answer(msgspec.Struct, frozen=True):
     retry_after: str | None
 
 
+class _Endpoint(msgspec.Struct, frozen=True):
+    path: str
+    url: URL
+
+
+def _ignore(_failure: Failure | None, _http_status: int | None) -> None:
+    pass
+
+
 class AyrshareClient:
     """Calls Ayrshare with the agency's API key, for a profile where its key is given.
 
-    Every method raises :class:`AyrshareError`, in which neither key can appear.
+    Every method raises :class:`AyrshareError`, in which neither key can appear. ``on_verdict`` is told of every call.
     """
 
     _ANALYTICS_BODY: ClassVar[bytes] = b'{"platforms":["pinterest"]}'
 
-    def __init__(self, session: aiohttp.ClientSession, *, url: str, api_key: SecretStr) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, *, url: str, api_key: SecretStr, on_verdict: OnVerdict = _ignore
+    ) -> None:
         self._session = session
+        self._on_verdict = on_verdict
         self._api_key = api_key
         self._authorization = f"Bearer {api_key.get_secret_value()}"
-        self._social = URL(f"{url}/analytics/social")
-        self._profiles = URL(f"{url}/profiles")
-        self._post = URL(f"{url}/post")
-        self._history = URL(f"{url}/history")
+        self._social, self._profiles, self._post, self._history = (
+            _Endpoint(path, URL(url + path)) for path in ("/analytics/social", "/profiles", "/post", "/history")
+        )
 
     async def account_analytics(
         self, profile_key: SecretStr, *, known: int | None = None
@@ -79,50 +95,73 @@ class AyrshareClient:
 
         An answer whose digest is ``known`` is not read further.
         """
-        answer = await self._request("POST", self._social, "/analytics/social", profile_key, self._ANALYTICS_BODY)
-        return parse_account_analytics(answer.body, today=datetime.now(UTC).date(), known=known), answer.rate_limit
+
+        def read(answer: _Answer) -> tuple[AccountAnalytics | SeenAnswer, RateLimit]:
+            _insist_on_success(answer)
+            return parse_account_analytics(answer.body, today=datetime.now(UTC).date(), known=known), answer.rate_limit
+
+        return await self._call("POST", self._social, read, profile_key=profile_key, body=self._ANALYTICS_BODY)
 
     async def profiles(self) -> AsyncIterator[ProfileEntry]:
         """``GET /profiles``: all client profiles of the agency, page by page. It never tells their keys."""
-        url = self._profiles.with_query(limit=_PAGE)
+
+        def read(answer: _Answer) -> ProfilesPage:
+            _insist_on_success(answer)
+            return parse_profiles(answer.body)
+
+        query = {"limit": _PAGE}
         for _ in range(_MOST_PAGES):
-            answer = await self._request("GET", url, "/profiles")
-            page = parse_profiles(answer.body)
+            page = await self._call("GET", self._profiles, read, query=query)
             for entry in page.entries:
                 yield entry
             if page.next_cursor is None:
                 return
-            url = self._profiles.with_query(limit=_PAGE, cursor=page.next_cursor)
+            query = {"limit": _PAGE, "cursor": page.next_cursor}
 
     async def publish(
         self, profile_key: SecretStr, content: PinContent, *, idempotency_key: str, notes: str
     ) -> PostAnswer:
         """``POST /post``: publish a pin, now. Never called twice for an attempt: Pinterest takes the same pin again."""
+
+        def read(answer: _Answer) -> PostAnswer:
+            return parse_post(answer.status, answer.body, retry_after=answer.retry_after)
+
         body = post_body(content, idempotency_key=idempotency_key, notes=notes)
-        answer = await self._send("POST", self._post, "/post", profile_key, body)
-        return parse_post(answer.status, answer.body, retry_after=answer.retry_after)
+        return await self._call("POST", self._post, read, profile_key=profile_key, body=body)
 
     async def history(self, profile_key: SecretStr, *, days: int, limit: int) -> History:
         """``GET /history``: the profile's last posts to Pinterest, at most ``limit`` of at most ``days`` days."""
-        url = self._history.with_query({"platforms[0]": "pinterest", "lastDays": str(days), "limit": str(limit)})
-        answer = await self._send("GET", url, "/history", profile_key)
-        return parse_history(answer.status, answer.body, retry_after=answer.retry_after)
 
-    async def _request(
-        self, method: str, url: URL, endpoint: str, profile_key: SecretStr | None = None, body: bytes | None = None
-    ) -> _Answer:
-        """Send a call and insist on its success."""
-        answer = await self._send(method, url, endpoint, profile_key, body)
-        if answer.status != HTTPStatus.OK:
-            refused = failure(answer.status, answer.body, retry_after=answer.retry_after)
-            if refused is not None:
-                raise refused
-        return answer
+        def read(answer: _Answer) -> History:
+            return parse_history(answer.status, answer.body, retry_after=answer.retry_after)
+
+        query = {"platforms[0]": "pinterest", "lastDays": str(days), "limit": str(limit)}
+        return await self._call("GET", self._history, read, profile_key=profile_key, query=query)
+
+    async def _call(
+        self,
+        method: str,
+        endpoint: _Endpoint,
+        read: Callable[[_Answer], Read],
+        *,
+        profile_key: SecretStr | None = None,
+        body: bytes | None = None,
+        query: dict[str, str] | None = None,
+    ) -> Read:
+        """Send a call, once, read its answer, and report the verdict."""
+        url = endpoint.url if query is None else endpoint.url.with_query(query)
+        try:
+            result = read(await self._send(method, url, endpoint.path, profile_key, body))
+        except AyrshareError as error:
+            self._on_verdict(error.failure, error.http_status)
+            raise
+        self._on_verdict(None, HTTPStatus.OK)
+        return result
 
     async def _send(
-        self, method: str, url: URL, endpoint: str, profile_key: SecretStr | None = None, body: bytes | None = None
+        self, method: str, url: URL, path: str, profile_key: SecretStr | None, body: bytes | None
     ) -> _Answer:
-        """Send a call, once, and measure it; any answer is one."""
+        """Send a call and measure it; an answer of any status is returned."""
         started = time.perf_counter()
         status = "error"
         try:
@@ -132,8 +171,8 @@ class AyrshareClient:
             status = error.failure.value
             raise
         finally:
-            _requests(endpoint, status).inc()
-            _durations(endpoint).observe(time.perf_counter() - started)
+            _requests(path, status).inc()
+            _durations(path).observe(time.perf_counter() - started)
         return answer
 
     async def _exchange(self, method: str, url: URL, profile_key: SecretStr | None, body: bytes | None) -> _Answer:
@@ -172,6 +211,13 @@ class AyrshareClient:
         return body
 
 
+def _insist_on_success(answer: _Answer) -> None:
+    if answer.status != HTTPStatus.OK:
+        refused = failure(answer.status, answer.body, retry_after=answer.retry_after)
+        if refused is not None:
+            raise refused
+
+
 # Finding a labelled child costs as much as all else that the library does for a request.
 _requests = cache(API_REQUESTS.labels)
 _durations = cache(API_REQUEST_DURATION.labels)
@@ -204,11 +250,17 @@ def _reason(error: aiohttp.ClientError) -> str:
 
 @asynccontextmanager
 async def open_client(
-    *, url: str, api_key: SecretStr, request_timeout: float, connections: int, idle_seconds: float = 15.0
+    *,
+    url: str,
+    api_key: SecretStr,
+    request_timeout: float,
+    connections: int,
+    idle_seconds: float = 15.0,
+    on_verdict: OnVerdict = _ignore,
 ) -> AsyncIterator[AyrshareClient]:
     """Yield a client with at most ``connections`` connections, each used again if idle for ``idle_seconds`` at most.
 
-    ``request_timeout`` (seconds) bounds a whole call.
+    ``request_timeout`` (seconds) bounds a whole call. ``on_verdict`` is told of every one.
     """
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connections, ttl_dns_cache=300, keepalive_timeout=idle_seconds),
@@ -217,4 +269,4 @@ async def open_client(
         headers=_HEADERS,
         timeout=aiohttp.ClientTimeout(total=request_timeout),
     ) as session:
-        yield AyrshareClient(session, url=url, api_key=api_key)
+        yield AyrshareClient(session, url=url, api_key=api_key, on_verdict=on_verdict)

@@ -227,8 +227,9 @@ async def _look_first(pin_id: int, *, without_history: bool) -> tuple[PinState, 
         group = await looks.of_pin(pin_id)
         if group is None or without_history:
             return state, row["attempts"], None
-        async with open_ayrshare(settings_for_command(api_key=True)) as client:
-            [look] = await make_reconciler(settings, database, client, share(settings)).look(group)
+        shared = share(settings)
+        async with open_ayrshare(settings_for_command(api_key=True), shared) as client:
+            [look] = await make_reconciler(settings, database, client, shared).look(group)
         if look.state is not PinState.UNKNOWN:
             await looks.record([look])
         return state, row["attempts"], look

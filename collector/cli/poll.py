@@ -32,7 +32,8 @@ def poll(names: tuple[str, ...], *, everything: bool) -> None:
 
 
 async def _pass(settings: Settings, names: tuple[str, ...], *, everything: bool) -> bool:
-    async with open_ayrshare(settings) as client, open_storage(settings) as database:
+    shared = share(settings)
+    async with open_ayrshare(settings, shared) as client, open_storage(settings) as database:
         ids = await _chosen(ProfileStore(database), names, everything=everything)
         results: list[PollResult] = []
         with progress("polling", len(ids)) as advance:
@@ -41,7 +42,7 @@ async def _pass(settings: Settings, names: tuple[str, ...], *, everything: bool)
                 advance()
                 results.append(result)
 
-            poller = make_poller(settings, database, client, share(settings), note)
+            poller = make_poller(settings, database, client, shared, note)
             busy = await poller.poll_named(ids, only_due=not names and not everything)
     return _report(results, asked=len(ids), busy=busy, refused=poller.api_key_refused)
 

@@ -184,7 +184,6 @@ class Poller:
             # A defect that one profile's answer brings out must not stop the polling of all the others.
             log.exception("polling a profile failed unexpectedly", profile=claim.name)
             record = self._reader.unexpected(claim, error)
-        self._breaker.note(record.outcome, record.http_status)
         await self._writer.put(record)
         if self.api_key_refused:
             await self._give_back_queued()

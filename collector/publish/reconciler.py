@@ -10,7 +10,7 @@ from collector.ayrshare.client import AyrshareClient
 from collector.crypto import KeyDecryptionError, KeyRing
 from collector.errors import AyrshareError, DatabaseUnavailableError
 from collector.loops import Breaker, Pacer
-from collector.models import Failure, History, PinLook, PinResult, PinState, Success
+from collector.models import Failure, History, PinLook, PinResult, PinState
 from collector.publish.decision import PublishPolicy
 from collector.publish.look import failed_looks, goes_back_far_enough, read_looks
 from collector.store.pin_look import LookStore, UnknownPins
@@ -73,13 +73,11 @@ class Reconciler:
             history, limit = History((), rows=0, oldest=None, as_of=None), _LIMITS[0]
             for limit in _LIMITS:
                 history = await self._client.history(key, days=days, limit=limit)
-                self._breaker.note(Success.OK, 200)
                 if goes_back_far_enough(history, since, limit=limit):
                     break
         except KeyDecryptionError as error:
             return failed_looks(group.pins, AyrshareError(Failure.KEY_INVALID, str(error)), self._policy, now)
         except AyrshareError as error:
-            self._breaker.note(error.failure, error.http_status)
             if error.failure is Failure.RATE_LIMITED:
                 await self._queue.note_rate_limited(group.profile_id)
             return failed_looks(group.pins, error, self._policy, now)

@@ -7,8 +7,7 @@ import structlog
 from collector.ayrshare.client import AyrshareClient
 from collector.crypto import KeyDecryptionError, KeyRing
 from collector.errors import AyrshareError
-from collector.loops import Breaker
-from collector.models import PinClaim, PinResult, Success
+from collector.models import PinClaim, PinResult
 from collector.publish.decision import PublishPolicy, after_answer, after_error, not_sent, unknown
 
 log = structlog.get_logger(__name__)
@@ -19,13 +18,10 @@ _UNDECIPHERABLE_WAIT_SECONDS = 300.0
 class Sender:
     """Publishes pins without writing anything; a call begins within ``patience`` seconds of its claim, or never."""
 
-    def __init__(
-        self, client: AyrshareClient, keys: KeyRing, policy: PublishPolicy, breaker: Breaker, *, patience: float
-    ) -> None:
+    def __init__(self, client: AyrshareClient, keys: KeyRing, policy: PublishPolicy, *, patience: float) -> None:
         self._client = client
         self._keys = keys
         self._policy = policy
-        self._breaker = breaker
         self._patience = patience
 
     async def send(self, claim: PinClaim, claimed_at: float) -> PinResult:
@@ -42,9 +38,7 @@ class Sender:
                 key, claim.content, idempotency_key=claim.idempotency_key, notes=claim.token
             )
         except AyrshareError as error:
-            self._breaker.note(error.failure, error.http_status)
             return after_error(claim, error, self._policy)
-        self._breaker.note(Success.OK, 200)
         return after_answer(claim, answer, self._policy)
 
     def interrupted(self, claim: PinClaim) -> PinResult:

@@ -15,13 +15,13 @@ from typing import Any
 from pydantic import SecretStr
 
 from collector.app import Hooks, key_ring, make_poller, open_ayrshare, open_storage, run_roles, share
-from collector.ayrshare.client import AyrshareClient
 from collector.config import Role, Settings
 from collector.detect.detector import Detector
 from collector.emulator import EMULATOR, Emulator, EmulatorConfig, make_app, profile_identity, serve
 from collector.emulator.accounts import Account
 from collector.emulator.config import DAY_SECONDS
 from collector.emulator.faults import EVERYTHING, Fault, FaultName
+from collector.poll.poller import Poller
 from collector.registry.register import register
 from collector.registry.validate import Registration
 from collector.store.drop import DropStore
@@ -148,9 +148,11 @@ class World:
             for days_ago, factor in changes:
                 since = _today() - timedelta(days=days_ago)
                 self._fault("drop", profile=_title(self.emulator, name), since=since, factor=factor)
-        async with open_ayrshare(self.settings) as client:
+        shared = share(self.settings)
+        async with open_ayrshare(self.settings, shared) as client:
+            poller = make_poller(self.settings, self.database, client, shared, lambda _result: None)
             for days_ago in _POLLED_DAYS_AGO:
-                await self._poll(client, days_ago)
+                await self._poll(poller, days_ago)
         await Detector(DropStore(self.database)).run_once()
         await self._publish()
 
@@ -174,11 +176,10 @@ class World:
         created = datetime.now(UTC) - timedelta(days=_POLLED_DAYS_AGO[0])
         await self.database.execute("UPDATE profile SET created_at = $1", created)
 
-    async def _poll(self, client: AyrshareClient, days_ago: int) -> None:
+    async def _poll(self, poller: Poller, days_ago: int) -> None:
         self.emulator.clock.offset_seconds = -DAY_SECONDS * days_ago
         await self._befall(days_ago)
         began = await self.database.fetchval("SELECT clock_timestamp()")
-        poller = make_poller(self.settings, self.database, client, share(self.settings), lambda _result: None)
         await poller.poll_named(await ProfileStore(self.database).unpaused_ids())
         for statement in _BACKDATE_POLL:
             await self.database.execute(statement, began, timedelta(days=days_ago))
