@@ -96,6 +96,13 @@ class SeenAnswer(msgspec.Struct, frozen=True, kw_only=True):
     next_update: datetime | None
 
 
+class RateLimit(msgspec.Struct, frozen=True):
+    """How much of its five-minute window a profile has used; None where Ayrshare did not say."""
+
+    maximum: int | None
+    count: int | None
+
+
 class Claim(msgspec.Struct, frozen=True):
     """A profile whose poll is ours until ``lease_until``; that instant is also the fencing token of its result.
 

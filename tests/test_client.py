@@ -48,7 +48,7 @@ async def test_a_request_carries_both_keys_in_their_headers_and_follows_no_redir
     assert call.kwargs["allow_redirects"] is False
     assert isinstance(analytics, AccountAnalytics)
     assert analytics.window.impression == 3
-    assert (rate_limit.maximum, rate_limit.count, rate_limit.nearly_spent) == (300, 280, True)
+    assert (rate_limit.maximum, rate_limit.count) == (300, 280)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from collector.ayrshare.client import RateLimit
 from collector.errors import AyrshareError
 from collector.models import (
     AccountAnalytics,
@@ -13,6 +12,7 @@ from collector.models import (
     Metrics,
     Problem,
     ProfileState,
+    RateLimit,
     Success,
 )
 from collector.poll.decision import PROBE_INTERVAL, Policy, after_data, after_failure, seconds_to_slot

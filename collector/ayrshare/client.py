@@ -20,7 +20,7 @@ from collector.ayrshare.post import PostAnswer, parse_post, post_body
 from collector.ayrshare.profiles import ProfileEntry, ProfilesPage, parse_profiles
 from collector.ayrshare.refusal import failure, unreadable
 from collector.errors import AyrshareError
-from collector.models import AccountAnalytics, Failure, History, PinContent, SeenAnswer
+from collector.models import AccountAnalytics, Failure, History, PinContent, RateLimit, SeenAnswer
 from collector.telemetry import API_REQUEST_DURATION, API_REQUESTS
 
 # 90 days of an account with video are 60 kB; what is a hundred times that is not an answer.
@@ -40,17 +40,6 @@ _HEADERS = {
 Read = TypeVar("Read")
 # Of a call: how it failed (None: not at all), and the HTTP status (None: no answer).
 OnVerdict = Callable[[Failure | None, int | None], None]
-
-
-class RateLimit(msgspec.Struct, frozen=True):
-    """How much of its five-minute window a profile has used; None where Ayrshare did not say."""
-
-    maximum: int | None
-    count: int | None
-
-    @property
-    def nearly_spent(self) -> bool:
-        return self.maximum is not None and self.count is not None and self.count >= 0.9 * self.maximum
 
 
 class _Answer(msgspec.Struct, frozen=True):

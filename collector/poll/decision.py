@@ -6,10 +6,9 @@ from typing import assert_never
 
 import msgspec
 
-from collector.ayrshare.client import RateLimit
 from collector.errors import AyrshareError
 from collector.loops import backoff
-from collector.models import AccountAnalytics, Claim, Failure, PollRecord, ProfileState, SeenAnswer, Success
+from collector.models import AccountAnalytics, Claim, Failure, PollRecord, ProfileState, RateLimit, SeenAnswer, Success
 
 # Ayrshare counts requests per profile over five minutes.
 RATE_LIMIT_WINDOW = 300.0
@@ -60,7 +59,7 @@ def after_data(
     if analytics.next_update is not None:
         cached = min((analytics.next_update - now).total_seconds(), max(_LONGEST_CACHE, policy.interval))
         wait = max(wait, cached + _jitter(min(30.0, policy.interval / 10)))
-    if rate_limit.nearly_spent:
+    if _nearly_spent(rate_limit):
         wait = max(wait, RATE_LIMIT_WINDOW)
     return PollRecord(
         profile_id=claim.profile_id,
@@ -134,6 +133,10 @@ def _left_out(analytics: AccountAnalytics | SeenAnswer) -> str | None:
     first = analytics.problems[0]
     more = f", and {len(analytics.problems) - 1} more" if len(analytics.problems) > 1 else ""
     return f"left out: {first.reason} ({first.detail}){more}"
+
+
+def _nearly_spent(limit: RateLimit) -> bool:
+    return limit.maximum is not None and limit.count is not None and limit.count >= 0.9 * limit.maximum
 
 
 def _jitter(seconds: float) -> float:
