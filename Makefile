@@ -54,7 +54,7 @@ bench-dashboards: $(INSTALLED)  ## measure the dashboards' queries on 10,000 pro
 	@$(BIN)/python -m bench.dashboards $(ARGS)
 
 chaos: $(INSTALLED)  ## kill publishers thirty times and count the pins
-	@$(BIN)/python -m tests.chaos
+	@$(BIN)/python -m tests.endtoend.chaos
 
 dashboards: $(INSTALLED)  ## write grafana/dashboards from grafana/builder
 	@$(BIN)/python -m grafana.builder

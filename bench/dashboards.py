@@ -21,10 +21,10 @@ import uvloop
 from bench.support import bench_dsn, describe
 from collector.reader import ROLE
 from collector.store.pool import Database, connected, open_database
-from grafana.builder import expand
 from grafana.builder.__main__ import FOLDER
-from grafana.builder.expand import Choice, Window
-from grafana.builder.targets import Query, queries
+from grafana.queries import expand
+from grafana.queries.expand import Choice, Window
+from grafana.queries.targets import Query, queries
 
 FILL = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
 ROUNDS = 5

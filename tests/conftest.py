@@ -8,19 +8,15 @@ from types import SimpleNamespace
 
 import aiohttp
 import aioresponses.core
-import asyncpg
-import msgspec
 import pytest
 import pytest_asyncio
-from cryptography.fernet import Fernet
-from pydantic import SecretStr
 
-from collector.crypto import KeyRing, fingerprint
 from collector.embedded import embedded
-from collector.emulator import EmulatorConfig, Identity, profile_identity, serve
+from collector.emulator import EmulatorConfig, serve
 from collector.migrate import migrate
 from collector.store.pool import Database, connected, open_database
-from collector.store.profile import NewProfile, ProfileStore
+from tests.support.ayrshare import Ayrshare
+from tests.support.databases import BINDIR, other_database, stop_policies
 
 # aioresponses 0.7.9 does not give ClientResponse the stream_writer that aiohttp 3.14 wants (its issue 289).
 _construct = aiohttp.ClientResponse.__init__
@@ -34,9 +30,6 @@ aioresponses.core.ClientResponse = type(  # type: ignore[attr-defined,assignment
     },
 )
 
-BINDIR = Path(os.environ["COLLECTOR_PG_BINDIR"]) if os.environ.get("COLLECTOR_PG_BINDIR") else None
-ENCRYPTION_KEY = Fernet.generate_key().decode()
-KEYS = KeyRing([SecretStr(ENCRYPTION_KEY)])
 _TABLES = (
     "profile, pin, pin_attempt, pin_lane, pin_arrival, drop_episode, drop_verdict, drop_sensitivity, fleet_drop, "
     "daily_metric, daily_metric_revision, account_snapshot, poll_log"
@@ -69,12 +62,6 @@ async def migrated_dsn(server_dsn: str) -> str:
         await migrate(connection)
         await stop_policies(connection)
     return dsn
-
-
-async def stop_policies(connection: asyncpg.Connection) -> None:
-    """Keep TimescaleDB's background jobs from working beside a test, at a moment of their own."""
-    if await connection.fetchval("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')"):
-        await connection.execute("SELECT _timescaledb_functions.stop_background_workers()")
 
 
 @pytest.fixture
@@ -117,66 +104,9 @@ async def timescaledb(has_timescaledb: bool) -> None:  # noqa: FBT001 -- a fixtu
         pytest.skip("the server has no TimescaleDB; COLLECTOR_PG_BINDIR can name one that has")
 
 
-def other_database(dsn: str, name: str) -> str:
-    """Return ``dsn`` with another database."""
-    base, _, options = dsn.partition("?")
-    return f"{base.rpartition('/')[0]}/{name}?{options}"
-
-
-def as_user(dsn: str, name: str) -> str:
-    """Return ``dsn`` of the test server, which trusts everybody, with another user."""
-    scheme, _, rest = dsn.partition("://")
-    return f"{scheme}://{name}@{rest.partition('@')[2]}"
-
-
-class Ayrshare(msgspec.Struct):
-    """An emulated Ayrshare, and how to make it misbehave."""
-
-    url: str
-    config: EmulatorConfig
-    session: aiohttp.ClientSession
-
-    def identity(self, index: int) -> Identity:
-        return profile_identity(index, seed=self.config.seed, profiles=self.config.profiles)
-
-    async def fault(self, profile: str, fault: str, **details: object) -> None:
-        body = {"profile": profile, "endpoint": "/analytics/social", "fault": fault} | details
-        async with self.session.post(f"{self.url}/_emulator/faults", json=body) as response:
-            assert response.status < 300, await response.text()
-
-    async def heal(self) -> None:
-        async with self.session.delete(f"{self.url}/_emulator/faults") as response:
-            assert response.status < 300
-
-    async def pass_time(self, seconds: float) -> None:
-        async with self.session.post(f"{self.url}/_emulator/clock", json={"offset_seconds": seconds}) as response:
-            assert response.status < 300
-
-    async def record(self) -> dict[str, dict[str, int]]:
-        async with self.session.get(f"{self.url}/_emulator/record") as response:
-            record: dict[str, dict[str, int]] = await response.json()
-            return record
-
-
 @pytest.fixture
 async def ayrshare() -> AsyncIterator[Ayrshare]:
     """An emulator with 50 profiles of 30 days; what it serves is new at every request."""
     config = EmulatorConfig(profiles=50, days=30, cache_seconds=0.0)
     async with serve(config) as url, aiohttp.ClientSession() as session:
         yield Ayrshare(url, config, session)
-
-
-async def register(database: Database, ayrshare: Ayrshare, count: int) -> list[int]:
-    """Register the emulator's first profiles under their titles and return their ids, in that order."""
-    identities = [ayrshare.identity(index) for index in range(count)]
-    await ProfileStore(database).put([new_profile(each.title, each.profile_key) for each in identities])
-    rows = await database.fetch("SELECT id, name FROM profile")
-    ids = {row["name"]: row["id"] for row in rows}
-    return [ids[each.title] for each in identities]
-
-
-def new_profile(name: str, key: str, *, client: str = "acme") -> NewProfile:
-    secret = SecretStr(key)
-    return NewProfile(
-        name=name, client=client, key_ciphertext=KEYS.encrypt(secret), key_fingerprint=fingerprint(secret)
-    )

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from collector.crypto import KeyDecryptionError, KeyRing, fingerprint, generated_key
 from collector.errors import ConfigurationError
-from tests.program import ROOT
+from tests.support.paths import ROOT
 
 PROFILE_KEY = SecretStr("AAAA-BBBB-CCCC")
 

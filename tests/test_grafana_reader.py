@@ -14,8 +14,9 @@ from collector.errors import ConfigurationError
 from collector.migrate import migrate, read_migrations
 from collector.reader import ROLE, scram_verifier, set_reader_password
 from collector.store.pool import connected
-from tests.conftest import as_user
-from tests.program import ENCRYPTION_KEY, Program
+from tests.support.databases import as_user
+from tests.support.profiles import ENCRYPTION_KEY
+from tests.support.program import Program
 
 PASSWORD = SecretStr("correct horse battery staple")
 STORED = "SELECT rolpassword FROM pg_authid WHERE rolname = $1"

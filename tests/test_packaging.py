@@ -17,8 +17,8 @@ from collector.config import PREFIX, Settings
 from collector.export.page import FAMILIES
 from collector.reader import ROLE
 from collector.telemetry import REGISTRY
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 VARIABLES = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
 # Read beside the settings, to find some of them.

@@ -2,21 +2,18 @@
 
 import re
 from textwrap import dedent, indent
-from typing import Any, Self
 
 from grafana_foundation_sdk.builders import prometheus
 from grafana_foundation_sdk.cog.builder import Builder
-from grafana_foundation_sdk.cog.runtime import DataqueryConfig, register_dataquery_variant
 from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models.common import DataSourceRef
 
-_POSTGRES_TYPE = "grafana-postgresql-datasource"
+POSTGRES_TYPE = "grafana-postgresql-datasource"
 
 # The fixed uids of grafana/provisioning/datasources.
-POSTGRES = DataSourceRef(type_val=_POSTGRES_TYPE, uid="pinterest-postgres")
+POSTGRES = DataSourceRef(type_val=POSTGRES_TYPE, uid="pinterest-postgres")
 PROMETHEUS = DataSourceRef(type_val="prometheus", uid="pinterest-prometheus")
 
-_KEYS = {"datasource", "editorMode", "format", "rawQuery", "rawSql", "refId"}
 _BLANK_LINES = re.compile(r"\n\s*\n")
 
 
@@ -39,18 +36,6 @@ class PostgresQuery(Dataquery):
             "refId": self.ref_id,
         }
 
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Self:
-        """Read it back.
-
-        Raises:
-            ValueError: it has a key that is not written by :meth:`to_json`.
-
-        """
-        if unknown := data.keys() - _KEYS:
-            raise ValueError(f"unknown keys in a PostgreSQL query: {sorted(unknown)}")
-        return cls(data["rawSql"], table=data["format"] == "table", ref_id=data["refId"])
-
 
 class Sql(Builder[Dataquery]):
     """Builds a :class:`PostgresQuery` from an indented text."""
@@ -61,11 +46,6 @@ class Sql(Builder[Dataquery]):
     def build(self) -> Dataquery:
         """Return the query."""
         return self._query
-
-
-def register() -> None:
-    """Tell the SDK how to read these queries back."""
-    register_dataquery_variant(DataqueryConfig(_POSTGRES_TYPE, PostgresQuery.from_json))
 
 
 def tidy(query: str) -> str:

@@ -17,7 +17,7 @@ import aiohttp
 from aiohttp import web
 
 from collector.telemetry import configure_logging
-from grafana.builder.expand import Window
+from grafana.queries.expand import Window
 from tools.preview import HERE, ROOT, live
 from tools.preview.answers import Json, Reader, Sources, as_reader, range_text, window_of
 from tools.preview.world import TOLD, World, world

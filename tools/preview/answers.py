@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 import asyncpg
 
-from grafana.builder import expand
-from grafana.builder.expand import Choice, Window
+from grafana.queries import expand
+from grafana.queries.expand import Choice, Window
 from tools.preview import frames
 from tools.preview.frames import Frame
 from tools.preview.live import SCRAPE_SECONDS

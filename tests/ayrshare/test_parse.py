@@ -1,0 +1,941 @@
+import copy
+import json
+import math
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collector.ayrshare import parse
+from collector.ayrshare.parse import parse_account_analytics
+from collector.ayrshare.profiles import ProfileEntry, parse_profiles
+from collector.ayrshare.refusal import failure
+from collector.ayrshare.usual import open_envelope, read_usual
+from collector.errors import AyrshareError
+from collector.models import AccountAnalytics, DayMetrics, Failure, Metrics, Outcome, Problem, SeenAnswer
+from tests.support.paths import PAYLOADS
+
+TODAY = date(2026, 10, 1)
+FIRST = date(2026, 9, 1)
+BIGINT = range(-(2**63), 2**63)
+PROXY_PAGE = b"<html>\r\n<head><title>403 Forbidden</title></head>\n</html>"
+DEEP = b"[" * 100_000
+COLUMNS = Metrics.__struct_fields__
+NINE = {
+    "IMPRESSION": 100,
+    "ENGAGEMENT": 10,
+    "ENGAGEMENT_RATE": 0.1,
+    "SAVE": 5,
+    "SAVE_RATE": 0.05,
+    "PIN_CLICK": 3,
+    "PIN_CLICK_RATE": 0.03,
+    "OUTBOUND_CLICK": 2,
+    "OUTBOUND_CLICK_RATE": 0.02,
+}
+
+
+def recorded(name: str) -> bytes:
+    return (PAYLOADS / f"{name}.json").read_bytes()
+
+
+def answer(*days: object, **analytics: object) -> bytes:
+    return json.dumps({"pinterest": {"analytics": {**analytics, "daily": days}}, "status": "success"}).encode()
+
+
+def day(metrics: object, on: object = FIRST.isoformat(), **others: object) -> dict[str, object]:
+    return {"date": on, "metrics": metrics, **others}
+
+
+def parsed(body: bytes) -> AccountAnalytics:
+    """Return what is read of an answer, in the types that compare equal by content."""
+    return of_one_type(fresh(body))
+
+
+def fresh(body: bytes) -> AccountAnalytics:
+    analytics = parse_account_analytics(body, today=TODAY)
+    assert isinstance(analytics, AccountAnalytics)
+    return analytics
+
+
+def of_one_type(result: AccountAnalytics) -> AccountAnalytics:
+    # What the usual path decodes straight from the wire is a subclass, which compares unequal.
+    days = tuple(
+        DayMetrics(
+            day=each.day,
+            data_status=each.data_status,
+            extra=each.extra,
+            metrics=Metrics(**{column: getattr(each.metrics, column) for column in COLUMNS}),
+        )
+        for each in result.days
+    )
+    return msgspec.structs.replace(result, days=days)
+
+
+def reasons(result: AccountAnalytics) -> list[str]:
+    return [problem.reason for problem in result.problems]
+
+
+def refused_with(body: bytes) -> AyrshareError:
+    with pytest.raises(AyrshareError) as caught:
+        parsed(body)
+    return caught.value
+
+
+# What was recorded
+
+
+def test_the_sample_of_2021_is_read_in_full() -> None:
+    zeros: dict[str, Any] = dict.fromkeys(COLUMNS, 0)
+    result = parsed(recorded("analytics_social_2021"))
+    assert result == AccountAnalytics(
+        window=Metrics(
+            impression=17,
+            engagement=2,
+            engagement_rate=0.11764705882352941,
+            save=1,
+            save_rate=0.058823529411764705,
+            pin_click=1,
+            pin_click_rate=0.058823529411764705,
+            outbound_click=0,
+            outbound_click_rate=0.0,
+        ),
+        days=(DayMetrics(day=date(2021, 9, 28), metrics=Metrics(**zeros)),),
+        digest=result.digest,
+    )
+
+
+def test_an_account_with_video_keeps_every_number_that_has_no_column() -> None:
+    result = parsed(recorded("analytics_social_video_account"))
+    assert result.followers == 1204
+    assert result.problems == ()
+    assert result.last_updated == datetime(2024, 9, 2, 8, tzinfo=UTC)
+    assert result.next_update == datetime(2024, 9, 2, 9, tzinfo=UTC)
+    video = {
+        "quartile_95_percent_view": 180,
+        "video_10s_view": 0,
+        "video_avg_watch_time": 5310.4064417177915,
+        "video_mrc_view": 422,
+        "video_start": 652,
+        "video_v50_watch_time": 3462385,
+    }
+    assert json.loads(result.extra or "") == video | {"board_follower_count": 1204, "board_pin_count": 88}
+    assert result.days[0].data_status == "READY"
+    assert result.days[0].metrics.impression == result.window.impression == 1368
+    assert result.days[0].extra == json.dumps(video, separators=(",", ":"), sort_keys=True)
+
+
+def test_every_oddity_costs_only_itself() -> None:
+    result = parsed(recorded("analytics_social_oddities"))
+    assert result.window == Metrics(impression=17, save=2, pin_click_rate=0.25)
+    assert result.followers == 77
+    assert result.extra == '{"account_pin_count":5,"monthly_views":9001}'
+    assert result.last_updated == datetime(2026, 9, 30, 9, tzinfo=UTC)
+    assert result.next_update == datetime(2026, 9, 30, 10, tzinfo=UTC)
+    assert result.days == (
+        DayMetrics(
+            day=date(2026, 9, 1),
+            data_status="READY",
+            metrics=Metrics(impression=5, pin_click=2, save_rate=0.4, outbound_click_rate=0.0),
+            extra='{"delta":-4,"fresh_metric":3}',
+        ),
+        DayMetrics(day=date(2026, 9, 2), metrics=Metrics(impression=5)),
+        DayMetrics(day=date(2026, 9, 5), metrics=Metrics(impression=2)),
+        DayMetrics(day=date(2026, 9, 6), data_status="BEFORE_BUSINESS_CREATED"),
+    )
+    assert sorted(reasons(result)) == sorted(
+        [
+            "warning",
+            *("negative", "not_a_number", "not_whole"),  # the window
+            *("negative", "not_whole", "not_a_number", "not_a_number", "not_a_number"),  # 2 September
+            *("empty_day", "bad_status", "overflow", "duplicate_day", "absurd_date", "bad_date", "bad_day"),
+            "bad_stamp",
+        ]
+    )
+    assert Problem("warning", "Some metrics are delayed.") in result.problems
+
+
+# Values
+
+
+@pytest.mark.parametrize("others", [{}, {"IMPRESSION": "100"}, {"VIDEO_START": 1}], ids=["nine", "text", "video"])
+def test_a_day_reads_the_same_by_the_fast_and_the_thorough_path(others: dict[str, object]) -> None:
+    (read,) = parsed(answer(day(NINE | others))).days
+    assert [getattr(read.metrics, column) for column in COLUMNS] == list(NINE.values())
+    assert all(type(getattr(read.metrics, column)) is (float if "rate" in column else int) for column in COLUMNS)
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_column_is_found_in_every_spelling(column: str) -> None:
+    first, *rest = column.split("_")
+    for spelling in (column, column.upper(), first + "".join(word.title() for word in rest)):
+        result = parsed(answer(day({spelling: 1}), **{spelling: 1}))
+        assert getattr(result.days[0].metrics, column) == getattr(result.window, column) == 1
+        assert result.days[0].extra is result.extra is None
+
+
+@pytest.mark.parametrize(
+    ("spelling", "name"),
+    [
+        ("video10sView", "video_10s_view"),
+        ("VIDEO_10S_VIEW", "video_10s_view"),
+        ("quartile95PercentView", "quartile_95_percent_view"),
+        ("QUARTILE_95_PERCENT_VIEW", "quartile_95_percent_view"),
+        ("videoV50WatchTime", "video_v50_watch_time"),
+        ("VIDEO_V50_WATCH_TIME", "video_v50_watch_time"),
+        ("video_v50_watch_time", "video_v50_watch_time"),
+        ("videoMRCView", "video_mrc_view"),
+        ("closeup", "closeup"),
+        ("Monthly views\x00\ud800", "monthly_views"),
+    ],
+)
+def test_an_unknown_metric_has_one_name_in_every_spelling(spelling: str, name: str) -> None:
+    result = parsed(answer(day({spelling: 7}), **{spelling: 7}))
+    assert result.days[0].extra == result.extra == f'{{"{name}":7}}'
+
+
+@pytest.mark.parametrize(
+    ("value", "stored", "problem"),
+    [
+        (5, 5, None),
+        (5.0, 5, None),
+        ("17", 17, None),
+        (" 17 ", 17, None),
+        ("1e3", 1000, None),
+        (2**63 - 1, 2**63 - 1, None),
+        (str(2**63 - 1), 2**63 - 1, None),
+        (None, None, None),
+        (-1, None, None),
+        (-1.0, None, None),
+        ("-1", None, None),
+        (-2, None, "negative"),
+        ("-2", None, "negative"),
+        (-(10**400), None, "negative"),
+        (0.5, None, "not_whole"),
+        (True, None, "not_a_number"),
+        ([5], None, "not_a_number"),
+        ({"a": 5}, None, "not_a_number"),
+        ("", None, "not_a_number"),
+        ("many", None, "not_a_number"),
+        ("NaN", None, "not_a_number"),
+        ("1_000", None, "not_a_number"),
+    ],
+)
+def test_a_count_that_cannot_be_used_costs_only_itself(value: object, stored: int | None, problem: str | None) -> None:
+    result = parsed(answer(day(NINE | {"SAVE": value}), save=value))
+    assert result.days[0].metrics.save == result.window.save == stored
+    assert result.days[0].metrics.impression == 100
+    assert reasons(result) == ([problem, problem] if problem else [])
+
+
+@pytest.mark.parametrize(
+    ("value", "stored", "problem"),
+    [
+        (0.25, 0.25, None),
+        (0, 0.0, None),
+        ("0.25", 0.25, None),
+        (".5", 0.5, None),
+        (3, 3.0, None),
+        (-1, None, None),
+        (None, None, None),
+        (-0.5, None, "negative"),
+        (False, None, "not_a_number"),
+        ("25%", None, "not_a_number"),
+    ],
+)
+def test_a_rate_that_cannot_be_used_costs_only_itself(value: object, stored: float | None, problem: str | None) -> None:
+    result = parsed(answer(day(NINE | {"SAVE_RATE": value}), saveRate=value))
+    assert result.days[0].metrics.save_rate == result.window.save_rate == stored
+    assert reasons(result) == ([problem, problem] if problem else [])
+
+
+@pytest.mark.parametrize("key", ["SAVE", "SAVE_RATE", "VIDEO_START"])
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        (math.nan, "not_finite"),
+        (math.inf, "not_finite"),
+        (-math.inf, "not_finite"),
+        ("1e999", "not_finite"),
+        (10**400, "overflow"),
+        (1e301, "overflow"),
+    ],
+)
+def test_a_number_beyond_belief_costs_its_day_but_not_the_window(key: str, value: object, problem: str) -> None:
+    good = day(NINE, "2026-09-02")
+    result = parsed(answer(day(NINE | {key: value}), good, impression=9, **{key: value}))
+    assert [read.day for read in result.days] == [date(2026, 9, 2)]
+    assert result.window == Metrics(impression=9)
+    # An unknown text in the window is no number at all.
+    assert reasons(result) == [problem] if key == "VIDEO_START" and value == "1e999" else [problem, problem]
+
+
+@pytest.mark.parametrize("value", [2**63, 2**64, 10**20])
+@pytest.mark.parametrize("key", ["IMPRESSION", "VIDEO_START"])
+def test_a_whole_number_beyond_bigint_costs_its_day(key: str, value: int) -> None:
+    result = parsed(answer(day(NINE | {key: value})))
+    assert (result.days, reasons(result)) == ((), ["overflow"])
+
+
+def test_an_integer_of_five_thousand_digits_costs_its_day_only() -> None:
+    body = answer(day(NINE | {"SAVE": 12345}), day(NINE, "2026-09-02"))
+    result = parsed(body.replace(b"12345", b"9" * 5000))
+    assert [read.day for read in result.days] == [date(2026, 9, 2)]
+    assert reasons(result) == ["not_finite"]
+
+
+def test_too_many_and_too_long_keys_are_left_out_and_named() -> None:
+    metrics: dict[str, int] = {f"metric_{number:03}": number for number in range(150)}
+    result = parsed(answer(day({**metrics, "k" * 65: 1, "": 1}), **metrics))
+    for extra in (result.extra, result.days[0].extra):
+        assert list(json.loads(extra or "")) == [f"metric_{number:03}" for number in range(100)]
+    assert sorted(reasons(result)) == ["bad_key", "bad_key", "too_many_keys", "too_many_keys"]
+
+
+def test_a_whole_float_and_an_integer_give_the_same_extra() -> None:
+    (first,) = parsed(answer(day({"B": 5, "A": 0.5}))).days
+    (second,) = parsed(answer(day({"A": 0.5, "B": 5.0}))).days
+    assert first.extra == second.extra == '{"a":0.5,"b":5}'
+
+
+# Days
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("2026-09-01T00:00:00.000Z", None),
+        ("2026-10-03", None),
+        ("2026-10-04", "absurd_date"),
+        ("2009-12-31", "absurd_date"),
+        ("2010-01-01", None),
+        ("20260901", "bad_date"),
+        ("2026-W36-2", "bad_date"),
+        ("2026-02-30", "bad_date"),
+        ("2026-09-0\ud800", "bad_date"),
+        (20260901, "bad_date"),
+        (None, "bad_date"),
+        ([], "bad_date"),
+    ],
+)
+def test_a_date_is_an_iso_day_within_reason(value: object, problem: str | None) -> None:
+    result = parsed(answer(day(NINE, value)))
+    assert reasons(result) == ([problem] if problem else [])
+    assert len(result.days) == (0 if problem else 1)
+
+
+@pytest.mark.parametrize(
+    "status", ["BEFORE_BUSINESS_CREATED", "before_pin_date", "IN_BAD_TAG_DATE", "AUDIENCE_SMALLER_THAN_THRESHOLD"]
+)
+def test_a_day_that_pinterest_has_no_number_for_is_kept_without_numbers(status: str) -> None:
+    metrics = NINE | {"SAVE": math.nan, "VIDEO_START": 4}
+    result = parsed(answer(day(metrics, dataStatus=status)))
+    assert result.days == (DayMetrics(day=FIRST, data_status=status.upper()),)
+    assert result.problems == ()
+
+
+@pytest.mark.parametrize("key", ["dataStatus", "data_status", "DATA_STATUS"])
+def test_a_status_is_upper_cased_cut_and_safe_to_store(key: str) -> None:
+    result = parsed(answer(day(NINE, **{key: "processing\x00\ud800" + "ß" * 200})))
+    assert result.days[0].data_status == "PROCESSING  " + "S" * 52
+
+
+@pytest.mark.parametrize("metrics", [None, {}, {"IMPRESSION": None, "SAVE": -1}, {"COLOUR": None}])
+def test_a_day_without_a_number_is_left_out(metrics: object) -> None:
+    result = parsed(answer(day(metrics, dataStatus="PROCESSING"), {"date": "2026-09-02"}))
+    assert (result.days, reasons(result)) == ((), ["empty_day", "empty_day"])
+
+
+def test_days_come_in_order_and_identical_duplicates_fold() -> None:
+    days = [day(NINE, "2026-09-03"), day(NINE, "2026-09-01"), day(NINE, "2026-09-03")]
+    result = parsed(answer(*days))
+    assert [read.day.day for read in result.days] == [1, 3]
+    assert result.problems == ()
+
+
+def test_a_broken_duplicate_does_not_replace_a_good_day() -> None:
+    result = parsed(answer(day(NINE), day({"SAVE": math.inf}), day({})))
+    assert result.days[0].metrics.impression == 100
+    assert reasons(result) == ["not_finite", "empty_day"]
+
+
+@pytest.mark.parametrize("analytics", [{}, {"daily": None}, {"daily": {"date": "2026-09-01"}}])
+def test_sums_are_kept_when_there_is_no_list_of_days(analytics: dict[str, object]) -> None:
+    body = json.dumps({"pinterest": {"analytics": {**analytics, "impression": 4}}}).encode()
+    result = parsed(body)
+    assert (result.window.impression, result.days, reasons(result)) == (4, (), ["no_daily"])
+
+
+def test_an_empty_list_of_days_is_no_problem() -> None:
+    result = parsed(answer())
+    assert result == AccountAnalytics(window=Metrics(), digest=result.digest)
+
+
+def test_problems_beyond_fifty_are_counted() -> None:
+    result = parsed(answer(*range(60)))
+    assert len(result.problems) == 51
+    assert result.problems[-1] == Problem("more_problems", "10")
+
+
+# The window
+
+
+@pytest.mark.parametrize(
+    ("analytics", "followers", "extra"),
+    [
+        ({"followers": 5, "followerCount": 6}, 5, '{"follower_count":6}'),
+        ({"FOLLOWERS_COUNT": "7"}, 7, None),
+        ({"follower_counts": 8, "board": {"followerCount": 9}}, 8, '{"board_follower_count":9}'),
+        ({"followers": None, "board": {"follower_count": 9, "name": "2024"}}, 9, '{"board_follower_count":9}'),
+        ({"followers": -1, "followersCount": 3}, 3, None),
+        ({"board": [1, 2]}, None, None),
+    ],
+)
+def test_followers_are_found_under_their_many_names(
+    analytics: dict[str, object], followers: int | None, extra: str | None
+) -> None:
+    result = parsed(answer(**analytics))
+    assert (result.followers, result.extra, result.problems) == (followers, extra, ())
+
+
+def test_a_broken_follower_count_is_named_and_the_next_one_taken() -> None:
+    result = parsed(answer(followers="many", board={"followerCount": 9}))
+    assert (result.followers, reasons(result)) == (9, ["not_a_number"])
+
+
+@pytest.mark.parametrize(
+    ("stamp", "read"),
+    [
+        ("2026-09-30T10:00:00Z", True),
+        ("2026-09-30T10:00:00.000Z", True),
+        ("2026-09-30T12:00:00.5+02:00", True),
+        ("2026-09-30T10:00:00", True),
+        ("soon", False),
+        ("0001-01-01T00:00:00+14:00", False),
+        ("\ud800", False),
+        (1_700_000_000, False),
+        ({"_seconds": 5}, False),
+    ],
+)
+@pytest.mark.parametrize("top", [True, False])
+def test_stamps_are_aware_and_utc(stamp: object, *, read: bool, top: bool) -> None:
+    block: dict[str, object] = {"analytics": {"daily": []}}
+    payload: dict[str, object] = {"pinterest": block}
+    (payload if top else block)["nextUpdate"] = stamp
+    result = parsed(json.dumps(payload).encode())
+    assert reasons(result) == ([] if read else ["bad_stamp"])
+    if read:
+        assert result.next_update is not None
+        assert result.next_update.replace(microsecond=0) == datetime(2026, 9, 30, 10, tzinfo=UTC)
+        assert result.next_update.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize("warning", [[{"code": 1, "message": "late"}], {"message": "late"}, "late", ["late"]])
+def test_a_warning_is_passed_on(warning: object) -> None:
+    assert parsed(answer(warning=warning)).problems == (Problem("warning", "late"),)
+
+
+# Answers that are no data
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b"", "not JSON"),
+        (PROXY_PAGE, "not JSON"),
+        (b'{"pinterest": {"analytics": {"daily": [', "not JSON"),
+        (b"\xff\xfe\x00", "not JSON"),
+        (DEEP, "nested too deeply"),
+        (b'{"a":' * 100_000, "nested too deeply"),
+        (b"[NaN," + DEEP, "nested too deeply"),
+        (b"null", "null, not an object"),
+        (b"[]", "a list, not an object"),
+        (b"{}", "no object `pinterest`"),
+        (b'{"pinterest": null}', "no object `pinterest`"),
+        (b'{"pinterest": {"analytics": null}}', "no object `analytics` in `pinterest`"),
+        (b'{"pinterest": {"analytics": []}}', "no object `analytics` in `pinterest`"),
+    ],
+)
+def test_an_unreadable_answer_says_why_and_shows_its_beginning(body: bytes, why: str) -> None:
+    error = refused_with(body)
+    assert error.failure is Failure.PAYLOAD_INVALID
+    assert why in str(error)
+    assert error.excerpt is not None
+    assert len(error.excerpt) <= 500
+    assert not any(ord(character) < 32 for character in error.excerpt)
+
+
+def test_one_broken_byte_does_not_cost_the_answer() -> None:
+    body = answer(day(NINE, note="caf?")).replace(b"caf?", b"caf\xe9")
+    assert parsed(b"\xef\xbb\xbf" + body).days[0].metrics.impression == 100
+
+
+@pytest.mark.parametrize(
+    ("name", "outcome", "code", "words"),
+    [
+        ("error_nested_under_network", Failure.UNLINKED, 272, "Pinterest authorization lost. Please relink."),
+        ("error_analytics_187", Failure.UPSTREAM_ERROR, 187, "Error getting analytics. Please try again later."),
+        ("error_flat_profile_key", Failure.KEY_INVALID, 144, "The Profile Key is invalid. Please check"),
+        ("error_flat_suspended", Failure.UPSTREAM_ERROR, 106, "Your account is suspended."),
+        ("post_not_linked", Failure.UNLINKED, 156, "Pinterest is not linked."),
+    ],
+)
+def test_an_error_in_a_200_answer_is_raised_as_what_it_is(name: str, outcome: Outcome, code: int, words: str) -> None:
+    error = refused_with(recorded(name))
+    assert (error.failure, error.code, error.http_status, error.excerpt) == (outcome, code, 200, None)
+    assert str(error).startswith(words)
+
+
+def test_an_error_object_without_a_status_is_still_understood() -> None:
+    error = refused_with(b'{"pinterest": {"code": 156, "message": "Pinterest is not linked."}}')
+    assert (error.failure, error.code) == (Failure.UNLINKED, 156)
+
+
+# Every answer's class
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        recorded("analytics_social_2021"),
+        recorded("history"),
+        recorded("post_success"),
+        recorded("post_success_with_profile_key"),
+        recorded("profiles"),
+        b'{"status": "partial", "errors": [{"status": "error", "code": 161}], "postIds": [{}]}',
+        b'{"status": "partial", "posts": [{"status": "error"}, {"status": "success"}]}',
+        b'{"history": [{"status": "error", "errors": [{"code": 156}]}]}',
+        b"[]",
+    ],
+)
+def test_a_success_is_none(body: bytes) -> None:
+    assert failure(200, body) is None
+
+
+FLAT = b'{"status": "error", "code": 1, "message": "Said so"}'
+NOT_LINKED = recorded("post_not_linked")
+BAD_KEY = recorded("error_flat_profile_key")
+RELINK = b'{"status": "error", "code": 9, "message": "x", "resolution": {"relink": true}}'
+
+
+@pytest.mark.parametrize(
+    ("http_status", "body", "outcome", "code"),
+    [
+        (429, FLAT, Failure.RATE_LIMITED, 1),
+        (429, BAD_KEY, Failure.RATE_LIMITED, 144),
+        (429, PROXY_PAGE, Failure.RATE_LIMITED, None),
+        (401, FLAT, Failure.UNAUTHORIZED, 1),
+        (401, NOT_LINKED, Failure.UNAUTHORIZED, 156),
+        (401, b"", Failure.UNAUTHORIZED, None),
+        (400, BAD_KEY, Failure.KEY_INVALID, 144),
+        (403, BAD_KEY.upper().replace(b"MESSAGE", b"message"), Failure.KEY_INVALID, None),
+        (500, BAD_KEY, Failure.UPSTREAM_ERROR, 144),
+        (400, NOT_LINKED, Failure.UNLINKED, 156),
+        (403, NOT_LINKED, Failure.UNLINKED, 156),
+        (400, b'{"status": "error", "code": "161", "message": "x"}', Failure.UNLINKED, 161),
+        (400, RELINK, Failure.UNLINKED, 9),
+        (400, RELINK.replace(b"true", b"1"), Failure.UPSTREAM_ERROR, 9),
+        (400, recorded("post_partial_with_profile_key"), Failure.UNLINKED, 161),
+        (400, b'{"errors": [{"code": 161, "platform": "x"}, {"code": 137}]}', Failure.UPSTREAM_ERROR, 137),
+        (400, recorded("history_empty_http400"), Failure.UPSTREAM_ERROR, 221),
+        (403, recorded("error_flat_suspended"), Failure.SUSPENDED, 106),
+        (403, b"{}", Failure.SUSPENDED, None),
+        (403, PROXY_PAGE, Failure.UPSTREAM_ERROR, None),
+        (403, b"Profile Key is invalid", Failure.UPSTREAM_ERROR, None),
+        (403, b'"Forbidden"', Failure.UPSTREAM_ERROR, None),
+        (403, DEEP, Failure.UPSTREAM_ERROR, None),
+        (404, FLAT, Failure.UPSTREAM_ERROR, 1),
+        (502, PROXY_PAGE, Failure.UPSTREAM_ERROR, None),
+        (503, recorded("analytics_social_2021"), Failure.UPSTREAM_ERROR, None),
+        (204, b"", Failure.UPSTREAM_ERROR, None),
+        (302, b"{}", Failure.UPSTREAM_ERROR, None),
+        (200, PROXY_PAGE, Failure.PAYLOAD_INVALID, None),
+        (200, FLAT, Failure.UPSTREAM_ERROR, 1),
+        (200, recorded("post_partial_with_profile_key"), Failure.UNLINKED, 161),
+        (200, b'{"status": "success", "posts": [{"status": "error", "code": 156}]}', Failure.UNLINKED, 156),
+    ],
+)
+def test_a_failure_is_classified_by_what_to_do_next(
+    http_status: int, body: bytes, outcome: Outcome, code: int | None
+) -> None:
+    error = failure(http_status, body)
+    assert error is not None
+    assert (error.failure, error.code, error.http_status) == (outcome, code, http_status)
+    assert str(error)
+
+
+@pytest.mark.parametrize("code", [True, 2**31, -(2**31) - 1, "1e3", "9" * 5000, None, [], math.nan, 10**400])
+def test_a_code_that_does_not_fit_is_dropped(code: object) -> None:
+    error = failure(400, json.dumps({"status": "error", "code": code, "message": "Said so"}).encode())
+    assert error is not None
+    assert (error.code, str(error)) == (None, "Said so")
+
+
+def test_an_answer_that_is_not_json_is_quoted() -> None:
+    error = failure(502, PROXY_PAGE)
+    assert error is not None
+    assert str(error) == "HTTP 502, not JSON"
+    assert error.excerpt == "<html>  <head><title>403 Forbidden</title></head> </html>"
+
+
+def test_a_message_is_ayrshares_own_cut_and_safe_to_store() -> None:
+    error = failure(400, json.dumps({"message": "No\x00\ud800\x1b[31m\u202e" + "x" * 1000}).encode())
+    assert error is not None
+    assert str(error) == ("No   [31m " + "x" * 1000)[:300]
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        ("30", 30.0),
+        (" 1.5 ", 1.5),
+        ("0", 0.0),
+        ("86400", 86400.0),
+        ("86401", None),
+        ("-1", None),
+        ("nan", None),
+        ("1e3", None),
+        ("٣", None),
+        ("", None),
+        (None, None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+    ],
+)
+def test_retry_after_is_a_number_of_seconds_or_nothing(header: str | None, seconds: float | None) -> None:
+    for body in (FLAT, PROXY_PAGE):
+        error = failure(429, body, retry_after=header)
+        assert error is not None
+        assert error.retry_after_seconds == seconds
+
+
+# Profiles
+
+
+def test_profiles_are_listed_with_their_links() -> None:
+    page = parse_profiles(recorded("profiles"))
+    assert page.entries == (
+        ProfileEntry(title="client-001", ref_id="160c8700bd6ade099b242d845e268fb986130c53", linked_to_pinterest=True),
+        ProfileEntry(title="client-002", ref_id="170a8700bd6ade099b242d845e268fb986130c53"),
+        ProfileEntry(
+            title="client-003",
+            ref_id="180s8700bd6ade099b242d845e268fb986130c53",
+            linked_to_pinterest=True,
+            suspended=True,
+        ),
+    )
+    assert (page.next_cursor, page.skipped) == ("eyJjcmVhdGVkIjoiMjAyNS0wNi0xNFQwMjo1", 0)
+
+
+@pytest.mark.parametrize(
+    ("pagination", "cursor"),
+    [
+        (None, None),
+        ({"hasMore": False, "nextCursor": "a"}, None),
+        ({"hasMore": True, "nextCursor": "a"}, "a"),
+        ({"nextCursor": "a"}, "a"),
+        ({"hasMore": True, "nextCursor": ""}, None),
+        ({"hasMore": True, "nextCursor": "a\r\nb"}, None),
+        ({"hasMore": True}, None),
+    ],
+)
+def test_paging_ends(pagination: object, cursor: str | None) -> None:
+    page = parse_profiles(json.dumps({"profiles": [], "pagination": pagination}).encode())
+    assert page.next_cursor == cursor
+
+
+def test_entries_that_are_no_profiles_are_counted() -> None:
+    body = {"profiles": [1, {}, {"title": " "}, {"title": "a\x00", "refId": 5, "activeSocialAccounts": "pinterest"}]}
+    page = parse_profiles(json.dumps(body).encode())
+    assert (page.entries, page.skipped) == ((ProfileEntry(title="a "),), 3)
+
+
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        (FLAT, Failure.UPSTREAM_ERROR),
+        (b"[]", Failure.PAYLOAD_INVALID),
+        (b"{}", Failure.PAYLOAD_INVALID),
+        (PROXY_PAGE, Failure.PAYLOAD_INVALID),
+        (DEEP, Failure.PAYLOAD_INVALID),
+    ],
+)
+def test_a_list_of_profiles_that_is_none_is_an_error(body: bytes, outcome: Outcome) -> None:
+    with pytest.raises(AyrshareError) as caught:
+        parse_profiles(body)
+    assert caught.value.failure is outcome
+
+
+# Anything at all
+
+unhurried = settings(deadline=None)  # a busy machine is no failure
+
+NUMBERS = st.one_of(st.integers(), st.floats(), st.sampled_from([2**63, -(2**63), 10**400, 1e301, -1, math.nan]))
+TEXTS = st.one_of(
+    st.text(st.characters(exclude_categories=())),
+    st.sampled_from(["error", "NaN", "-1", "1e999", "\x00", "\ud800", "2026-09-01T", "BEFORE_X"]),
+)
+KEYS = st.one_of(
+    TEXTS, st.sampled_from(["status", "code", "message", "analytics", "daily", "board", "followers", "save"])
+)
+ANYTHING = st.recursive(
+    st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(KEYS, inner, max_size=4)),
+    max_leaves=8,
+)
+VALID = json.loads(recorded("analytics_social_video_account"))
+VALID["pinterest"]["analytics"]["daily"] = [
+    day(NINE | {"VIDEO_START": 4}, (FIRST + timedelta(number)).isoformat(), dataStatus="READY") for number in range(5)
+]
+EXPECTED = parsed(json.dumps(VALID).encode()).days
+
+
+def paths(node: object, *, below: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    members = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return [below, *(path for key, child in members for path in paths(child, below=(*below, key)))]
+
+
+def substituted(path: tuple[Any, ...], value: object) -> bytes:
+    payload = copy.deepcopy(VALID)
+    node = payload
+    for step in path[:-1]:
+        node = node[step]
+    node[path[-1]] = value
+    return json.dumps(payload).encode()
+
+
+def assert_storable(result: AccountAnalytics) -> None:
+    for numbers in (result.window, *(each.metrics for each in result.days)):
+        for column in COLUMNS:
+            value = getattr(numbers, column)
+            assert value is None or (math.isfinite(value) if "rate" in column else value in BIGINT)
+    assert result.followers is None or result.followers in BIGINT
+    for extra in (result.extra, *(each.extra for each in result.days)):
+        assert extra is None or all(math.isfinite(value) for value in json.loads(extra).values())
+        assert_text_storable(extra)
+        assert "\\u0000" not in (extra or "")
+    for each in result.days:
+        assert_text_storable(each.data_status)
+    for problem in result.problems:
+        assert_text_storable(problem.detail)
+    assert [each.day for each in result.days] == sorted({each.day for each in result.days})
+
+
+def assert_text_storable(text: str | None) -> None:
+    assert b"\x00" not in (text or "").encode()
+
+
+def storable_or_refused(body: bytes) -> AccountAnalytics | None:
+    try:
+        result = parsed(body)
+    except AyrshareError as error:
+        assert_text_storable(str(error))
+        assert_text_storable(error.excerpt)
+        return None
+    assert_storable(result)
+    return result
+
+
+@unhurried
+@given(path=st.sampled_from(paths(VALID)[1:]), value=ANYTHING)
+def test_anything_anywhere_is_survived(path: tuple[Any, ...], value: object) -> None:
+    storable_or_refused(substituted(path, value))
+
+
+DAY_PATHS = [path for path in paths(VALID) if len(path) > 3 and path[2] == "daily"]
+
+
+@unhurried
+@given(path=st.sampled_from(DAY_PATHS), value=ANYTHING)
+def test_the_good_days_beside_a_bad_one_survive(path: tuple[Any, ...], value: object) -> None:
+    result = storable_or_refused(substituted(path, value))
+    assert result is not None
+    good = [each for position, each in enumerate(EXPECTED) if position != path[3]]
+    assert [each for each in result.days if each in good] == good
+
+
+@unhurried
+@given(key=KEYS, value=ANYTHING)
+def test_an_unknown_key_takes_no_day_but_its_own(key: str, value: object) -> None:
+    payload = copy.deepcopy(VALID)
+    payload["pinterest"]["analytics"]["daily"][2]["metrics"][f"X{key}"] = value
+    payload["pinterest"]["analytics"][f"X{key}"] = value
+    result = storable_or_refused(json.dumps(payload).encode())
+    assert result is not None
+    assert [each for each in result.days if each.day != EXPECTED[2].day] == [*EXPECTED[:2], *EXPECTED[3:]]
+
+
+# The usual answer, and the two ways to read it
+
+FURTHER = [
+    "CLOSEUP",
+    "CLOSEUP_RATE",
+    "PROFILE_VISIT",
+    "QUARTILE_95_PERCENT_VIEW",
+    "TOTAL_COMMENTS",
+    "TOTAL_REACTIONS",
+    "USER_FOLLOW",
+    "VIDEO_10S_VIEW",
+    "VIDEO_AVG_WATCH_TIME",
+    "VIDEO_MRC_VIEW",
+    "VIDEO_START",
+    "VIDEO_V50_WATCH_TIME",
+]
+STAMPS = {"lastUpdated": "2026-09-30T10:00:00.000Z", "nextUpdate": "2026-09-30T11:00:00.000Z"}
+COUNTS = st.one_of(st.integers(0, 2**63 - 1), st.integers(0, 5000))
+RATES = st.one_of(st.floats(0.001, 1), st.floats(0.001, 2.0**53, exclude_max=True), st.sampled_from([0, 0.0, 1, 1.0]))
+NINE_NUMBERS = st.fixed_dictionaries({name: RATES if "RATE" in name else COUNTS for name in NINE})
+FURTHER_NUMBERS = st.fixed_dictionaries({}, optional=dict.fromkeys(FURTHER, COUNTS | RATES))
+
+
+def camel(names: Mapping[str, object]) -> dict[str, object]:
+    return {(words := name.title().replace("_", ""))[0].lower() + words[1:]: value for name, value in names.items()}
+
+
+@st.composite
+def usual_answers(draw: st.DrawFn) -> bytes:
+    further = draw(st.sampled_from([st.just({}), FURTHER_NUMBERS]))
+    statuses = st.sampled_from([{}, *({"dataStatus": status} for status in ("READY", "PROCESSING", "ESTIMATE", None))])
+    metrics = draw(st.lists(st.tuples(NINE_NUMBERS, further, statuses), min_size=1, max_size=4))
+    length = draw(st.integers(1, 90))
+    days: list[object] = []
+    for number in range(length):
+        nine, others, status = metrics[number % len(metrics)]
+        days.append(day(nine | others, (TODAY - timedelta(length - number)).isoformat(), **status))
+    board = {"board": {"name": "Autumn", "followerCount": 1204, "pinCount": 88, "privacy": "PUBLIC"}}
+    counters: dict[str, object] = draw(
+        st.sampled_from([{}, board, {"followers": 7}, {"followersCount": "8", "monthlyViews": 9} | board])
+    )
+    window = camel(draw(NINE_NUMBERS) | draw(further))
+    block = {"analytics": counters | window | {"daily": days}, **draw(st.sampled_from([{}, STAMPS]))}
+    return json.dumps({"pinterest": block, "status": draw(st.sampled_from(["success", "partial"]))}).encode()
+
+
+def read_both_ways(body: bytes) -> tuple[AccountAnalytics, AccountAnalytics] | None:
+    envelope = open_envelope(body)
+    if envelope is None:
+        return None
+    latest, digest = TODAY + timedelta(2), envelope.digest()
+    usual = read_usual(envelope, latest=latest, digest=digest)
+    return None if usual is None else (of_one_type(usual), parse._read_any(body, latest=latest, digest=digest))
+
+
+def assert_the_same(usual: AccountAnalytics, thorough: AccountAnalytics) -> None:
+    assert usual == thorough
+    assert repr(usual) == repr(thorough)  # 5.0 is equal to 5, but not the same
+
+
+@unhurried
+@given(body=usual_answers())
+def test_a_usual_answer_reads_the_same_both_ways(body: bytes) -> None:
+    both = read_both_ways(body)
+    assert both is not None, "a usual answer was taken for an unusual one"
+    assert_the_same(*both)
+    assert parsed(body) == both[0]
+
+
+@unhurried
+@given(path=st.sampled_from(paths(VALID)[1:]), value=st.one_of(ANYTHING, st.sampled_from([-0.0, 1e-7, 5.0, [], 2**60])))
+def test_an_answer_changed_anywhere_reads_the_same_both_ways(path: tuple[Any, ...], value: object) -> None:
+    if both := read_both_ways(substituted(path, value)):
+        assert_the_same(*both)
+
+
+@unhurried
+@given(
+    path=st.sampled_from([path for path in paths(VALID) if path]),
+    key=st.sampled_from([*NINE, *FURTHER, "extra", "data_status", "warning", "status", "history", "posts", "x"]) | KEYS,
+    value=st.one_of(ANYTHING, st.sampled_from(["error", 5, {"status": "error"}, [{"status": "error"}], "READY"])),
+)
+def test_an_answer_with_one_key_more_reads_the_same_both_ways(path: tuple[Any, ...], key: str, value: object) -> None:
+    payload = copy.deepcopy(VALID)
+    node = payload
+    for step in path:
+        node = node[step]
+    if isinstance(node, dict):
+        node[key] = value
+    if both := read_both_ways(json.dumps(payload).encode()):
+        assert_the_same(*both)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        answer(day(NINE, "2026-09-02"), day(NINE, "2026-09-01")),
+        answer(day(NINE), day(NINE)),
+        answer(day(NINE, "2009-12-31")),
+        answer(day(NINE, "2026-10-04")),
+        answer(day(NINE, dataStatus="ready")),
+        answer(day(NINE, dataStatus="BEFORE_PIN_DATE")),
+        answer(day(NINE, data_status="READY")),
+        answer(day(NINE | {"SAVE": -1})),
+        answer(day(NINE | {"SAVE": None})),
+        answer(day(NINE | {"FRESH": 1})),
+        answer(day({"SAVE": 1})),
+        answer(day(NINE | {"VIDEO_START": -0.0})),
+        answer(day(NINE), warning="late"),
+        json.dumps({**VALID, "history": {"status": "error"}}).encode(),
+        json.dumps({**VALID, "posts": [{"status": "error"}]}).encode(),
+        json.dumps({**VALID, "pinterest": {**VALID["pinterest"], "status": "error"}}).encode(),
+        json.dumps({**VALID, "pinterest": {**VALID["pinterest"], "warning": "late"}}).encode(),
+    ],
+)
+def test_what_is_unusual_is_left_to_the_thorough_way(body: bytes) -> None:
+    assert read_both_ways(body) is None
+
+
+def test_the_nine_numbers_come_first_in_a_day_read_either_way() -> None:
+    for others in ({}, {"VIDEO_START": 4}, {"FRESH": 4}):
+        (read,) = fresh(answer(day(NINE | others))).days
+        assert msgspec.structs.astuple(read.metrics)[:9] == tuple(NINE.values())
+
+
+def test_an_answer_that_is_known_comes_back_unread() -> None:
+    first = parsed(answer(day(NINE)))
+    again = parse_account_analytics(answer(day(NINE)), today=TODAY, known=first.digest)
+    assert again == SeenAnswer(last_updated=None, next_update=None)
+    assert parsed(answer(day(NINE | {"SAVE": 6}))).digest != first.digest
+    stamped = {"pinterest": {"analytics": VALID["pinterest"]["analytics"], **STAMPS}, "status": "success"}
+    body = json.dumps(stamped).encode()
+    again = parse_account_analytics(body, today=TODAY, known=parsed(body.replace(b"T11", b"T12")).digest)
+    assert isinstance(again, SeenAnswer)
+    assert again.next_update == datetime(2026, 9, 30, 11, tzinfo=UTC)
+
+
+# Any answer at all
+
+
+@unhurried
+@given(body=st.one_of(st.binary(), ANYTHING.map(lambda value: json.dumps(value).encode())))
+def test_any_bytes_are_a_result_or_an_ayrshare_error(body: bytes) -> None:
+    storable_or_refused(body)
+    try:
+        parse_profiles(body)
+    except AyrshareError as error:
+        assert_text_storable(str(error))
+
+
+@unhurried
+@given(
+    http_status=st.sampled_from([200, 204, 302, 400, 401, 403, 404, 429, 500]),
+    body=st.one_of(st.binary(), ANYTHING.map(lambda value: json.dumps(value).encode())),
+    retry_after=st.none() | st.text(),
+)
+def test_any_answer_is_classified(http_status: int, body: bytes, retry_after: str | None) -> None:
+    error = failure(http_status, body, retry_after=retry_after)
+    assert error is not None or http_status == 200
+    if error is not None:
+        assert_text_storable(str(error))
+        assert len(str(error)) <= 300
+
+
+@unhurried
+@given(listed=st.lists(st.one_of(ANYTHING, st.fixed_dictionaries({"title": TEXTS, "refId": ANYTHING}))))
+def test_any_list_of_profiles_is_survived(listed: list[object]) -> None:
+    page = parse_profiles(json.dumps({"profiles": listed}).encode())
+    assert len(page.entries) + page.skipped == len(listed)
+    for entry in page.entries:
+        assert_text_storable(entry.title)
+        assert_text_storable(entry.ref_id)

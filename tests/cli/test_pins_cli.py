@@ -1,0 +1,292 @@
+"""``collector pins`` as its user meets it: what is refused, what is shown, and what a retry does."""
+
+from pathlib import Path
+
+import asyncpg
+import msgspec
+import pytest
+
+from collector.models import PinState
+from collector.store.pin import PinStore
+from collector.store.pool import Database
+from tests.support.ayrshare import Ayrshare
+from tests.support.profiles import ENCRYPTION_KEY, registered
+from tests.support.program import Program
+
+URL = "https://x.example/a.jpg"
+HEADER = "profile,client_ref,publish_at,description,media_urls,title,link,board_id,alt_texts,thumbnail_url,note\n"
+
+
+@pytest.fixture
+async def collector(tmp_path: Path, dsn: str, ayrshare: Ayrshare, database: Database) -> Program:
+    await registered(database, {"acme": ayrshare.identity(0).profile_key, "other": ayrshare.identity(1).profile_key})
+    return Program(
+        tmp_path,
+        DATABASE_URL=dsn,
+        ENCRYPTION_KEYS=ENCRYPTION_KEY,
+        AYRSHARE_URL=ayrshare.url,
+        AYRSHARE_API_KEY=ayrshare.config.api_key,
+    )
+
+
+async def stored(database: Database) -> int:
+    return int(await database.fetchval("SELECT count(*) FROM pin"))
+
+
+OVER = [
+    ({"description": "x" * 501}, "501 characters"),
+    ({"title": "x" * 101}, "101 characters"),
+    ({"link": "https://x.example/" + "x" * 2031}, "2049 characters"),
+    ({"link": "http://x.example/"}, "https://"),
+    ({"note": "x" * 1001}, "1001 characters"),
+    ({"alt_texts": ["x" * 501]}, "501 characters"),
+    ({"alt_texts": ["a", "b"]}, "2 alt texts for 1 images"),
+    ({"media_urls": []}, "no media URL"),
+    ({"media_urls": [""]}, "is empty"),
+    ({"media_urls": None}, "no media URL"),
+    ({"media_urls": [URL] * 6}, "6 media URLs"),
+    ({"media_urls": ["http://x.example/a.jpg"]}, "https://"),
+    ({"media_urls": ["https://"]}, "not an address"),
+    ({"media_urls": ["https://x.example/a b.jpg"]}, "not an address"),
+    ({"media_urls": ["https://x.example/a.pdf"]}, "ends in .pdf"),
+    ({"media_urls": ["https://x.example/" + "x" * 2031]}, "2049 characters"),
+    ({"media_urls": ["https://x.example/a.mp4"]}, "needs a thumbnail_url"),
+    ({"media_urls": ["https://x.example/a.mp4", URL], "thumbnail_url": URL}, "goes alone"),
+    ({"thumbnail_url": URL}, "is an image"),
+    ({"media_urls": ["https://x.example/a.mp4"], "thumbnail_url": "http://x.example/t.jpg"}, "https://"),
+    ({"carousel": "{}"}, "not a list"),
+    ({"carousel": '[{"title": "a"}]'}, "fewer than 2"),
+    ({"carousel": '[{"title": "a"}, {"title": "b"}]'}, "2 entries for 1 images"),
+    ({"media_urls": [URL] * 2, "carousel": '[{"title": "a"}, {"colour": "b"}]'}, "unknown colour"),
+    ({"media_urls": [URL] * 2, "carousel": '[{"title": "a"}, {"link": "http://x"}]'}, "https://"),
+    ({"media_urls": [[URL], [URL]]}, "not a plain list"),
+    ({"alt_texts": [None]}, "not a plain list"),
+    ({"media_urls": ["https://[x/v.mp4"], "thumbnail_url": URL}, "not an address"),
+    ({"client_ref": ""}, "client_ref is empty"),
+    ({"client_ref": "x" * 201}, "201 characters"),
+    ({"description": "bell \x07"}, "control characters"),
+    ({"profile": "nobody"}, "no such profile: nobody"),
+    ({"description": "x" * 10_000_000}, "10000000 characters"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), OVER, ids=lambda value: str(value)[:50])
+async def test_sql_refuses_what_pinterest_would(
+    collector: Program, database: Database, changes: dict[str, object], message: str
+) -> None:
+    del collector
+    pin = {
+        "profile": "acme", "client_ref": "a", "media_urls": [URL], "description": "", "title": None, "link": None,
+        "board_id": None, "alt_texts": [], "carousel": None, "thumbnail_url": None, "note": None,
+    } | changes  # fmt: skip
+    numbered = ", ".join(f"{name} => ${place}" for place, name in enumerate(pin, 1))
+    with pytest.raises(asyncpg.InvalidParameterValueError, match=message.replace("(", "\\(")):
+        await database.fetch(f"SELECT enqueue_pin({numbered})", *pin.values())
+    assert await stored(database) == 0
+
+
+LIMITS = [
+    {"description": "x" * 500, "title": "x" * 100, "note": "x" * 1000, "link": "https://x.example/" + "x" * 2030},
+    {"media_urls": [URL] * 5, "alt_texts": ["x" * 500] * 5},
+    {"media_urls": ["https://x.example/a.mp4"], "thumbnail_url": URL},
+    {"media_urls": ["https://x.example/a"], "thumbnail_url": URL},
+    {"media_urls": [URL] * 2, "carousel": '[{"title": "a", "link": "https://x", "description": "d"}, {}]'},
+]
+
+
+@pytest.mark.parametrize("pin", LIMITS, ids=",".join)
+async def test_what_is_just_within_the_limits_is_taken(
+    collector: Program, database: Database, pin: dict[str, object]
+) -> None:
+    del collector
+    everything = {"profile": "acme", "client_ref": "a", "media_urls": [URL]} | pin
+    numbered = ", ".join(f"{name} => ${place}" for place, name in enumerate(everything, 1))
+    await database.fetch(f"SELECT enqueue_pin({numbered})", *everything.values())
+    assert await stored(database) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("--media-url", "http://x.example/a.jpg"), 1, "does not begin with https://"),
+        ((), 1, "no media URL"),
+        (("--media-url", ""), 1, "is empty"),
+        (("--media-url", URL, "--publish-at", "2026-12-24T18:00:00"), 1, "has no zone"),
+        (("--media-url", URL, "--publish-at", "soon"), 1, "is not a time"),
+        (("--media-url", URL, "--publish-at", "0001-01-01T00:00:00+14:00"), 1, "out of range"),
+        (("--media-url", URL, "--carousel", "[{"), 1, "not JSON"),
+        (("--media-url", URL, "--title", "x" * 101), 1, "101 characters"),
+        (("--media-url", URL, "--colour", "red"), 2, "No such option"),
+    ],
+)
+async def test_a_bad_pin_is_refused_in_one_line(
+    collector: Program, database: Database, options: tuple[str, ...], code: int, message: str
+) -> None:
+    ended = await collector("pins", "add", "acme", "--client-ref", "a", *options)
+    assert (ended.code, ended.out) == (code, "")
+    assert message in ended.err
+    assert "Traceback" not in ended.err
+    assert await stored(database) == 0
+
+
+@pytest.mark.parametrize("date", ["0044-03-15 BC", "20000-01-01", "infinity"])
+async def test_a_date_that_no_client_could_read_is_refused(collector: Program, database: Database, date: str) -> None:
+    del collector
+    with pytest.raises(asyncpg.InvalidParameterValueError, match="between 2000 and 2100"):
+        await database.fetch(f"SELECT enqueue_pin('acme', 'a', ARRAY['{URL}'], publish_at => '{date}')")
+    assert await stored(database) == 0
+
+
+async def test_a_past_date_publishes_at_once(collector: Program, database: Database) -> None:
+    ended = await collector(
+        "pins", "add", "acme", "--client-ref", "a", "--media-url", URL, "--publish-at", "2020-01-01T00:00:00Z"
+    )
+    assert ended.code == 0, ended.err
+    assert await database.fetchval("SELECT due_at < now() FROM pin_arrival")
+
+
+async def test_a_table_is_imported_whole_or_not_at_all(collector: Program, database: Database) -> None:
+    good = f'acme,a,2026-12-24T18:00:00+01:00,"two lines\nof text",{URL}|{URL},t,,,one|two,,\n'
+    bad = [
+        f"nobody,b,,,{URL},,,,,,\n",
+        f"acme,c,2026-12-24,,{URL},,,,,,\n",
+        "acme,d,,,,,,,,,\n",
+        f"acme,a,,,{URL},,,,,,\n",
+        f"acme,e,,{'x' * 501},{URL},,,,,,\n",
+        "acme,f\n",
+        f"acme,g,,nul \0,{URL},,,,,,\n",
+        f"acme,h,,{'x' * 30_000},{URL},,,,,,\n",
+    ]
+    ended = await collector("pins", "import", "-", stdin=HEADER + good + "".join(bad))
+    assert ended.code == 1
+    assert await stored(database) == 0
+    for line, words in (
+        (4, "no such profile"),
+        (5, "no zone"),
+        (6, "no media URL"),
+        (7, "already on line 2"),
+        (8, "501 characters"),
+        (9, "fewer fields"),
+        (10, "NUL"),
+        (11, "field limit"),
+    ):
+        [found] = [text for text in ended.err.splitlines() if text.startswith(f"line {line}:")]
+        assert words in found
+    ended = await collector("pins", "import", "-", stdin=HEADER + good)
+    assert ended.out == "1 queued, 0 known already\n", ended.err
+    ended = await collector("pins", "import", "-", stdin=HEADER + good)
+    assert ended.out == "0 queued, 1 known already\n"
+    row = await database.fetchrow("SELECT * FROM pin")
+    assert row is not None
+    assert (row["description"], row["alt_texts"], row["media_urls"]) == (
+        "two lines\nof text",
+        ["one", "two"],
+        [URL] * 2,
+    )
+    assert row["publish_at"].isoformat() == "2026-12-24T17:00:00+00:00"
+
+
+@pytest.mark.parametrize("table", ["", "profile,client_ref\n", HEADER, '"', "\0"])
+async def test_what_is_no_table_is_refused(collector: Program, database: Database, table: str) -> None:
+    ended = await collector("pins", "import", "-", stdin=table)
+    assert ended.code == 1
+    assert "line 1" in ended.err
+    assert "Traceback" not in ended.err
+    assert await stored(database) == 0
+
+
+async def test_a_pin_tells_its_story(collector: Program, database: Database) -> None:
+    await collector("pins", "add", "acme", "--client-ref", "a", "--media-url", URL, "--description", "hello")
+    await database.execute("UPDATE pin SET state = 'failed', attempts = 1, last_error = 'too small'")
+    await database.execute(
+        "INSERT INTO pin_attempt (pin_id, attempt, owner, ended_at, outcome, reason, http_status, code, detail) "
+        "VALUES (1, 1, 'host-1', now(), 'failed', 'refused', 400, 138, 'too small')"
+    )
+    told = (await collector("pins", "show", "1")).out
+    for words in ("acme", "hello", URL, "failed", "attempt 1", "host-1", "refused: HTTP 400: code 138: too small"):
+        assert words in told
+    as_json = msgspec.json.decode((await collector("pins", "show", "1", "--json")).out)
+    assert (as_json["state"], as_json["attempts"][0]["code"]) == ("failed", 138)
+    listed = msgspec.json.decode((await collector("pins", "list", "--state", "failed", "--json")).out)
+    assert [(row["profile"], row["client_ref"]) for row in listed] == [("acme", "a")]
+    status = msgspec.json.decode((await collector("status", "--json")).out)
+    assert status["pins"]["by_state"]["failed"] == 1
+
+
+async def test_cancel_and_retry_change_what_can_be_changed(collector: Program, database: Database) -> None:
+    await collector("pins", "add", "acme", "--client-ref", "a", "--media-url", URL)
+    assert (await collector("pins", "retry", "1")).err == (
+        "error: pin 1 is queued; only a failed, cancelled or unknown one can be sent again\n"
+    )
+    assert (await collector("pins", "cancel", "1")).out == "pin 1 cancelled\n"
+    assert (await collector("pins", "cancel", "1")).code == 1
+    assert (await collector("pins", "retry", "1")).out == "pin 1 queued again\n"
+    await database.execute("UPDATE pin SET state = 'published'")
+    for command in ("cancel", "retry"):
+        ended = await collector("pins", command, "1", "--yes")
+        assert (ended.code, ended.out) == (1, "")
+    for number in ("99", "0", "99999999999999999999"):
+        assert f"there is no pin {number}" in (await collector("pins", "show", number)).err
+
+
+async def test_a_retry_of_an_unknown_pin_asks_history_and_then_the_user(
+    collector: Program, database: Database, ayrshare: Ayrshare
+) -> None:
+    await collector("pins", "add", "acme", "--client-ref", "a", "--media-url", URL)
+    await database.execute("UPDATE pin SET state = 'unknown', attempts = 1, owner = 'x'")
+    await database.execute("INSERT INTO pin_attempt (pin_id, attempt, owner, outcome) VALUES (1, 1, 'x', 'unknown')")
+    refused = await collector("pins", "retry", "1", stdin="n\n")
+    assert refused.code == 1
+    assert "not in Ayrshare's history" in refused.out
+    assert await database.fetchval("SELECT state FROM pin") == "unknown"
+    await ayrshare.fault("*", "status", endpoint="/history", status=500, times=1)
+    unreadable = await collector("pins", "retry", "1", "--yes")
+    assert (unreadable.code, "could not be read" in unreadable.err) == (1, True)
+    assert await database.fetchval("SELECT state FROM pin") == "unknown"
+    await publish(ayrshare, await database.fetchval("SELECT token::text || '#1' FROM pin"))
+    found = await collector("pins", "retry", "1", "--yes")
+    assert found.out == "pin 1 is in Ayrshare's history: published; nothing was sent\n", found.err
+    row, _ = await PinStore(database).story(1)
+    assert row["state"] == PinState.PUBLISHED
+    assert row["pin_url"]
+
+
+async def test_a_pin_that_was_given_up_is_looked_for_before_it_is_sent_again(
+    collector: Program, database: Database, ayrshare: Ayrshare
+) -> None:
+    await collector("pins", "add", "acme", "--client-ref", "a", "--media-url", URL)
+    await database.execute("UPDATE pin SET state = 'unknown', attempts = 1, owner = 'x'")
+    await database.execute("INSERT INTO pin_attempt (pin_id, attempt, owner, outcome) VALUES (1, 1, 'x', 'unknown')")
+    assert (await collector("pins", "cancel", "1", "--yes")).out == "pin 1 cancelled; it may be live\n"
+    await publish(ayrshare, await database.fetchval("SELECT token::text || '#1' FROM pin"))
+    found = await collector("pins", "retry", "1", "--yes")
+    assert "nothing was sent" in found.out
+    assert await database.fetchval("SELECT state FROM pin") == "published"
+
+
+async def publish(ayrshare: Ayrshare, notes: str) -> None:
+    headers = {
+        "Authorization": f"Bearer {ayrshare.config.api_key}",
+        "Profile-Key": ayrshare.identity(0).profile_key,
+    }
+    body = {"post": "", "platforms": ["pinterest"], "mediaUrls": [URL], "notes": notes}
+    async with ayrshare.session.post(f"{ayrshare.url}/post", json=body, headers=headers) as response:
+        assert response.status == 200
+
+
+async def test_resume_says_what_it_did(collector: Program, database: Database) -> None:
+    assert (await collector("pins", "resume", "acme")).out == "acme: it never had a pin\n"
+    await database.execute("INSERT INTO pin_lane (profile_id, paused_reason) SELECT id, 'spam_block' FROM profile")
+    assert (await collector("pins", "resume", "acme")).out == "acme: its pins go out now\n"
+    await collector("profiles", "pause", "other")
+    assert "but the profile is paused" in (await collector("pins", "resume", "other")).out
+    assert (await collector("pins", "resume", "nobody")).code == 1
+
+
+async def test_a_profile_with_open_pins_is_not_removed(collector: Program, database: Database) -> None:
+    await collector("pins", "add", "acme", "--client-ref", "a", "--media-url", URL)
+    ended = await collector("profiles", "remove", "acme", "--yes")
+    assert (ended.code, "acme has 1" in ended.err) == (1, True)
+    await collector("pins", "cancel", "1")
+    assert (await collector("profiles", "remove", "acme", "--yes")).code == 0
+    assert await stored(database) == 0

@@ -1,0 +1,409 @@
+"""``collector profiles ...``: keys that leak nowhere, all-or-nothing imports, and names as people give them."""
+
+import asyncio
+import json
+from contextlib import suppress
+from pathlib import Path
+from signal import SIGINT
+
+import pytest
+from click.testing import CliRunner
+
+from collector.cli import main
+from collector.store.pool import Database
+from tests.support.ayrshare import Ayrshare
+from tests.support.profiles import ENCRYPTION_KEY, KEYS, registered
+from tests.support.program import Program
+
+KEY = "SECRET77-SECRET88-SECRET99-SECRET00"
+HEADER = "name,client,profile_key"
+ODD_NAMES = (
+    "--all",
+    "-x",
+    'O\'Brien & "Söhne"',
+    "Café 東京 🎈",
+    "[red]loud[/red] [/x] :smile:",
+    "drop table profile; --",
+    "{percent} %s $HOME",
+)
+
+
+@pytest.fixture
+def collector(dsn: str, tmp_path: Path) -> Program:
+    return Program(tmp_path, DATABASE_URL=dsn, ENCRYPTION_KEYS=ENCRYPTION_KEY)
+
+
+async def add(database: Database, *names: str) -> None:
+    """Register profiles with the keys ``KEY-0``, ``KEY-1``, and so on."""
+    await registered(database, {name: f"KEY-{index}" for index, name in enumerate(names)})
+
+
+async def names(database: Database) -> list[str]:
+    return [row["name"] for row in await database.fetch("SELECT name FROM profile ORDER BY name")]
+
+
+# Adding one.
+
+
+async def test_an_added_key_is_stored_encrypted_and_shown_nowhere(collector: Program, database: Database) -> None:
+    added = await collector("profiles", "add", "a", "--client", "acme", "--tags", "x, y,x", stdin=f"  {KEY}\n")
+
+    assert (added.code, added.out, added.err) == (0, "a added; it is polled next\n", "")
+    [row] = await database.fetch("SELECT *, profile::text AS everything FROM profile")
+    assert KEYS.decrypt(row["key_ciphertext"]).get_secret_value() == KEY
+    for form in (KEY, KEY.encode().hex()):
+        assert form not in row["everything"]
+    assert KEY.encode() not in row["key_ciphertext"]
+    assert (row["client"], row["tags"], row["state"]) == ("acme", ["x", "y"], "active")
+
+    for printed in (
+        await collector("profiles", "list", LOG_LEVEL="debug"),
+        await collector("profiles", "show", "a", "--json"),
+    ):
+        assert printed.code == 0
+        assert "acme" in printed.out
+        assert KEY not in printed.out + printed.err
+        assert row["key_ciphertext"].decode() not in printed.out
+
+
+async def test_a_name_or_a_key_is_registered_once(collector: Program, database: Database) -> None:
+    assert (await collector("profiles", "add", "a", "--client", "acme", stdin=KEY)).code == 0
+
+    again = await collector("profiles", "add", "a", "--client", "other", stdin="ANOTHER-KEY")
+    shared = await collector("profiles", "add", "b", "--client", "acme", stdin=KEY)
+
+    assert again.code == 1
+    assert again.err == "error: a is registered already; `profiles rotate-key` changes its key\n"
+    assert shared.code == 1
+    assert shared.err.startswith("error: a profile key belongs to one profile only: b has the key of a;")
+    assert KEY not in shared.err
+    assert [row["client"] for row in await database.fetch("SELECT client FROM profile")] == ["acme"]
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "why"),
+    [
+        ("a", "", "the profile key is empty"),
+        ("a", " \n", "the profile key is empty"),
+        ("a", "two words", "without spaces"),
+        ("a", "two\nlines", "without spaces"),
+        ("a", "nul\0byte", "printable ASCII"),
+        ("a", "schlüssel", "printable ASCII"),
+        ("a", "x" * 501, "500 or fewer"),
+        ("a", "x" * 20_000, "500 or fewer"),
+        ("a", b"\xff\xfe", "the profile key is not text"),
+        ("", KEY, "the name is empty"),
+        ("  ", KEY, "the name is empty"),
+        ("bell\a", KEY, "the name holds control characters"),
+        ("two\nlines", KEY, "the name holds control characters"),
+        ("\x1b[31mred", KEY, "the name holds control characters"),
+        ("forged\u2028line", KEY, "the name holds control characters"),
+        ("not\udcffutf-8", KEY, "the name holds control characters"),
+        ("x" * 300, KEY, "the name is longer than 200 characters"),
+    ],
+)
+def test_what_cannot_be_a_profile_is_refused_before_anything_is_touched(
+    name: str, key: str | bytes, why: str, tmp_path: Path
+) -> None:
+    refused = CliRunner().invoke(main, ["profiles", "add", name, "--client", "acme"], input=key)
+
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("error: the ")
+    assert why in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert refused.stdout == ""
+    assert str(key).strip() not in refused.stderr or not str(key).strip()
+    assert list(tmp_path.iterdir()) == [], "no database was made or asked"
+
+
+async def test_adding_needs_an_encryption_key_and_listing_does_not(dsn: str, tmp_path: Path) -> None:
+    collector = Program(tmp_path, DATABASE_URL=dsn)
+
+    refused = await collector("profiles", "add", "a", "--client", "acme", stdin=KEY)
+
+    assert refused.code == 2
+    assert "COLLECTOR_ENCRYPTION_KEYS is required" in refused.err
+    listed = await collector("profiles", "list", "--json")
+    assert (listed.code, json.loads(listed.out)) == (0, [])
+
+
+# Importing many.
+
+
+async def test_an_import_can_be_repeated_changed_and_corrected(collector: Program, database: Database) -> None:
+    def table(client: str, key: str) -> str:
+        return f'\ufeff{HEADER},ref_id,tags\r\na,{client},{KEY},,x|y\r\n"b, c",acme,{key},ref-b,\r\n'
+
+    first = await collector("profiles", "import", "-", stdin=table("acme", "OLD-KEY"))
+    assert (first.code, first.out) == (0, "2 added, 0 updated, 0 unchanged\n")
+    before = await database.fetchval("SELECT key_ciphertext FROM profile WHERE name = 'a'")
+    await database.execute("UPDATE profile SET state = 'key_invalid', next_poll_at = NULL WHERE name = 'b, c'")
+
+    again = await collector("profiles", "import", "-", stdin=table("acme", "OLD-KEY"))
+    assert (again.code, again.out) == (0, "0 added, 0 updated, 2 unchanged\n")
+    assert await database.fetchval("SELECT key_ciphertext FROM profile WHERE name = 'a'") == before
+
+    changed = await collector("profiles", "import", "-", stdin=table("globex", "NEW-KEY"))
+    assert (changed.code, changed.out) == (0, "0 added, 2 updated, 0 unchanged\n")
+    listed = await collector("profiles", "list", "--json")
+    rows = {row["name"]: row for row in json.loads(listed.out)}
+    assert (rows["a"]["client"], rows["a"]["tags"], rows["a"]["ref_id"]) == ("globex", ["x", "y"], None)
+    assert (rows["b, c"]["state"], rows["b, c"]["ref_id"]) == ("active", "ref-b")
+    assert rows["b, c"]["next_poll_at"] is not None
+    ciphertext = await database.fetchval("SELECT key_ciphertext FROM profile WHERE name = 'b, c'")
+    assert KEYS.decrypt(ciphertext).get_secret_value() == "NEW-KEY"
+
+
+async def test_an_import_with_the_key_of_a_registered_profile_changes_nothing(
+    collector: Program, database: Database
+) -> None:
+    await add(database, "a")
+
+    refused = await collector("profiles", "import", "-", stdin=f"{HEADER}\nnew,acme,FRESH\nother,acme,KEY-0\n")
+
+    assert refused.code == 1
+    assert "other has the key of a; nothing was changed" in refused.err
+    assert "KEY-0" not in refused.err
+    assert await names(database) == ["a"]
+
+
+async def test_two_profiles_may_swap_their_keys(collector: Program, database: Database) -> None:
+    await add(database, "a", "b")
+
+    swapped = await collector("profiles", "import", "-", stdin=f"{HEADER}\na,acme,KEY-1\nb,acme,KEY-0\n")
+
+    assert swapped.out == "0 added, 2 updated, 0 unchanged\n"
+    rows = await database.fetch("SELECT key_ciphertext FROM profile ORDER BY name")
+    assert [KEYS.decrypt(row["key_ciphertext"]).get_secret_value() for row in rows] == ["KEY-1", "KEY-0"]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"name,client,profile_key\na,acme,K\xff\n", "error: the file is not UTF-8; nothing was imported"),
+        ("name,client,profile_key\n".encode("utf-16"), "error: the file is not UTF-8; nothing was imported"),
+        (b"\x89PNG\r\n\x1a\n", "error: the file is not UTF-8; nothing was imported"),
+        (b"", "line 1: the header must be name,client,profile_key[,ref_id,tags]"),
+        (b"a,b\n1,2\n", "line 1: the header must be name,client,profile_key[,ref_id,tags]"),
+        (b"name,client,profile_key\n", "line 1: nothing follows the header"),
+    ],
+)
+def test_a_file_that_is_no_table_is_refused_before_anything_is_touched(
+    content: bytes, why: str, tmp_path: Path
+) -> None:
+    (tmp_path / "table.csv").write_bytes(content)
+    refused = CliRunner().invoke(main, ["profiles", "import", "table.csv"])
+
+    assert refused.exit_code == 1
+    assert why in refused.stderr
+    assert refused.stdout == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
+
+
+def test_every_bad_line_is_told_up_to_a_screenful(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("\n".join([HEADER, *(f"name-{i},acme,{KEY} {KEY}" for i in range(120))]))
+    refused = CliRunner().invoke(main, ["profiles", "import", "table.csv"])
+
+    printed = refused.stderr.splitlines()
+    assert printed[0] == "error: nothing was imported; 120 bad lines:"
+    assert printed[1].startswith("line 2: the profile key is not 500 or fewer printable ASCII characters")
+    assert printed[-1] == "... and 70 more"
+    assert len(printed) == 52
+    assert "SECRET" not in refused.stderr
+
+
+# Listing and showing.
+
+
+async def test_names_are_whatever_people_call_their_clients(collector: Program) -> None:
+    quoted = [f'"{name.replace(chr(34), chr(34) * 2)}"' for name in ODD_NAMES]
+    long = "x" * 200
+    rows = [f"{name},{long},KEY-{index}" for index, name in enumerate(quoted)]
+    imported = await collector("profiles", "import", "-", stdin="\n".join([HEADER, *rows]))
+    assert imported.code == 0, imported.err
+
+    shown = await collector("profiles", "list")
+    assert shown.code == 0, shown.err
+    assert shown.out.endswith(f"{len(ODD_NAMES)} profiles\n")
+    assert "\x1b" not in shown.out
+    for name in ODD_NAMES:
+        [line] = [line for line in shown.out.splitlines() if line.startswith(f"{name} ")]
+        assert f" {long} " in line
+    for name in (ODD_NAMES[0], ODD_NAMES[3]):
+        one = await collector("profiles", "show", "--json", "--", name)
+        assert json.loads(one.out)["name"] == name
+    paused = await collector("profiles", "pause", "--", *ODD_NAMES)
+    assert (paused.code, paused.out) == (0, f"{len(ODD_NAMES)} paused\n")
+
+
+async def test_unknown_profiles_are_named_and_nothing_changes(collector: Program, database: Database) -> None:
+    await add(database, "a")
+    commands = (
+        ["show"],
+        ["rotate-key"],
+        ["pause", "a"],
+        ["remove", "--yes", "a"],
+    )
+
+    refusals = [await collector("profiles", *command, b"nobod\xff", stdin=KEY) for command in commands]
+
+    for refused in refusals:
+        assert refused.code == 1
+        assert refused.err == "error: no such profile: nobod\\udcff; `collector profiles list` shows them all\n"
+        assert refused.out == ""
+    assert await database.fetchval("SELECT state FROM profile") == "active"
+
+
+async def test_show_tells_the_last_polls_and_the_newest_numbers(
+    dsn: str, tmp_path: Path, ayrshare: Ayrshare, database: Database
+) -> None:
+    collector = Program(
+        tmp_path,
+        DATABASE_URL=dsn,
+        ENCRYPTION_KEYS=ENCRYPTION_KEY,
+        AYRSHARE_URL=ayrshare.url,
+        AYRSHARE_API_KEY=ayrshare.config.api_key,
+    )
+    identity = ayrshare.identity(0)
+    await collector("profiles", "add", identity.title, "--client", "acme", stdin=identity.profile_key)
+    assert (await collector("poll")).code == 0
+    await ayrshare.fault(identity.title, "status", status=500, message="out of [coffee]")
+    assert (await collector("poll", identity.title)).code == 1
+
+    shown = await collector("profiles", "show", identity.title)
+    told = json.loads((await collector("profiles", "show", identity.title, "--json")).out)
+
+    assert [poll["outcome"] for poll in told["polls"]] == ["upstream_error", "ok"]
+    assert told["polls"][1]["rows_new"] == 30
+    assert told["missing_days"] == 0
+    assert told["impression"] == await database.fetchval(
+        "SELECT impression FROM daily_metric WHERE day = (SELECT settled_through FROM profile)"
+    )
+    assert "out of [coffee]" in shown.out
+    assert "30 new, 0 changed" in shown.out
+    assert f"impression                  {told['impression']}\n" in shown.out
+
+
+# Changing.
+
+
+async def test_pausing_resuming_and_rotating_decide_when_a_profile_is_polled(
+    collector: Program, database: Database
+) -> None:
+    await add(database, "a", "b")
+    state = "SELECT state, state_reason, next_poll_at FROM profile WHERE name = 'a'"
+
+    paused = await collector("profiles", "pause", "a", "--reason", "contract ended")
+    assert (paused.code, paused.out) == (0, "1 paused\n")
+    row = await database.fetchrow(state)
+    assert row is not None
+    assert (row["state"], row["state_reason"], row["next_poll_at"]) == ("paused", "contract ended", None)
+
+    forged = await collector("profiles", "pause", "a", "--reason", "x\x1b[2Jy")
+    assert (forged.code, forged.err) == (1, "error: the reason holds control characters\n")
+
+    rotated = await collector("profiles", "rotate-key", "a", stdin="NEW-KEY")
+    assert (rotated.code, rotated.out) == (0, "a has a new key; it is polled next\n")
+    row = await database.fetchrow(state)
+    assert row is not None
+    assert row["state"] == "paused"
+    ciphertext = await database.fetchval("SELECT key_ciphertext FROM profile WHERE name = 'a'")
+    assert KEYS.decrypt(ciphertext).get_secret_value() == "NEW-KEY"
+
+    resumed = await collector("profiles", "resume", "a")
+    assert (resumed.code, resumed.out) == (0, "1 resumed; they are polled next\n")
+    row = await database.fetchrow(state)
+    assert row is not None
+    assert (row["state"], row["state_reason"]) == ("active", None)
+    assert await database.fetchval("SELECT next_poll_at <= now() FROM profile WHERE name = 'a'")
+
+    shared = await collector("profiles", "rotate-key", "a", stdin="KEY-1")
+    assert shared.code == 1
+    assert "a has the key of b" in shared.err
+
+
+async def test_removing_asks_first_and_then_deletes_the_data(collector: Program, database: Database) -> None:
+    await add(database, "a", "b")
+    await database.execute(
+        "INSERT INTO daily_metric (profile_id, day, impression, revision) "
+        "SELECT id, current_date - n, 1, 1 FROM profile, generate_series(1, 7) AS n"
+    )
+
+    asked = await collector("profiles", "remove", "a", stdin="n\n")
+    assert asked.code == 1
+    assert asked.out.startswith("Delete 1 profiles with 7 days of metrics, for ever? [y/N]: ")
+    assert await names(database) == ["a", "b"]
+
+    unanswered = await collector("profiles", "remove", "a")
+    assert unanswered.code == 1
+    assert await names(database) == ["a", "b"]
+
+    removed = await collector("profiles", "remove", "a", "a", stdin="y\n")
+    assert removed.code == 0
+    assert removed.out.endswith("1 removed\n")
+    assert await names(database) == ["b"]
+    assert await database.fetchval("SELECT count(*) FROM daily_metric") == 7
+
+    removed = await collector("profiles", "remove", "b", "--yes")
+    assert (removed.code, removed.out) == (0, "1 removed\n")
+    assert await database.fetchval("SELECT count(*) FROM daily_metric") == 0
+    assert await database.fetchval("SELECT count(*) FROM profile") == 0
+
+
+async def test_second_thoughts_end_the_question_and_remove_nothing(collector: Program, database: Database) -> None:
+    await add(database, "a")
+    async with collector.started("profiles", "remove", "a") as asking:
+        assert asking.stdout is not None
+        async with asyncio.timeout(20.0):
+            await asking.stdout.readuntil(b"[y/N]: ")
+            # Again after a second: the first may come between the question and the wait for its answer, and be lost.
+            while asking.returncode is None:
+                asking.send_signal(SIGINT)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(asking.wait(), 1.0)
+        assert asking.returncode == 1
+    assert await database.fetchval("SELECT count(*) FROM profile") == 1
+
+
+# Comparing with Ayrshare.
+
+
+async def test_discover_tells_what_is_linked_missing_suspended_and_gone(
+    dsn: str, tmp_path: Path, ayrshare: Ayrshare
+) -> None:
+    collector = Program(
+        tmp_path,
+        DATABASE_URL=dsn,
+        ENCRYPTION_KEYS=ENCRYPTION_KEY,
+        AYRSHARE_URL=ayrshare.url,
+        AYRSHARE_API_KEY=ayrshare.config.api_key,
+    )
+    first, second = ayrshare.identity(0), ayrshare.identity(1)
+    rows = [f"{first.title},acme,KEY-0,", f"renamed,acme,KEY-1,{second.ref_id}"]
+    rows += ["left long ago,acme,KEY-2,no-such-ref", "whose,acme,KEY-3,"]
+    await collector("profiles", "import", "-", stdin="\n".join([f"{HEADER},ref_id", *rows]))
+    for index, change in ((2, {"suspended": True}), (3, {"linked": False})):
+        body = {"profile": ayrshare.identity(index).title} | change
+        async with ayrshare.session.post(f"{ayrshare.url}/_emulator/profiles", json=body) as response:
+            assert response.status == 200
+
+    shown = await collector("profiles", "discover")
+    told = json.loads((await collector("profiles", "discover", "--json")).out)
+
+    found = {row["title"]: row for row in told["profiles"]}
+    assert len(found) == 50
+    assert found[first.title]["name"] == first.title
+    assert found[second.title]["name"] == "renamed"
+    assert found[ayrshare.identity(2).title]["suspended"]
+    assert not found[ayrshare.identity(3).title]["linked"]
+    assert told["gone"] == ["left long ago"]
+    assert shown.code == 0
+    lines = {line.split()[0]: line for line in shown.out.splitlines()}
+    assert " renamed " in lines[second.title]
+    assert " suspended " in lines[ayrshare.identity(2).title]
+    assert " not linked " in lines[ayrshare.identity(3).title]
+    missing = sum(1 for row in told["profiles"] if row["name"] is None and row["linked"])
+    assert f"50 profiles at Ayrshare; {missing} linked to Pinterest and not registered here\n" in shown.out
+    assert "registered here and unknown to Ayrshare: left long ago\n" in shown.out
+    assert "registered without a refId, so they may be any of the above: whose;" in shown.out
+    assert ayrshare.config.api_key not in shown.out + shown.err

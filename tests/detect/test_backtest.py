@@ -1,0 +1,216 @@
+"""History replayed as it was known on each day."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from collector.detect.detector import Detector
+from collector.store.drop import DropStore
+from collector.store.pool import Database
+from tests.support.drops import SETTLED, fill
+from tests.support.profiles import ENCRYPTION_KEY
+from tests.support.program import Program
+
+
+@pytest.fixture
+def detector(database: Database) -> Detector:
+    return Detector(DropStore(database))
+
+
+@pytest.fixture
+def collector(tmp_path: Path, dsn: str) -> Program:
+    return Program(tmp_path, DATABASE_URL=dsn, ENCRYPTION_KEYS=ENCRYPTION_KEY)
+
+
+async def replayed(collector: Program, *arguments: str) -> Any:
+    ended = await collector("alerts", "backtest", "--json", *arguments)
+    assert ended.code == 0, ended.err
+    return msgspec.json.decode(ended.out)
+
+
+async def test_a_backtest_tells_what_would_have_been_told(database: Database, collector: Program) -> None:
+    await fill(database, "acme-eu", dropped=20, left=0.3)
+    await fill(database, "other", client="b")
+    found = await replayed(collector)
+    assert {each["profile"] for each in found["episodes"]} == {"acme-eu"}
+    first = next(each for each in found["episodes"] if each["metric"] == "engagement")
+    assert set(first) == {
+        *("profile", "client", "metric", "first_day", "detected_day", "last_day"),
+        *("observed", "expected", "expected_low", "score", "inhibited", "sentence"),
+    }
+    assert not first["inhibited"]
+    assert found["fleet"] == []
+    dropped = SETTLED - timedelta(days=19)
+    assert first["first_day"] == str(dropped)
+    assert str(dropped) <= first["detected_day"] <= str(dropped + timedelta(days=2))
+    assert found["rates"]["alarms"] == 1
+    assert (await replayed(collector, "--since", str(SETTLED - timedelta(days=10))))["episodes"] == []
+    assert (await replayed(collector, "--client", "b"))["episodes"] == []
+    told = await collector("alerts", "backtest", "--sensitivity", "low")
+    assert "Engagement of acme-eu" in told.out
+    assert "1 alarm in " in told.out
+    tomorrow = str(SETTLED + timedelta(days=1))
+    for wrong, code in (
+        (("--client", "nobody"), 1),
+        (("--since", "yesterday"), 2),
+        (("--since", tomorrow), 2),
+        (("--sensitivity", "loud"), 2),
+    ):
+        ended = await collector("alerts", "backtest", *wrong)
+        assert (ended.code, ended.out) == (code, "")
+        assert "Traceback" not in ended.err
+
+
+async def test_a_backtest_reads_days_as_they_were_known(database: Database, collector: Program) -> None:
+    await fill(database, "acme-eu")
+    # The days settled low, and were corrected long after.
+    await database.execute(
+        "INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, engagement, impression, save) "
+        "SELECT profile_id, day, r, day + CASE WHEN r = 1 THEN 2 ELSE 40 END, "
+        "engagement / (CASE r WHEN 1 THEN 5 ELSE 1 END), impression, save "
+        "FROM daily_metric, generate_series(1, 2) r WHERE day BETWEEN $1 AND $2",
+        SETTLED - timedelta(days=60),
+        SETTLED - timedelta(days=50),
+    )
+    [engagement] = [each for each in (await replayed(collector))["episodes"] if each["metric"] == "engagement"]
+    assert engagement["first_day"] == str(SETTLED - timedelta(days=60))
+
+
+async def test_a_backtest_waits_for_what_was_an_estimate(database: Database, collector: Program) -> None:
+    await fill(database, "acme-eu")
+    # Nobody read for ten days: what had come before was an estimate, which nobody judged.
+    await database.execute(
+        "INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, engagement, data_status) "
+        "SELECT profile_id, day, r, day + CASE WHEN r = 1 THEN 1 ELSE 13 END, "
+        "engagement / (CASE r WHEN 1 THEN 5 ELSE 1 END), CASE r WHEN 1 THEN 'ESTIMATE' ELSE 'READY' END "
+        "FROM daily_metric, generate_series(1, 2) r WHERE day BETWEEN $1 AND $2",
+        SETTLED - timedelta(days=60),
+        SETTLED - timedelta(days=50),
+    )
+    assert (await replayed(collector))["episodes"] == []
+
+
+@pytest.mark.parametrize(("observed_after", "told"), [("3 days 23:59", True), ("4 days", False)])
+async def test_a_day_settles_with_the_last_version_of_its_settle_days(
+    database: Database, collector: Program, observed_after: str, *, told: bool
+) -> None:
+    await fill(database, "acme-eu")
+    # The third version came in time, or came too late and counts no more than the days that it restates.
+    await database.execute(
+        "INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, engagement) "
+        "SELECT profile_id, day, r, day + CASE r WHEN 1 THEN interval '1 day' WHEN 2 THEN interval '2 days' "
+        "ELSE $3::text::interval END, engagement / (CASE r WHEN 2 THEN 1 ELSE 5 END) "
+        "FROM daily_metric, generate_series(1, 3) r WHERE day BETWEEN $1 AND $2",
+        SETTLED - timedelta(days=60),
+        SETTLED - timedelta(days=50),
+        observed_after,
+    )
+    assert any(each["metric"] == "engagement" for each in (await replayed(collector))["episodes"]) is told
+
+
+async def test_a_day_that_was_first_seen_in_a_backfill_counts_with_its_first_version(
+    database: Database, collector: Program
+) -> None:
+    await fill(database, "acme-eu")
+    await database.execute(
+        "INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, engagement) "
+        "SELECT profile_id, day, r, day + 30 * r, engagement / (CASE r WHEN 1 THEN 5 ELSE 1 END) "
+        "FROM daily_metric, generate_series(1, 2) r WHERE day BETWEEN $1 AND $2",
+        SETTLED - timedelta(days=60),
+        SETTLED - timedelta(days=50),
+    )
+    [engagement] = [each for each in (await replayed(collector))["episodes"] if each["metric"] == "engagement"]
+    assert engagement["first_day"] == str(SETTLED - timedelta(days=60))
+
+
+async def test_a_later_restatement_changes_nothing_that_was_told_before(database: Database, collector: Program) -> None:
+    await fill(database, "acme-eu", dropped=20, left=0.3)
+    await database.execute(
+        "INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, engagement, impression, save, "
+        "outbound_click) SELECT profile_id, day, 1, day + 2, engagement, impression, save, outbound_click "
+        "FROM daily_metric"
+    )
+    before = await replayed(collector)
+    assert before["rates"]["alarms"] == 1
+    # Yesterday all of it was restated: before the drop to a fifth, in the drop to the usual.
+    await database.execute(
+        "WITH restated AS (UPDATE daily_metric SET engagement = CASE WHEN day > $1 THEN 300 ELSE 60 END, "
+        "data_status = 'PROCESSING', revision = 2 RETURNING *) "
+        "INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, engagement, data_status) "
+        "SELECT profile_id, day, 2, now(), engagement, data_status FROM restated",
+        SETTLED - timedelta(days=20),
+    )
+    assert await replayed(collector) == before
+
+
+async def test_the_day_of_detection_is_the_newest_that_the_decision_needed(
+    database: Database, collector: Program
+) -> None:
+    await fill(database, "acme-eu", dropped=20, left=0.3)
+    detected = {each["metric"]: each["detected_day"] for each in (await replayed(collector))["episodes"]}
+    first = min(detected.values())
+    await database.execute("UPDATE profile SET settled_through = $1::text::date - 1", first)
+    assert (await replayed(collector))["episodes"] == []
+    await database.execute("UPDATE profile SET settled_through = $1::text::date", first)
+    known = {each["metric"]: each["detected_day"] for each in (await replayed(collector))["episodes"]}
+    assert known == {metric: day for metric, day in detected.items() if day == first}
+
+
+async def test_a_backtest_tells_the_fleets_drop_once_and_a_clients_own_beside_it(
+    database: Database, collector: Program
+) -> None:
+    for number in range(12):
+        await fill(database, f"p{number}", client=f"c{number % 4}", fell=(30, 24), left=0.3)
+    await fill(database, "own", client="own", fell=(60, 50), left=0.3)
+    found = await replayed(collector)
+    [drop] = found["fleet"]
+    began = SETTLED - timedelta(days=30)
+    assert str(began) < drop["first_day"] <= str(began + timedelta(days=3))
+    assert str(SETTLED - timedelta(days=26)) <= drop["last_day"] <= str(SETTLED - timedelta(days=20))
+    assert drop["profiles"] == 12
+    assert 0.9 < drop["share"] < 0.93
+    assert {each["profile"] for each in found["episodes"] if not each["inhibited"]} == {"own"}
+    inhibited = [each for each in found["episodes"] if each["inhibited"]]
+    assert {each["profile"] for each in inhibited} == {f"p{number}" for number in range(12)}
+    assert all("as the whole fleet dropped (92 % of profiles)" in each["sentence"] for each in inhibited)
+    assert (found["rates"]["alarms"], found["rates"]["inhibited"]) == (1, len(inhibited))
+    lines = (await collector("alerts", "backtest")).out.splitlines()
+    first = f"{drop['first_day']}  fleet: {drop['sentence']}"
+    assert [line for line in lines if "fleet: " in line] == [lines[0]] == [first]
+    assert lines[-1].endswith(f"{len(inhibited)} of the episodes belonged to the fleet's drops")
+
+
+async def test_a_backtest_of_one_client_knows_the_fleets_drop(database: Database, collector: Program) -> None:
+    for number in range(12):
+        await fill(database, f"p{number}", client=f"c{number}", fell=(30, 24), left=0.3)
+    whole, one = await replayed(collector), await replayed(collector, "--client", "c3")
+    assert one["fleet"] == whole["fleet"] != []
+    assert one["episodes"] == [each for each in whole["episodes"] if each["client"] == "c3"] != []
+    assert (one["rates"]["profiles"], one["rates"]["alarms"]) == (1, 0)
+    assert (await replayed(collector, "--since", str(SETTLED - timedelta(days=5))))["fleet"] == []
+
+
+async def test_a_backtest_and_the_daemon_say_the_same_of_the_fleet(
+    database: Database, detector: Detector, collector: Program
+) -> None:
+    for number in range(12):
+        await fill(database, f"p{number}", client=f"c{number}", dropped=4 if number < 9 else 0, left=0.3)
+    await fill(database, "before", dropped=20, left=0.3)
+    await detector.run_once()
+    found, listed = await replayed(collector), msgspec.json.decode((await collector("alerts", "list", "--json")).out)
+    names = ("first_day", "last_day", "profiles", "sentence")
+    told, daemons = ([{name: drop[name] for name in names} for drop in each["fleet"]] for each in (found, listed))
+    assert told == daemons != []
+    fields = ("profile", "metric", "first_day", "detected_day", "last_day", "inhibited", "sentence")
+    keys = [
+        sorted(tuple(each[name] for name in fields) for each in drops) for drops in (found["episodes"], listed["drops"])
+    ]
+    assert keys[0] == keys[1]
+
+
+async def test_a_backtest_of_nothing_says_so(collector: Program, database: Database) -> None:
+    assert await database.fetchval("SELECT count(*) FROM profile") == 0
+    assert "0 alarms in 0 client-years" in (await collector("alerts", "backtest")).out

@@ -1,0 +1,175 @@
+"""The fleet page: what Prometheus reads of every profile."""
+
+import asyncio
+import gzip
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from collector.export.exporter import Exporter
+from collector.export.page import FAMILIES, Fleet, Page
+from collector.store.drop import DropStore
+from collector.store.fleet import FleetStore
+from collector.store.pool import Database
+from collector.store.profile import ProfileStore
+from tests.support.profiles import new_profile
+
+TODAY = datetime.now(UTC).date()
+HOSTILE = 'a"b\\c\nd{e}=,é\u2028'
+
+Samples = dict[str, dict[tuple[str, str], float]]
+
+
+def samples(page: Page) -> Samples:
+    """Return the page's values by metric and (client, profile), read by the client library's own parser."""
+    found: Samples = {}
+    for family in text_string_to_metric_families(bytes(page.plain).decode()):
+        for sample in family.samples:
+            key = (sample.labels.get("client", ""), sample.labels.get("profile", ""))
+            of_metric = found.setdefault(sample.name, {})
+            assert key not in of_metric or sample.name == "collector_profile_state", "no series may come twice"
+            of_metric[key] = sample.value
+    return found
+
+
+async def page_of(database: Database) -> Page:
+    exporter = Exporter(FleetStore(database), DropStore(database))
+    await exporter.refresh()
+    assert exporter.page is not None
+    return exporter.page
+
+
+async def fill(database: Database, name: str, *, client: str = "acme") -> None:
+    await ProfileStore(database).put([new_profile(name, f"key of {name!a}".replace(" ", "-"), client=client)])
+    await database.execute(
+        "UPDATE profile SET first_day = $2::date - 9, last_day = $2::date - 1, settled_through = $2::date - 3, "
+        "settle_days = 3, "
+        "last_success_at = now() WHERE name = $1",
+        name,
+        TODAY,
+    )
+    await database.execute(
+        "INSERT INTO daily_metric (profile_id, day, impression, engagement, engagement_rate, save) "
+        "SELECT id, $2::date - i, 1000 - i, 0, 0.25, 9007199254740993 FROM profile, generate_series(1, 9) i "
+        "WHERE name = $1 AND i <> 5",
+        name,
+        TODAY,
+    )
+    await database.execute(
+        "INSERT INTO account_snapshot (profile_id, observed_at, impression, followers) "
+        "SELECT id, now() - i * interval '1 hour', 5000 + i, 70 + i FROM profile, generate_series(0, 1) i "
+        "WHERE name = $1",
+        name,
+    )
+
+
+async def test_a_profile_shows_its_newest_settled_day_and_its_window(database: Database) -> None:
+    await fill(database, "one")
+    found = samples(await page_of(database))
+    one = ("acme", "one")
+    assert found["pinterest_impressions"] == {one: 997.0}, "three days old, not newer"
+    assert found["pinterest_engagements"] == {one: 0.0}, "zero is a number"
+    assert found["pinterest_engagements_ratio"] == {one: 0.25}
+    assert "pinterest_outbound_clicks" not in found, "and no number is no line"
+    assert found["pinterest_window_impressions"] == {one: 5000.0}
+    assert found["pinterest_followers"] == {one: 70.0}
+    assert found["pinterest_missing_days"] == {one: 1.0}
+    midnight = datetime.combine(TODAY - timedelta(days=3), datetime.min.time(), tzinfo=UTC)
+    assert found["pinterest_data_timestamp_seconds"] == {one: midnight.timestamp()}
+    assert found["collector_profile_state"] == {one: 1.0}
+
+
+async def test_hostile_names_neither_break_the_page_nor_merge(database: Database) -> None:
+    names = [HOSTILE, HOSTILE.replace("\n", "\\n"), 'x",client="other', "plain"]
+    for name in names:
+        await fill(database, name, client=HOSTILE)
+    found = samples(await page_of(database))["pinterest_impressions"]
+    assert sorted(profile for _, profile in found) == sorted(names)
+    assert {client for client, _ in found} == {HOSTILE}
+
+
+async def test_a_fleet_of_nobody_is_a_valid_page(database: Database) -> None:
+    page = await page_of(database)
+    assert samples(page) == {"pinterest_fleet_drop": {("", ""): 0}}
+    assert b"# TYPE pinterest_impressions gauge" in page.plain
+
+
+async def test_the_gzipped_page_is_the_same_page(database: Database) -> None:
+    await fill(database, "one")
+    page = await page_of(database)
+    assert gzip.decompress(page.gzipped) == bytes(page.plain)
+
+
+async def test_every_contracted_name_is_on_the_page(database: Database) -> None:
+    page = await page_of(database)
+    text = bytes(page.plain).decode()
+    for name in (
+        "pinterest_impressions", "pinterest_engagements", "pinterest_saves", "pinterest_pin_clicks",
+        "pinterest_outbound_clicks", "pinterest_window_impressions", "pinterest_saves_ratio", "pinterest_followers",
+        "pinterest_data_timestamp_seconds", "pinterest_missing_days", "pinterest_days_until_data_loss",
+        "collector_profile_state", "collector_profile_last_success_timestamp_seconds",
+    ):  # fmt: skip
+        assert f"# TYPE {name} gauge" in text
+
+
+async def test_what_was_polled_is_shown_without_reading_everything_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(database, "one")
+    await fill(database, "two")
+    exporter = Exporter(FleetStore(database), DropStore(database))
+    monkeypatch.setattr("collector.export.exporter._SHARE", 0.0)
+    await exporter.refresh()
+    first = exporter.page
+    await exporter.refresh()
+    assert exporter.page is first, "nothing changed, so nothing was rendered"
+    await database.execute("UPDATE daily_metric SET impression = impression + 1")
+    await database.execute(
+        "INSERT INTO poll_log (profile_id, outcome, duration_seconds, rows_new, rows_changed, problems) "
+        "SELECT id, 'ok', 0, 0, 1, 0 FROM profile WHERE name = 'two'"
+    )
+    await exporter.refresh()
+    assert exporter.page is not None
+    found = samples(exporter.page)["pinterest_impressions"]
+    assert found == {("acme", "one"): 997.0, ("acme", "two"): 998.0}
+
+
+async def test_a_removed_profile_leaves_the_page_with_the_next_full_reading(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collector.export.exporter._FULL_SECONDS", 0.0)
+    monkeypatch.setattr("collector.export.exporter._SHARE", 0.0)
+    await fill(database, "one")
+    await fill(database, "two")
+    exporter = Exporter(FleetStore(database), DropStore(database))
+    await exporter.refresh()
+    await ProfileStore(database).remove(["one"])
+    await exporter.refresh()
+    assert exporter.page is not None
+    assert list(samples(exporter.page)["pinterest_impressions"]) == [("acme", "two")]
+
+
+def row(profile_id: int, **values: object) -> dict[str, object]:
+
+    columns: dict[str, object] = {family.column: None for family in FAMILIES}
+    return {"id": profile_id, "name": f"p{profile_id}", "client": "c", "state": "active"} | columns | values
+
+
+async def test_a_large_page_is_rendered_in_turns_with_the_rest_of_the_program() -> None:
+
+    fleet = Fleet()
+    fleet.update(row(index, impression=index) for index in range(20_000))
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    task = asyncio.create_task(others())
+    page = await fleet.render()
+    task.cancel()
+    assert turns > 40, "the loop must have had its turn many times"
+    assert page.profiles == 20_000

@@ -1,0 +1,335 @@
+"""The poller against a real database and an emulated Ayrshare that misbehaves."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+import pytest
+from pydantic import SecretStr
+
+from collector import loops
+from collector.ayrshare.client import open_client
+from collector.loops import Breaker, Heartbeats, Pacer
+from collector.models import Failure
+from collector.poll import poller as poller_module
+from collector.poll.decision import Policy
+from collector.poll.poller import Poller, PollResult
+from collector.poll.reader import Reader
+from collector.store.fleet import FleetStore
+from collector.store.lease import LeaseStore
+from collector.store.metric import MetricStore
+from collector.store.pool import Database
+from collector.telemetry import REGISTRY
+from tests.support.ayrshare import Ayrshare
+from tests.support.profiles import KEYS, register
+
+DEADLINE = 20.0
+
+
+class Fixture:
+    """A poller with what it needs, and everything it reported."""
+
+    def __init__(self, poller: Poller, results: list[PollResult]) -> None:
+        self.poller = poller
+        self.results = results
+
+    def outcomes(self) -> dict[str, str]:
+        return {result.name: result.outcome.value for result in self.results}
+
+
+@asynccontextmanager
+async def polling(
+    database: Database,
+    ayrshare: Ayrshare,
+    *,
+    owner: str = "me",
+    concurrency: int = 8,
+    patience: float = 0.5,
+    interval: float = 3600.0,
+    lease: float = 60.0,
+    rate: float = 1e6,
+    api_key: str | None = None,
+) -> AsyncIterator[Fixture]:
+    key = SecretStr(api_key or ayrshare.config.api_key)
+    results: list[PollResult] = []
+    breaker = Breaker()
+    async with open_client(
+        url=ayrshare.url, api_key=key, request_timeout=patience, connections=concurrency, on_verdict=breaker.note
+    ) as client:
+        poller = Poller(
+            Reader(client, KEYS, Policy(interval=interval, settle_days=3)),
+            LeaseStore(database, owner=owner, seconds=lease),
+            MetricStore(database),
+            concurrency=concurrency,
+            pacer=Pacer(rate),
+            breaker=breaker,
+            on_result=results.append,
+        )
+        yield Fixture(poller, results)
+
+
+@asynccontextmanager
+async def running(poller: Poller) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(poller.run(Heartbeats()))
+    try:
+        yield task
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            found = condition()
+            if found if isinstance(found, bool) else await found:
+                return
+            await asyncio.sleep(0.02)
+
+
+async def test_all_due_profiles_are_polled_concurrently_and_once(database: Database, ayrshare: Ayrshare) -> None:
+    await register(database, ayrshare, 50)
+    await ayrshare.fault("*", "latency", seconds=0.02)
+    async with polling(database, ayrshare, concurrency=8) as fixture, running(fixture.poller):
+        await until(lambda: len(fixture.results) >= 50)
+        assert Counter(fixture.outcomes().values()) == {"ok": 50}
+        assert await database.fetchval("SELECT count(*) FROM daily_metric") == 1500
+        assert await database.fetchval("SELECT count(*) FROM profile WHERE lease_owner IS NOT NULL") == 0
+    record = await ayrshare.record()
+    assert sum(record["requests"].values()) == 50
+    assert 2 <= int(str(record["max_in_flight"])) <= 8
+
+
+async def test_five_bad_profiles_among_fifty_harm_nobody_else(database: Database, ayrshare: Ayrshare) -> None:
+    await register(database, ayrshare, 50)
+    bad = {
+        "client-003": ("hang", "timeout"),
+        "client-013": ("huge", "payload_invalid"),
+        "client-023": ("html", "upstream_error"),
+        "client-033": ("rate_limited", "rate_limited"),
+        "client-043": ("unlinked", "unlinked"),
+    }
+    for profile, (fault, _) in bad.items():
+        await ayrshare.fault(profile, fault)
+    async with polling(database, ayrshare, concurrency=8, patience=3.0) as fixture, running(fixture.poller):
+        await until(lambda: sum(1 for outcome in fixture.outcomes().values() if outcome == "ok") == 45)
+        hanging = "client-003" not in fixture.outcomes()
+        await until(lambda: len(fixture.outcomes()) == 50)
+    assert hanging, "the other 45 must not have waited for the one that hangs"
+    assert {name: fixture.outcomes()[name] for name in bad} == {name: outcome for name, (_, outcome) in bad.items()}
+    troubled = {row["name"]: row for row in await FleetStore(database).troubled()}
+    assert sorted(troubled) == sorted(bad)
+    assert troubled["client-013"]["reason"] == "the answer is larger than 8 MiB"
+    assert "not linked" in troubled["client-043"]["reason"]
+    assert troubled["client-043"]["state"] == "unlinked"
+    assert troubled["client-033"]["rate_limited_today"] == 1
+
+
+async def test_a_fault_that_passes_brings_the_profile_back_by_itself(database: Database, ayrshare: Ayrshare) -> None:
+    [profile_id] = await register(database, ayrshare, 1)
+    await ayrshare.fault("client-001", "unlinked")
+    async with polling(database, ayrshare) as fixture:
+        await fixture.poller.poll_named([profile_id])
+        assert await database.fetchval("SELECT state FROM profile") == "unlinked"
+        await ayrshare.heal()
+        await fixture.poller.poll_named([profile_id])
+        assert await database.fetchval("SELECT state FROM profile") == "active"
+
+
+async def test_restated_days_are_found_as_time_passes(database: Database, ayrshare: Ayrshare) -> None:
+    [profile_id] = await register(database, ayrshare, 1)
+    async with polling(database, ayrshare) as fixture:
+        await fixture.poller.poll_named([profile_id])
+        await ayrshare.pass_time(86_400.0)
+        await fixture.poller.poll_named([profile_id])
+    rows = fixture.results[-1].rows
+    assert rows is not None
+    assert rows.rows_new == 1
+    assert 1 <= rows.rows_changed <= 3
+
+
+async def test_a_row_lost_in_the_table_comes_back_with_the_next_utc_day(database: Database, ayrshare: Ayrshare) -> None:
+    [profile_id] = await register(database, ayrshare, 1)
+    async with polling(database, ayrshare) as fixture:
+        await fixture.poller.poll_named([profile_id])
+        await database.execute("DELETE FROM daily_metric WHERE day = (SELECT min(day) FROM daily_metric)")
+        await database.execute("UPDATE profile SET answer_day = answer_day - 1")
+        await fixture.poller.poll_named([profile_id])
+    assert await database.fetchval("SELECT count(*) FROM daily_metric") == 30
+
+
+async def test_a_refused_api_key_stops_every_poll_but_a_probe(
+    database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loops, "_PROBE_SECONDS", 0.3)
+    monkeypatch.setattr(poller_module, "_IDLE_SECONDS", 0.05)
+    await register(database, ayrshare, 50)
+    await ayrshare.fault("*", "unauthorized")
+    async with polling(database, ayrshare, concurrency=4) as fixture, running(fixture.poller):
+        await until(lambda: fixture.poller.api_key_refused)
+        await until(lambda: len(fixture.results) >= 6)
+        assert REGISTRY.get_sample_value("collector_api_key_refused") == 1.0
+        refused = sum((await ayrshare.record())["requests"].values())
+        assert refused <= 4 + 4, "beyond those under way, only probes may have been sent"
+        assert await database.fetchval("SELECT count(*) FROM profile WHERE next_poll_at <= now()") > 30
+        await ayrshare.heal()
+        await database.execute("UPDATE profile SET next_poll_at = now()")
+        await until(lambda: sum(1 for outcome in fixture.outcomes().values() if outcome == "ok") == 50)
+        assert REGISTRY.get_sample_value("collector_api_key_refused") == 0.0
+
+
+async def test_two_replicas_share_the_work_and_no_profile_is_polled_twice(
+    database: Database, ayrshare: Ayrshare
+) -> None:
+    await register(database, ayrshare, 50)
+    await ayrshare.fault("*", "latency", seconds=0.02)
+    async with (
+        polling(database, ayrshare, owner="a", concurrency=4) as a,
+        polling(database, ayrshare, owner="b", concurrency=4) as b,
+        running(a.poller),
+        running(b.poller),
+    ):
+        await until(lambda: len(a.results) + len(b.results) >= 50)
+    names = [result.name for result in a.results + b.results]
+    assert sorted(names) == sorted({*names})
+    assert a.results
+    assert b.results
+    assert max((await ayrshare.record())["max_in_flight_by_profile"].values()) == 1
+
+
+async def test_the_work_of_a_dead_worker_is_taken_up_when_its_lease_ends(
+    database: Database, ayrshare: Ayrshare
+) -> None:
+    ids = await register(database, ayrshare, 10)
+    claimed = await LeaseStore(database, owner="dead", seconds=1.0).claim_due(100)
+    assert len(claimed) == len(ids)
+    async with polling(database, ayrshare) as fixture:
+        assert await fixture.poller.poll_named(ids) == 10, "while the lease holds, they are left to their owner"
+        assert not fixture.results
+    async with polling(database, ayrshare) as fixture, running(fixture.poller):
+        await until(lambda: len(fixture.results) == 10)
+
+
+async def test_a_stop_stores_what_was_read_and_gives_back_what_was_not(database: Database, ayrshare: Ayrshare) -> None:
+    await register(database, ayrshare, 20)
+    await ayrshare.fault("client-005", "hang")
+    async with polling(database, ayrshare, patience=30.0) as fixture, running(fixture.poller) as task:
+        await until(lambda: len(fixture.results) == 19)
+        async with asyncio.timeout(5.0):
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+    rows = await database.fetch("SELECT name FROM profile WHERE lease_until IS NOT NULL OR lease_owner IS NOT NULL")
+    assert not rows
+    due = await database.fetch("SELECT name FROM profile WHERE next_poll_at <= now()")
+    assert [row["name"] for row in due] == ["client-005"]
+    assert await database.fetchval("SELECT count(*) FROM daily_metric") == 19 * 30
+
+
+async def test_the_pace_is_kept(database: Database, ayrshare: Ayrshare) -> None:
+    ids = await register(database, ayrshare, 30)
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    async with polling(database, ayrshare, rate=20.0) as fixture:
+        await fixture.poller.poll_named(ids)
+    assert loop.time() - started >= 0.5, "20 may come at once, the other 10 only at 20 a second"
+    assert len(fixture.results) == 30
+
+
+async def test_an_answer_that_the_database_refuses_is_kept_from_the_others(
+    database: Database, ayrshare: Ayrshare
+) -> None:
+    ids = await register(database, ayrshare, 10)
+    # What no validation foresaw: the table itself refuses one profile's days.
+    await database.execute(
+        "ALTER TABLE daily_metric ADD CONSTRAINT temporary CHECK (profile_id <> " + str(ids[3]) + ")"
+    )
+    try:
+        async with polling(database, ayrshare) as fixture:
+            await fixture.poller.poll_named(ids)
+    finally:
+        await database.execute("ALTER TABLE daily_metric DROP CONSTRAINT temporary")
+    assert Counter(fixture.outcomes().values()) == {"ok": 9, "payload_invalid": 1}
+    assert fixture.outcomes()["client-004"] == "payload_invalid"
+    assert "temporary" in await database.fetchval("SELECT last_error FROM profile WHERE name = 'client-004'")
+
+
+async def test_a_defect_of_ours_in_one_profile_does_not_stop_the_others(
+    database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = await register(database, ayrshare, 10)
+    read = Reader.read
+
+    async def failing(self: Reader, claim: object) -> object:
+        if getattr(claim, "name", "") == "client-002":
+            raise ZeroDivisionError
+        return await read(self, claim)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Reader, "read", failing)
+    async with polling(database, ayrshare) as fixture:
+        await fixture.poller.poll_named(ids)
+    assert Counter(fixture.outcomes().values()) == {"ok": 9, "internal_error": 1}
+    assert Failure.INTERNAL_ERROR in {result.outcome for result in fixture.results if result.name == "client-002"}
+
+
+async def test_one_profile_that_is_refused_does_not_hold_up_the_fleet_for_good(
+    database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loops, "_PROBE_SECONDS", 0.2)
+    monkeypatch.setattr(poller_module, "_IDLE_SECONDS", 0.05)
+    await register(database, ayrshare, 20)
+    await ayrshare.fault("client-001", "unauthorized")
+    await database.execute("UPDATE profile SET next_poll_at = now() - interval '1 day' WHERE name = 'client-001'")
+    async with polling(database, ayrshare, concurrency=1) as fixture, running(fixture.poller):
+        await until(lambda: sum(1 for outcome in fixture.outcomes().values() if outcome == "ok") == 19)
+
+
+def test_a_failure_without_an_answer_does_not_close_the_breaker() -> None:
+    breaker = Breaker()
+    breaker.note(Failure.UNAUTHORIZED, 401)
+    for outcome, status in ((Failure.KEY_INVALID, None), (Failure.PAYLOAD_INVALID, 200), (Failure.RATE_LIMITED, 429)):
+        breaker.note(outcome, status)
+        assert breaker.open
+    breaker.note(Failure.UNLINKED, 400)
+    assert not breaker.open
+
+
+async def test_a_database_that_refuses_even_the_log_does_not_make_us_hammer(
+    database: Database, ayrshare: Ayrshare
+) -> None:
+    ids = await register(database, ayrshare, 3)
+    await database.execute("ALTER TABLE poll_log ADD CONSTRAINT temporary CHECK (outcome = 'never')")
+    try:
+        async with polling(database, ayrshare) as fixture:
+            await fixture.poller.poll_named(ids)
+    finally:
+        await database.execute("ALTER TABLE poll_log DROP CONSTRAINT temporary")
+    rows = await database.fetch("SELECT last_outcome, last_error, next_poll_at > now() + interval '1 min' FROM profile")
+    assert {(row[0], row[2]) for row in rows} == {("payload_invalid", True)}
+    assert "temporary" in rows[0]["last_error"]
+
+
+async def test_while_nothing_can_be_stored_nothing_is_read_again_and_no_heart_beats(
+    database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(poller_module, "_SLOW_WRITE_SECONDS", 0.2)
+    monkeypatch.setattr(poller_module, "_STUCK_WRITE_SECONDS", 0.2)
+    await register(database, ayrshare, 5)
+    heartbeats = Heartbeats()
+    beats: list[str] = []
+    monkeypatch.setattr(heartbeats, "beat", beats.append)
+    async with polling(database, ayrshare, lease=1.0) as fixture:
+        async with database.transaction() as connection:
+            await connection.execute("LOCK TABLE daily_metric IN ACCESS EXCLUSIVE MODE")
+            task = asyncio.create_task(fixture.poller.run(heartbeats))
+            await until(lambda: fixture.poller._writer.waiting_seconds() > 3.0)
+            before = len(beats)
+            await until(lambda: fixture.poller._writer.waiting_seconds() > 4.5)
+            assert len(beats) == before, "a poller that stores nothing must not look alive"
+        await until(lambda: len(fixture.results) >= 5)
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    assert sum((await ayrshare.record())["requests"].values()) <= 10, "not once a lease"

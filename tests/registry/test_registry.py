@@ -1,0 +1,187 @@
+"""The CSV of profiles line by line, the comparison with Ayrshare, and the statements behind an import."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from collector.ayrshare.profiles import ProfileEntry
+from collector.errors import BadLinesError, RegistryError
+from collector.registry.register import compare
+from collector.registry.table import read_table
+from collector.registry.validate import checked_key, registration
+from collector.store import profile as profile_store
+from collector.store.pool import Database
+from collector.store.profile import Imported, ProfileRow, ProfileStore
+from tests.support.profiles import new_profile
+
+HEADER = "name,client,profile_key\n"
+FULL_HEADER = "name,client,profile_key,ref_id,tags\n"
+WRONG_HEADER = [(1, "the header must be name,client,profile_key[,ref_id,tags]")]
+CONTROL = "the name holds control characters"
+WRONG_KEY = "the profile key is not 500 or fewer printable ASCII characters without spaces"
+
+
+def read(text: str) -> list[tuple[str, str, str, str | None, tuple[str, ...]]]:
+    profiles = read_table(text.splitlines(keepends=True))
+    return [(p.name, p.client, p.profile_key.get_secret_value(), p.ref_id, p.tags) for p in profiles]
+
+
+@pytest.mark.parametrize(
+    ("text", "profiles"),
+    [
+        (f"{HEADER}a,acme,K1\nb,acme,K2\n", [("a", "acme", "K1", None, ()), ("b", "acme", "K2", None, ())]),
+        ("profile_key , client,name\nK1,acme,a", [("a", "acme", "K1", None, ())]),
+        (f"{FULL_HEADER}a,acme,K1,,\n", [("a", "acme", "K1", None, ())]),
+        (f"{FULL_HEADER}a,acme,K1,r1,x| y |x\n", [("a", "acme", "K1", "r1", ("x", "y"))]),
+        (f"{HEADER}\n a , acme , K1 \n\n", [("a", "acme", "K1", None, ())]),
+        (f"{HEADER}a,acme,K1\r\nb,acme,K2\r\n", [("a", "acme", "K1", None, ()), ("b", "acme", "K2", None, ())]),
+        (f'{HEADER}"Söhne, ""東京"" 🎈",acme,K1\n', [('Söhne, "東京" 🎈', "acme", "K1", None, ())]),
+    ],
+)
+def test_good_tables(text: str, profiles: list[object]) -> None:
+    assert read(text) == profiles
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("", WRONG_HEADER),
+        ("\n\n", [(2, WRONG_HEADER[0][1])]),
+        ("name,client\na,acme\n", WRONG_HEADER),
+        ("name;client;profile_key\na;acme;K1\n", WRONG_HEADER),
+        ("name,client,profile_key,colour\na,acme,K1,red\n", WRONG_HEADER),
+        ("name,client,profile_key,name\na,acme,K1,b\n", WRONG_HEADER),
+        ("name,client,profile_key,name \na,acme,K1,b\n", WRONG_HEADER),
+        ("{}", WRONG_HEADER),
+        (HEADER, [(1, "nothing follows the header")]),
+        (f"{HEADER}\n\n", [(3, "nothing follows the header")]),
+        (f"{HEADER}a,acme\n", [(2, "fewer fields than the header has")]),
+        (f"{HEADER}a,acme,K1,more\n", [(2, "more fields than the header has")]),
+        (f"{HEADER},acme,K1\n", [(2, "the name is empty")]),
+        (f"{HEADER}a,  ,K1\n", [(2, "the client is empty")]),
+        (f"{HEADER}a,acme,\n", [(2, "the profile key is empty")]),
+        (f"{HEADER}a,acme,K 1\n", [(2, WRONG_KEY)]),
+        (f"{HEADER}a,acme,{'K' * 501}\n", [(2, WRONG_KEY)]),
+        (f"{HEADER}{'a' * 201},acme,K1\n", [(2, "the name is longer than 200 characters")]),
+        (f"{HEADER}a\0b,acme,K1\n", [(2, "the name holds control characters")]),
+        (f'{HEADER}"two\nlines",acme,K1\n', [(2, "the name holds control characters")]),
+        (f"{HEADER}a,acme,K1\na,acme,K2\n", [(3, "the name is already on line 2")]),
+        (f"{HEADER}a,acme,K1\na ,acme,K2\n", [(3, "the name is already on line 2")]),
+        (f"{HEADER}a,acme,K1\nb,acme,K1\n", [(3, "the profile key is already on line 2")]),
+        (f"{FULL_HEADER}a,acme,K1,r1,{'|'.join(map(str, range(51)))}\n", [(2, "more than 50 tags")]),
+        (f"{FULL_HEADER}a,acme,K1,r1,{'x' * 101}\n", [(2, "the tag is longer than 100 characters")]),
+        (f"{FULL_HEADER}a,acme,K1,{'r' * 201},\n", [(2, "the ref_id is longer than 200 characters")]),
+        (f'{HEADER}"a"b,acme,K1\n', [(2, "not CSV: ',' expected after '\"'")]),
+        (f'{HEADER}a,acme,K1\n\n"b,acme,K2\nc,acme,K3\n', [(4, "not CSV: unexpected end of data")]),
+        (f'{HEADER}\n\n"two\nlines",acme,K1\nb,acme\n', [(4, CONTROL), (6, "fewer fields than the header has")]),
+        (f'{HEADER}"a,acme,K1\n', [(2, "not CSV: unexpected end of data")]),
+        (f"{HEADER}{'a' * 10_001},acme,K1\n", [(2, "not CSV: field larger than field limit (10000)")]),
+        (
+            f"{HEADER}a,acme\nb,acme,K1\n,acme,K2\nc,acme,K 3\n",
+            [(2, "fewer fields than the header has"), (4, "the name is empty"), (5, WRONG_KEY)],
+        ),
+    ],
+)
+def test_every_bad_line_is_told_with_its_number_and_reason(text: str, lines: list[tuple[int, str]]) -> None:
+    with pytest.raises(BadLinesError) as raised:
+        read(text)
+
+    assert raised.value.lines == lines
+
+
+def test_no_message_shows_a_key() -> None:
+    with pytest.raises(BadLinesError) as raised:
+        read(f"{HEADER}a,acme,hunter2\nb,acme,hunter2\nc,acme,hunter2 hunter2\nd,acme,hunter2,hunter2\n")
+
+    assert len(raised.value.lines) == 3
+    assert "hunter2" not in str(raised.value)
+    assert "hunter2" not in repr(registration(name="a", client="b", profile_key="hunter2"))
+
+
+@pytest.mark.parametrize("key", ["A" * 500, "~!@#$%^&*()", "AAAA-BBBB\n"])
+def test_keys_may_be_any_printable_ascii(key: str) -> None:
+    assert checked_key(key).get_secret_value() == key.strip()
+
+
+# The comparison with Ayrshare.
+
+
+def entry(title: str, ref_id: str | None = None, *, linked: bool = True) -> ProfileEntry:
+    return ProfileEntry(title=title, ref_id=ref_id, linked_to_pinterest=linked, suspended=False)
+
+
+def registered(name: str, ref_id: str | None = None) -> ProfileRow:
+    return ProfileRow(1, name, "acme", [], ref_id, "active", None, datetime.now(UTC), None, None)
+
+
+@pytest.mark.parametrize(
+    ("entries", "rows", "names", "gone"),
+    [
+        ([], [], [], []),
+        ([entry("a")], [], [None], []),
+        ([], [registered("b", "r2"), registered("a", "r1")], [], ["a", "b"]),
+        ([entry("a", "r1")], [registered("renamed", "r1")], ["renamed"], []),
+        ([entry("a", "r1")], [registered("a")], ["a"], []),
+        ([entry("a")], [registered("a", "r1")], ["a"], []),
+        ([entry("a", "r1"), entry("b", "r2")], [registered("a", "r2")], [None, "a"], []),
+        ([entry("a", "r1")], [registered("a", "r2")], [None], ["a"]),
+    ],
+    ids=["nothing", "missing", "gone", "by refId", "by title", "no refId there", "title is another's", "remade"],
+)
+def test_profiles_are_matched_by_ref_id_and_else_by_title(
+    entries: list[ProfileEntry], rows: list[ProfileRow], names: list[str | None], gone: list[str]
+) -> None:
+    found = compare(entries, rows)
+
+    assert [profile.name for profile in found.profiles] == names
+    assert found.gone == gone
+
+
+def test_what_is_registered_without_a_ref_id_is_not_called_gone() -> None:
+    found = compare([entry("a", "r1")], [registered("acme-eu")])
+
+    assert (found.gone, found.without_ref_id) == ([], ["acme-eu"])
+
+
+# The statements behind an import.
+
+
+async def test_importing_counts_what_is_new_changed_and_unchanged(database: Database) -> None:
+    store = ProfileStore(database)
+    first = [new_profile(f"p{i}", f"K{i}") for i in range(3)]
+
+    assert await store.put(first) == Imported(3, 0, 0)
+    assert await store.put([*first[:2], new_profile("p2", "K2", client="globex"), new_profile("p3", "K3")]) == Imported(
+        1, 1, 2
+    )
+
+
+async def test_an_import_that_shares_a_key_is_undone_as_a_whole(database: Database) -> None:
+    store = ProfileStore(database)
+    await store.put([new_profile(f"p{i}", f"K{i}") for i in range(7)])
+
+    with pytest.raises(RegistryError, match=r"x0 has the key of p0, .*x4 has the key of p4 and 2 more; nothing"):
+        await store.put([new_profile("y", "KY"), *(new_profile(f"x{i}", f"K{i}") for i in range(7))])
+
+    assert await database.fetchval("SELECT count(*) FROM profile WHERE name LIKE 'p%'") == 7
+    assert await database.fetchval("SELECT count(*) FROM profile") == 7
+
+
+async def test_the_search_for_shared_keys_is_not_quadratic(database: Database) -> None:
+    """Compared pair by pair, the second import of 100,000 profiles took over a minute."""
+    plan = await database.fetch(f"EXPLAIN {profile_store._SHARED_KEYS}", ["a"], [b"k"])
+    text = "\n".join(row[0] for row in plan)
+
+    assert "hashed SubPlan" in text
+    assert "ALL" not in text
+
+
+async def test_a_changed_key_takes_the_lease_from_a_poll_under_way(database: Database) -> None:
+    store = ProfileStore(database)
+    await store.put([new_profile("a", "K1"), new_profile("b", "K2")])
+    await database.execute("UPDATE profile SET lease_owner = 'me', lease_until = now() + interval '1 hour'")
+
+    await store.put([new_profile("a", "NEW"), new_profile("b", "K2", client="globex")])
+
+    rows = await database.fetch("SELECT lease_owner FROM profile ORDER BY name")
+    assert [row["lease_owner"] for row in rows] == [None, "me"]

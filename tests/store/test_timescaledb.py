@@ -1,0 +1,110 @@
+"""What only a server with TimescaleDB can show; elsewhere these are skipped with the reason."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import asyncpg
+import pytest
+
+from collector.migrate import migrate, read_migrations
+from collector.store.pool import connected
+from tests.support.databases import stop_policies
+
+pytestmark = [pytest.mark.timescaledb, pytest.mark.usefixtures("timescaledb")]
+
+TODAY = datetime.now(UTC).date()
+
+
+async def test_the_tables_are_hypertables_with_their_chunk_intervals(dsn: str) -> None:
+    async with connected(dsn) as connection:
+        rows = await connection.fetch(
+            "SELECT hypertable_name, column_name, time_interval FROM timescaledb_information.dimensions "
+            "WHERE hypertable_schema = 'public'"
+        )
+    found = {row["hypertable_name"]: (row["column_name"], row["time_interval"].days) for row in rows}
+    assert found == {
+        "daily_metric": ("day", 90),
+        "daily_metric_revision": ("observed_at", 30),
+        "account_snapshot": ("observed_at", 30),
+        "poll_log": ("polled_at", 7),
+    }
+
+
+async def test_policies_compress_behind_the_horizon_and_drop_only_the_poll_log(dsn: str) -> None:
+    async with connected(dsn) as connection:
+        jobs = await connection.fetch(
+            "SELECT proc_name, hypertable_name, config FROM timescaledb_information.jobs "
+            "WHERE hypertable_name IS NOT NULL"
+        )
+        settings = await connection.fetch(
+            "SELECT hypertable::text AS name, segmentby FROM timescaledb_information.hypertable_columnstore_settings"
+        )
+    columnstore = {job["hypertable_name"] for job in jobs if job["proc_name"] == "policy_compression"}
+    assert {"daily_metric", "daily_metric_revision", "account_snapshot"} <= columnstore
+    retention = {job["hypertable_name"]: job["config"] for job in jobs if job["proc_name"] == "policy_retention"}
+    assert list(retention) == ["poll_log"]
+    assert '"90 days"' in retention["poll_log"]
+    assert {row["name"]: row["segmentby"] for row in settings}["daily_metric"] == "profile_id"
+    assert [job["proc_name"] for job in jobs if job["proc_name"] == "policy_refresh_continuous_aggregate"]
+
+
+async def test_weekly_metric_reads_the_continuous_aggregate_and_what_came_after_it(empty_dsn: str) -> None:
+    # In a database of its own: emptying the days does not empty what was materialized of them.
+    monday = TODAY - timedelta(days=TODAY.weekday() + 28)
+    async with connected(empty_dsn) as connection:
+        await migrate(connection)
+        await stop_policies(connection)
+        await add_profile(connection)
+        await add_days(connection, monday, 7, impression=10)
+        assert await weeks(connection) == {monday: 70}
+        await connection.execute("CALL refresh_continuous_aggregate('weekly_metric_aggregate', NULL, NULL)")
+        await add_days(connection, monday + timedelta(days=21), 2, impression=5)
+        assert await weeks(connection) == {monday: 70, monday + timedelta(days=21): 10}
+        await connection.execute("UPDATE daily_metric SET impression = 20 WHERE day = $1", monday)
+        await connection.execute("CALL refresh_continuous_aggregate('weekly_metric_aggregate', NULL, NULL)")
+        assert (await weeks(connection))[monday] == 80
+
+
+async def test_a_filled_plain_database_is_converted_in_place(empty_dsn: str) -> None:
+    plain = [migration for migration in read_migrations() if not migration.requires_timescaledb]
+    async with connected(empty_dsn) as connection:
+        await migrate(connection, migrations=plain)
+        await add_profile(connection)
+        await add_days(connection, TODAY - timedelta(days=400), 400, impression=7)
+        before = await weeks(connection)
+        assert await migrate(connection) == ["0004_timescaledb.sql", "0008_fleet_day.sql"]
+        assert await connection.fetchval("SELECT sum(impression) FROM daily_metric") == 2800
+        chunks = await connection.fetchval("SELECT count(*) FROM show_chunks('daily_metric')")
+        assert chunks >= 5
+        assert await weeks(connection) == before
+
+
+async def test_a_chunk_in_the_columnstore_still_takes_a_restated_day(dsn: str) -> None:
+    old = TODAY - timedelta(days=300)
+    async with connected(dsn) as connection:
+        await add_profile(connection)
+        await add_days(connection, old, 3, impression=1)
+        for chunk in await connection.fetch("SELECT show_chunks('daily_metric') AS name"):
+            await connection.execute(f"CALL convert_to_columnstore('{chunk['name']}')")
+        await connection.execute("UPDATE daily_metric SET impression = 9 WHERE profile_id = 1 AND day = $1", old)
+        assert await connection.fetchval("SELECT sum(impression) FROM daily_metric") == 11
+
+
+async def add_profile(connection: asyncpg.Connection) -> None:
+    await connection.execute(
+        "INSERT INTO profile (name, client, key_ciphertext, key_fingerprint) VALUES ('p', 'c', 'x', 'y')"
+    )
+
+
+async def add_days(connection: asyncpg.Connection, first: date, count: int, *, impression: int) -> None:
+    await connection.execute(
+        "INSERT INTO daily_metric (profile_id, day, impression) "
+        "SELECT 1, $1::date + i, $3 FROM generate_series(0, $2 - 1) i",
+        first,
+        count,
+        impression,
+    )
+
+
+async def weeks(connection: asyncpg.Connection) -> dict[date, int]:
+    rows = await connection.fetch("SELECT week, impression FROM weekly_metric ORDER BY week")
+    return {row["week"]: row["impression"] for row in rows}

@@ -1,0 +1,35 @@
+"""An emulated Ayrshare, as tests use it."""
+
+import aiohttp
+import msgspec
+
+from collector.emulator import EmulatorConfig, Identity, profile_identity
+
+
+class Ayrshare(msgspec.Struct):
+    """An emulated Ayrshare, and how to make it misbehave."""
+
+    url: str
+    config: EmulatorConfig
+    session: aiohttp.ClientSession
+
+    def identity(self, index: int) -> Identity:
+        return profile_identity(index, seed=self.config.seed, profiles=self.config.profiles)
+
+    async def fault(self, profile: str, fault: str, **details: object) -> None:
+        body = {"profile": profile, "endpoint": "/analytics/social", "fault": fault} | details
+        async with self.session.post(f"{self.url}/_emulator/faults", json=body) as response:
+            assert response.status < 300, await response.text()
+
+    async def heal(self) -> None:
+        async with self.session.delete(f"{self.url}/_emulator/faults") as response:
+            assert response.status < 300
+
+    async def pass_time(self, seconds: float) -> None:
+        async with self.session.post(f"{self.url}/_emulator/clock", json={"offset_seconds": seconds}) as response:
+            assert response.status < 300
+
+    async def record(self) -> dict[str, dict[str, int]]:
+        async with self.session.get(f"{self.url}/_emulator/record") as response:
+            record: dict[str, dict[str, int]] = await response.json()
+            return record

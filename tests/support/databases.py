@@ -1,0 +1,26 @@
+"""The test session's server and its databases, as connection strings."""
+
+import os
+from pathlib import Path
+
+import asyncpg
+
+BINDIR = Path(os.environ["COLLECTOR_PG_BINDIR"]) if os.environ.get("COLLECTOR_PG_BINDIR") else None
+
+
+async def stop_policies(connection: asyncpg.Connection) -> None:
+    """Keep TimescaleDB's background jobs from working beside a test, at a moment of their own."""
+    if await connection.fetchval("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')"):
+        await connection.execute("SELECT _timescaledb_functions.stop_background_workers()")
+
+
+def other_database(dsn: str, name: str) -> str:
+    """Return ``dsn`` with another database."""
+    base, _, options = dsn.partition("?")
+    return f"{base.rpartition('/')[0]}/{name}?{options}"
+
+
+def as_user(dsn: str, name: str) -> str:
+    """Return ``dsn`` of the test server, which trusts everybody, with another user."""
+    scheme, _, rest = dsn.partition("://")
+    return f"{scheme}://{name}@{rest.partition('@')[2]}"

@@ -1,0 +1,120 @@
+"""A publisher and a reconciler at work on the test's database and emulated Ayrshare, and what became of the pins."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import msgspec
+from pydantic import SecretStr
+
+from collector.ayrshare.client import AyrshareClient, open_client
+from collector.errors import DatabaseUnavailableError
+from collector.loops import Breaker, Heartbeats, Pacer
+from collector.models import NewPin, PinContent
+from collector.publish.decision import PublishPolicy
+from collector.publish.publisher import Publisher
+from collector.publish.reconciler import Reconciler
+from collector.publish.sender import Sender
+from collector.store.pin_look import LookStore
+from collector.store.pin_queue import PinQueue
+from collector.store.pool import Database
+from tests.support.ayrshare import Ayrshare
+from tests.support.profiles import KEYS
+
+IMAGE = ("https://images.example.com/a.jpg",)
+POLICY = PublishPolicy(lane_gap=0.0, spam_cooldown=3600.0, looks=(60.0, 300.0), requeue_absent=False)
+
+
+class Worker:
+    """A publisher and a reconciler with settings of their own."""
+
+    def __init__(
+        self,
+        database: Database,
+        client: AyrshareClient,
+        breaker: Breaker,
+        policy: PublishPolicy,
+        owner: str,
+        lease: float,
+    ) -> None:
+        self.queue = PinQueue(database, owner=owner, seconds=lease)
+        pacer = Pacer(1e6)
+        self.publisher = Publisher(
+            Sender(client, KEYS, policy, patience=lease / 5),
+            self.queue,
+            database,
+            concurrency=64,
+            pacer=pacer,
+            breaker=breaker,
+        )
+        self.reconciler = Reconciler(
+            client, KEYS, self.queue, LookStore(database), policy, hold=lease, pacer=pacer, breaker=breaker
+        )
+
+
+@asynccontextmanager
+async def working(
+    database: Database,
+    ayrshare: Ayrshare,
+    *,
+    policy: PublishPolicy = POLICY,
+    owner: str = "me",
+    lease: float = 60.0,
+    patience: float = 5.0,
+) -> AsyncIterator[Worker]:
+    key, breaker = SecretStr(ayrshare.config.api_key), Breaker()
+    async with open_client(
+        url=ayrshare.url, api_key=key, request_timeout=patience, connections=64, on_verdict=breaker.note
+    ) as client:
+        worker = Worker(database, client, breaker, policy, owner, lease)
+        task = asyncio.create_task(worker.publisher.run(Heartbeats()))
+        try:
+            yield worker
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def with_policy(**changes: Any) -> PublishPolicy:
+    return msgspec.structs.replace(POLICY, **changes)
+
+
+def pin(profile: str, ref: str, **content: Any) -> NewPin:
+    return NewPin(profile=profile, client_ref=ref, content=PinContent(**{"media_urls": IMAGE, **content}))
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.02)
+
+
+async def states(database: Database) -> dict[str, str]:
+    return {row["client_ref"]: row["state"] for row in await database.fetch("SELECT client_ref, state FROM pin")}
+
+
+async def settled(database: Database) -> bool:
+    return not await database.fetchval("SELECT count(*) FROM pin WHERE state IN ('queued', 'sending')")
+
+
+async def settled_in_spite_of_outages(database: Database) -> bool:
+    try:
+        return await settled(database)
+    except DatabaseUnavailableError:
+        return False
+
+
+async def count_of(database: Database, state: str, count: int) -> bool:
+    return bool(await database.fetchval("SELECT count(*) = $2 FROM pin WHERE state = $1", state, count))
+
+
+async def ended(database: Database, attempts: int) -> bool:
+    return bool(await database.fetchval("SELECT count(*) >= $1 FROM pin_attempt WHERE ended_at IS NOT NULL", attempts))
+
+
+async def posts(ayrshare: Ayrshare) -> list[dict[str, Any]]:
+    record: Any = await ayrshare.record()
+    found: list[dict[str, Any]] = record["posts"]
+    return found
