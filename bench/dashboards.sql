@@ -28,12 +28,20 @@ CROSS JOIN LATERAL (
 WHERE 30 * m.month + d.place < 365
   AND p.id % 500 <> d.place;
 
-INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, impression, engagement, save, pin_click, outbound_click)
+UPDATE daily_metric
+SET revision = 3, first_seen_at = (day + 1)::timestamp AT TIME ZONE 'UTC' + interval '6 hours',
+    updated_at = (day + 3)::timestamp AT TIME ZONE 'UTC' + interval '6 hours'
+WHERE day > current_date - 60;
+
+INSERT INTO daily_metric_revision (
+    profile_id, day, revision, observed_at, last_seen_at, superseded_at, impression, engagement, save, pin_click, outbound_click
+)
 SELECT
-    m.profile_id, m.day, v.revision, (m.day + v.revision)::timestamp AT TIME ZONE 'UTC' + interval '6 hours',
+    m.profile_id, m.day, v.revision, m.first_seen_at + (v.revision - 1) * interval '1 day',
+    m.first_seen_at + v.revision * interval '1 day' - interval '6 hours', m.first_seen_at + v.revision * interval '1 day',
     m.impression - 3 + v.revision, m.engagement, m.save, m.pin_click, m.outbound_click
 FROM daily_metric m
-CROSS JOIN generate_series(1, 3) AS v (revision)
+CROSS JOIN generate_series(1, 2) AS v (revision)
 WHERE m.day > current_date - 60;
 
 INSERT INTO account_snapshot (profile_id, observed_at, impression, engagement, followers)

@@ -17,7 +17,7 @@ ALTER TABLE daily_metric SET (
 );
 CALL add_columnstore_policy('daily_metric', after => INTERVAL '90 days');
 
-SELECT create_hypertable('daily_metric_revision', by_range('observed_at', INTERVAL '30 days'), create_default_indexes => false, migrate_data => true);
+SELECT create_hypertable('daily_metric_revision', by_range('superseded_at', INTERVAL '30 days'), create_default_indexes => false, migrate_data => true);
 ALTER TABLE daily_metric_revision SET (
     timescaledb.enable_columnstore,
     timescaledb.segmentby = 'profile_id',

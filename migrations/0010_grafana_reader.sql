@@ -10,7 +10,7 @@ LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     readable constant text[] := ARRAY[
         'profile_day', 'fleet_day', 'client_day', 'client_settled', 'settled_metric', 'weekly_metric', 'missing_day',
-        'engagement_drop', 'expected_day', 'daily_metric', 'daily_metric_revision', 'account_snapshot', 'drop_episode', 'fleet_drop',
+        'engagement_drop', 'expected_day', 'daily_metric', 'daily_metric_version', 'account_snapshot', 'drop_episode', 'fleet_drop',
         'drop_verdict',
         'profile (id, name, client, tags, created_at, state, state_reason, state_since, first_day, last_day, settled_through, '
             'settle_days, window_days, rate_limit_max, rate_limit_count, rate_limited_on, rate_limited_count, last_outcome, '

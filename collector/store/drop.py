@@ -65,9 +65,9 @@ GROUP BY p.id
 ORDER BY p.settled_through, p.id
 """
 
-# The version of a day that was known when it settled; of one that was first seen later, its first; and where the ledger
-# does not hold it, the day itself. What Pinterest called an estimate had not settled, however old it was. The versions
-# of a profile are read together: day by day, the columnstore would unpack a segment for each.
+# The version of a day that was known when it settled; of one that was first seen later, its first. What Pinterest
+# called an estimate had not settled, however old it was. The versions of a profile are read together: day by day, the
+# columnstore would unpack a segment for each.
 _KNOWN = """
 SELECT
     p.id, p.name, p.client, $4::date AS settled_through,
@@ -87,28 +87,17 @@ CROSS JOIN LATERAL (
         string_agg(float8send(coalesce(k.outbound_click, 'NaN'::float8)), '') AS outbound_click,
         string_agg(float8send(coalesce(k.save, 'NaN'::float8)), '') AS save
     FROM (
-        SELECT
-            m.day,
-            CASE WHEN r.day IS NULL THEN m.engagement ELSE r.engagement END AS engagement,
-            CASE WHEN r.day IS NULL THEN m.impression ELSE r.impression END AS impression,
-            CASE WHEN r.day IS NULL THEN m.outbound_click ELSE r.outbound_click END AS outbound_click,
-            CASE WHEN r.day IS NULL THEN m.save ELSE r.save END AS save
-        FROM daily_metric m
-        LEFT JOIN (
-            SELECT DISTINCT ON (v.day) v.*
-            FROM (
-                SELECT
-                    w.day, w.revision, w.engagement, w.impression, w.outbound_click, w.save,
-                    w.observed_at < (w.day + coalesce(p.settle_days, 3) + 1)::timestamp AT TIME ZONE 'UTC' AS in_time
-                FROM daily_metric_revision w
-                WHERE w.profile_id = p.id
-                  AND (w.data_status IS NULL OR w.data_status NOT IN ('PROCESSING', 'ESTIMATE'))
-            ) v
-            ORDER BY v.day, v.in_time DESC, CASE WHEN v.in_time THEN -v.revision ELSE v.revision END
-        ) r ON r.day = m.day
-        WHERE m.profile_id = p.id
-          AND m.day <= $4::date
-          AND (r.day IS NOT NULL OR m.data_status IS NULL OR m.data_status NOT IN ('PROCESSING', 'ESTIMATE'))
+        SELECT DISTINCT ON (v.day) v.*
+        FROM (
+            SELECT
+                w.day, w.revision, w.engagement, w.impression, w.outbound_click, w.save,
+                w.observed_at < (w.day + coalesce(p.settle_days, 3) + 1)::timestamp AT TIME ZONE 'UTC' AS in_time
+            FROM daily_metric_version w
+            WHERE w.profile_id = p.id
+              AND w.day <= $4::date
+              AND (w.data_status IS NULL OR w.data_status NOT IN ('PROCESSING', 'ESTIMATE'))
+        ) v
+        ORDER BY v.day, v.in_time DESC, CASE WHEN v.in_time THEN -v.revision ELSE v.revision END
     ) k
 ) d
 WHERE p.id = ANY ($1::bigint[])

@@ -183,9 +183,12 @@ restated AS (
       AND {_HELD_C}
 ),
 ledger AS (
-    INSERT INTO daily_metric_revision (profile_id, {_columns(_DAY)}, revision)
-    SELECT c.profile_id, {_columns(_DAY, "c.")}, c.revision
-    FROM change c
+    INSERT INTO daily_metric_revision (profile_id, {_columns(_DAY)}, revision, observed_at, last_seen_at)
+    SELECT
+        s.profile_id, {_columns(_DAY, "s.")}, s.revision, s.updated_at,
+        greatest((SELECT p.last_success_at FROM profile p WHERE p.id = s.profile_id), s.updated_at)
+    FROM stored s
+    JOIN change c ON c.profile_id = s.profile_id AND c.day = s.day
     WHERE {_HELD_C}
 ),
 snapshot AS (
@@ -220,7 +223,7 @@ WHERE {_HELD_R}
 _EXPIRE_POLL_LOG = _expire("poll_log", "polled_at < now() - $1::integer * interval '1 day'")
 _EXPIRE = (
     _expire("daily_metric", "day < (now() AT TIME ZONE 'UTC')::date - $1::integer"),
-    _expire("daily_metric_revision", "observed_at < now() - $1::integer * interval '1 day'"),
+    _expire("daily_metric_revision", "superseded_at < now() - $1::integer * interval '1 day'"),
     _expire("account_snapshot", "observed_at < now() - $1::integer * interval '1 day'"),
 )
 _POLL_LOG_DAYS = 90

@@ -12,13 +12,15 @@ from grafana.builder.variables import CHOSEN_PROFILES_AS_P, chosen_metric
 
 _TO_FLEET = to(FLEET, "All clients")
 
+# A version is superseded after it was seen: TimescaleDB leaves out the chunks of the ledger that are older than the day.
 _REVISIONS = f"""
         FROM profile p
-        JOIN daily_metric_revision r ON r.profile_id = p.id
+        JOIN daily_metric_version r ON r.profile_id = p.id
         WHERE {CHOSEN_PROFILES_AS_P}
           AND r.day = nullif('$day', '')::date
           AND r.observed_at >= nullif('$day', '')::date
           AND r.observed_at <= $__timeTo()
+          AND (r.superseded_at >= nullif('$day', '')::date OR r.superseded_at IS NULL)
 """
 
 

@@ -1,6 +1,6 @@
 """History replayed as it was known on each day."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from collector.detect.detector import Detector
 from collector.store.drop import DropStore
 from collector.store.pool import Database
-from tests.support.drops import SETTLED, fill
+from tests.support.drops import SETTLED, fill, restate
 from tests.support.profiles import ENCRYPTION_KEY
 from tests.support.program import Program
 
@@ -67,13 +67,8 @@ async def test_a_backtest_tells_what_would_have_been_told(database: Database, co
 async def test_a_backtest_reads_days_as_they_were_known(database: Database, collector: Program) -> None:
     await fill(database, "acme-eu")
     # The days settled low, and were corrected long after.
-    await database.execute(
-        "INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, engagement, impression, save) "
-        "SELECT profile_id, day, r, day + CASE WHEN r = 1 THEN 2 ELSE 40 END, "
-        "engagement / (CASE r WHEN 1 THEN 5 ELSE 1 END), impression, save "
-        "FROM daily_metric, generate_series(1, 2) r WHERE day BETWEEN $1 AND $2",
-        SETTLED - timedelta(days=60),
-        SETTLED - timedelta(days=50),
+    await restate(
+        database, SETTLED - timedelta(days=60), SETTLED - timedelta(days=50), ("2 days", 5, None), ("40 days", 1, None)
     )
     [engagement] = [each for each in (await replayed(collector))["episodes"] if each["metric"] == "engagement"]
     assert engagement["first_day"] == str(SETTLED - timedelta(days=60))
@@ -82,13 +77,12 @@ async def test_a_backtest_reads_days_as_they_were_known(database: Database, coll
 async def test_a_backtest_waits_for_what_was_an_estimate(database: Database, collector: Program) -> None:
     await fill(database, "acme-eu")
     # Nobody read for ten days: what had come before was an estimate, which nobody judged.
-    await database.execute(
-        "INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, engagement, data_status) "
-        "SELECT profile_id, day, r, day + CASE WHEN r = 1 THEN 1 ELSE 13 END, "
-        "engagement / (CASE r WHEN 1 THEN 5 ELSE 1 END), CASE r WHEN 1 THEN 'ESTIMATE' ELSE 'READY' END "
-        "FROM daily_metric, generate_series(1, 2) r WHERE day BETWEEN $1 AND $2",
+    await restate(
+        database,
         SETTLED - timedelta(days=60),
         SETTLED - timedelta(days=50),
+        ("1 day", 5, "ESTIMATE"),
+        ("13 days", 1, "READY"),
     )
     assert (await replayed(collector))["episodes"] == []
 
@@ -99,14 +93,13 @@ async def test_a_day_settles_with_the_last_version_of_its_settle_days(
 ) -> None:
     await fill(database, "acme-eu")
     # The third version came in time, or came too late and counts no more than the days that it restates.
-    await database.execute(
-        "INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, engagement) "
-        "SELECT profile_id, day, r, day + CASE r WHEN 1 THEN interval '1 day' WHEN 2 THEN interval '2 days' "
-        "ELSE $3::text::interval END, engagement / (CASE r WHEN 2 THEN 1 ELSE 5 END) "
-        "FROM daily_metric, generate_series(1, 3) r WHERE day BETWEEN $1 AND $2",
+    await restate(
+        database,
         SETTLED - timedelta(days=60),
         SETTLED - timedelta(days=50),
-        observed_after,
+        ("1 day", 5, None),
+        ("2 days", 1, None),
+        (observed_after, 5, None),
     )
     assert any(each["metric"] == "engagement" for each in (await replayed(collector))["episodes"]) is told
 
@@ -115,12 +108,8 @@ async def test_a_day_that_was_first_seen_in_a_backfill_counts_with_its_first_ver
     database: Database, collector: Program
 ) -> None:
     await fill(database, "acme-eu")
-    await database.execute(
-        "INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, engagement) "
-        "SELECT profile_id, day, r, day + 30 * r, engagement / (CASE r WHEN 1 THEN 5 ELSE 1 END) "
-        "FROM daily_metric, generate_series(1, 2) r WHERE day BETWEEN $1 AND $2",
-        SETTLED - timedelta(days=60),
-        SETTLED - timedelta(days=50),
+    await restate(
+        database, SETTLED - timedelta(days=60), SETTLED - timedelta(days=50), ("30 days", 5, None), ("60 days", 1, None)
     )
     [engagement] = [each for each in (await replayed(collector))["episodes"] if each["metric"] == "engagement"]
     assert engagement["first_day"] == str(SETTLED - timedelta(days=60))
@@ -128,19 +117,18 @@ async def test_a_day_that_was_first_seen_in_a_backfill_counts_with_its_first_ver
 
 async def test_a_later_restatement_changes_nothing_that_was_told_before(database: Database, collector: Program) -> None:
     await fill(database, "acme-eu", dropped=20, left=0.3)
-    await database.execute(
-        "INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, engagement, impression, save, "
-        "outbound_click) SELECT profile_id, day, 1, day + 2, engagement, impression, save, outbound_click "
-        "FROM daily_metric"
-    )
+    await restate(database, date.min, date.max, ("2 days", 1, None))
     before = await replayed(collector)
     assert before["rates"]["alarms"] == 1
     # Yesterday all of it was restated: before the drop to a fifth, in the drop to the usual.
     await database.execute(
-        "WITH restated AS (UPDATE daily_metric SET engagement = CASE WHEN day > $1 THEN 300 ELSE 60 END, "
-        "data_status = 'PROCESSING', revision = 2 RETURNING *) "
-        "INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, engagement, data_status) "
-        "SELECT profile_id, day, 2, now(), engagement, data_status FROM restated",
+        "INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, last_seen_at, engagement, "
+        "impression, save, outbound_click) "
+        "SELECT profile_id, day, 1, updated_at, now(), engagement, impression, save, outbound_click FROM daily_metric"
+    )
+    await database.execute(
+        "UPDATE daily_metric SET engagement = CASE WHEN day > $1 THEN 300 ELSE 60 END, "
+        "data_status = 'PROCESSING', revision = 2, updated_at = now()",
         SETTLED - timedelta(days=20),
     )
     assert await replayed(collector) == before

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -342,20 +343,35 @@ async def test_the_client_compared_with_ends_at_its_last_settled_day(dsn: str, d
     assert max(row["time"].date() for row in rows) == ago(1)
 
 
+def at_six(day: date, age: int) -> datetime:
+    return datetime.combine(day + timedelta(days=age), time(6), UTC)
+
+
 async def test_a_profile_that_was_first_read_later_does_not_restate_a_day(dsn: str, database: Database) -> None:
     day = ago(30)
     for name, versions in (("first", ((0, 70), (2, 100))), ("second", ((20, 40),))):
         profile = await fill(database, name)
-        for revision, (age, engagement) in enumerate(versions, start=1):
+        for revision, (seen, following) in enumerate(pairwise(versions), start=1):
             await database.execute(
-                "INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, engagement) "
-                "VALUES ($1, $2, $3, $4, $5)",
+                "INSERT INTO daily_metric_revision "
+                "(profile_id, day, revision, observed_at, last_seen_at, superseded_at, engagement) "
+                "VALUES ($1, $2, $3, $4, $4, $5, $6)",
                 profile,
                 day,
                 revision,
-                datetime.combine(day + timedelta(days=age), time(6), UTC),
-                engagement,
+                at_six(day, seen[0]),
+                at_six(day, following[0]),
+                seen[1],
             )
+        await database.execute(
+            "UPDATE daily_metric SET revision = $3, updated_at = $4, engagement = $5 "
+            "WHERE profile_id = $1 AND day = $2",
+            profile,
+            day,
+            len(versions),
+            at_six(day, versions[-1][0]),
+            versions[-1][1],
+        )
     bars = {row["After"]: row["Known"] for row in await ask(dsn, "client", "How $day was restated", day=str(day))}
     assert bars == {"same day": 110, "2 days": 140, "20 days": 140}
 

@@ -23,7 +23,7 @@ async def test_the_tables_are_hypertables_with_their_chunk_intervals(dsn: str) -
     found = {row["hypertable_name"]: (row["column_name"], row["time_interval"].days) for row in rows}
     assert found == {
         "daily_metric": ("day", 90),
-        "daily_metric_revision": ("observed_at", 30),
+        "daily_metric_revision": ("superseded_at", 30),
         "account_snapshot": ("observed_at", 30),
         "poll_log": ("polled_at", 7),
     }

@@ -27,7 +27,8 @@ from tests.support.profiles import new_profile
 
 TODAY = datetime.now(UTC).date()
 SEEN = SeenAnswer(last_updated=None, next_update=None)
-LEDGER = "SELECT day, revision, impression FROM daily_metric_revision ORDER BY day, revision"
+LEDGER = "SELECT count(*) FROM daily_metric_revision"
+VERSIONS = "SELECT day, revision, impression FROM daily_metric_version ORDER BY day, revision"
 
 
 def day(age: int, impression: int, **details: Any) -> DayMetrics:
@@ -84,9 +85,7 @@ async def store(database: Database, leases: LeaseStore, metrics: MetricStore, an
     return written
 
 
-async def test_a_first_poll_stores_every_day_and_its_first_version(
-    database: Database, leases: LeaseStore, metrics: MetricStore
-) -> None:
+async def test_a_first_poll_stores_every_day_once(database: Database, leases: LeaseStore, metrics: MetricStore) -> None:
     written = await store(database, leases, metrics, answer(day(2, 20), day(1, 10, extra='{"video_start": 3}')))
     assert (written.rows_new, written.rows_changed) == (2, 0)
     rows = await database.fetch("SELECT day, impression, extra, revision FROM daily_metric ORDER BY day")
@@ -94,7 +93,8 @@ async def test_a_first_poll_stores_every_day_and_its_first_version(
         (TODAY - timedelta(days=2), 20, None, 1),
         (TODAY - timedelta(days=1), 10, '{"video_start": 3}', 1),
     ]
-    assert len(await database.fetch(LEDGER)) == 2
+    assert await database.fetchval(LEDGER) == 0
+    assert len(await database.fetch(VERSIONS)) == 2
 
 
 async def test_a_day_read_again_without_a_change_is_not_written(
@@ -107,7 +107,7 @@ async def test_a_day_read_again_without_a_change_is_not_written(
     written = await store(database, leases, metrics, analytics)
     assert (written.rows_new, written.rows_changed) == (0, 0)
     assert await database.fetch("SELECT ctid, xmin, updated_at FROM daily_metric ORDER BY day") == before
-    assert len(await database.fetch(LEDGER)) == 2
+    assert await database.fetchval(LEDGER) == 0
     assert await database.fetchval("SELECT days_changed_at FROM profile WHERE name = 'one'") == changed_at
     assert await database.fetchval("SELECT last_outcome FROM profile WHERE name = 'one'") == "unchanged"
 
@@ -125,8 +125,37 @@ async def test_a_restated_day_is_updated_in_place_and_its_former_life_is_kept(
     assert row is not None
     assert tuple(row) == (14, "READY", 2, first_seen)
     assert await database.fetchval("SELECT days_changed_at = last_poll_at FROM profile WHERE name = 'one'")
-    versions = [tuple(row)[1:] for row in await database.fetch(LEDGER)]
+    versions = [tuple(row)[1:] for row in await database.fetch(VERSIONS)]
     assert versions == [(1, 20), (1, 10), (2, 14)]
+
+
+async def test_a_former_version_says_when_it_was_first_seen_last_seen_and_superseded(
+    database: Database, leases: LeaseStore, metrics: MetricStore
+) -> None:
+    polled: list[datetime] = []
+    for impression in (10, 10, 14):
+        await store(database, leases, metrics, answer(day(2, 20), day(1, impression, data_status=str(impression))))
+        polled.append(await database.fetchval("SELECT last_success_at FROM profile WHERE name = 'one'"))
+    rows = await database.fetch(
+        "SELECT impression, data_status, observed_at, last_seen_at, superseded_at FROM daily_metric_version "
+        "WHERE day = $1 ORDER BY revision",
+        TODAY - timedelta(days=1),
+    )
+    assert [tuple(row) for row in rows] == [(10, "10", *polled), (14, "14", polled[2], None, None)]
+
+
+async def test_what_was_known_at_some_moment_can_be_asked(
+    database: Database, leases: LeaseStore, metrics: MetricStore
+) -> None:
+    moments: list[datetime] = [await database.fetchval("SELECT now()")]
+    for days in ([day(1, 10)], [day(1, 14), day(2, 7)], [day(1, 13)]):
+        await store(database, leases, metrics, answer(*days))
+        moments.append(await database.fetchval("SELECT last_success_at FROM profile WHERE name = 'one'"))
+    known = [
+        [tuple(row) for row in await database.fetch("SELECT impression, revision FROM daily_metric_as_of($1)", moment)]
+        for moment in moments
+    ]
+    assert [sorted(each) for each in known] == [[], [(10, 1)], [(7, 1), (14, 2)], [(7, 1), (13, 3)]]
 
 
 async def test_a_number_that_became_no_number_is_a_change(
@@ -308,11 +337,17 @@ async def test_weeks_add_up_and_their_rates_are_made_from_the_sums(
 async def test_what_is_older_than_its_retention_goes(
     database: Database, leases: LeaseStore, metrics: MetricStore
 ) -> None:
-    await store(database, leases, metrics, answer(day(400, 1), day(1, 10)))
+    await store(database, leases, metrics, answer(day(400, 1), day(1, 9)))
+    await store(database, leases, metrics, answer(day(1, 10)))
+    await database.execute(
+        "INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, last_seen_at, superseded_at) "
+        "SELECT profile_id, day, 9, now(), now(), now() - interval '300 days' FROM daily_metric_revision"
+    )
     assert await metrics.expire(retention_days=None) == 0
     assert await metrics.expire(retention_days=100) > 0
     assert [row["impression"] for row in await database.fetch("SELECT impression FROM daily_metric")] == [10]
-    assert await database.fetchval("SELECT count(*) FROM poll_log") == 1
+    assert await database.fetchval("SELECT array_agg(revision) FROM daily_metric_revision") == [1]
+    assert await database.fetchval("SELECT count(*) FROM poll_log") == 2
     assert await database.fetchval("SELECT min(first_day) FROM profile") >= TODAY - timedelta(days=100)
 
 

@@ -1,6 +1,7 @@
 """Profiles with settled days, some of which fell, for the tests of the detector."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
@@ -49,3 +50,30 @@ async def fill(
         SETTLED,
         days,
     )
+
+
+# Each version: how long after its day it was first seen, what its engagement is divided by, and Pinterest's status.
+Version = tuple[str, int, str | None]
+
+_SUPERSEDE = """
+INSERT INTO daily_metric_revision (
+    profile_id, day, revision, observed_at, last_seen_at, superseded_at, engagement, impression, save, data_status
+)
+SELECT profile_id, day, $3, day + $4::text::interval, day + $4::text::interval, day + $5::text::interval,
+       engagement / $6::integer, impression, save, $7
+FROM daily_metric
+WHERE day BETWEEN $1 AND $2
+"""
+_PRESENT = """
+UPDATE daily_metric
+SET revision = $3, updated_at = day + $4::text::interval, engagement = engagement / $5::integer, data_status = $6
+WHERE day BETWEEN $1 AND $2
+"""
+
+
+async def restate(database: Database, first: date, last: date, *versions: Version) -> None:
+    """Give the days of all profiles these versions instead of the one that they have; the last is the present one."""
+    for revision, (version, following) in enumerate(pairwise(versions), start=1):
+        seen_after, divisor, status = version
+        await database.execute(_SUPERSEDE, first, last, revision, seen_after, following[0], divisor, status)
+    await database.execute(_PRESENT, first, last, len(versions), *versions[-1])

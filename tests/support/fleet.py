@@ -34,7 +34,7 @@ SELECT
     AND EXISTS (SELECT FROM pin WHERE state = 'failed')
     AND EXISTS (SELECT FROM pin WHERE state = 'unknown')
     AND EXISTS (SELECT FROM pin_lane WHERE paused_reason IS NOT NULL)
-    AND EXISTS (SELECT FROM daily_metric_revision WHERE revision > 1)
+    AND EXISTS (SELECT FROM daily_metric_revision)
 """
 
 

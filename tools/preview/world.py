@@ -90,10 +90,11 @@ _MOODS: tuple[tuple[FaultName, dict[str, Any]], ...] = (
 
 _BACKDATE_POLL = (
     "UPDATE poll_log SET polled_at = polled_at - $2::interval WHERE polled_at >= $1",
-    "UPDATE daily_metric_revision SET observed_at = observed_at - $2::interval WHERE observed_at >= $1",
+    "UPDATE daily_metric_revision SET superseded_at = superseded_at - $2::interval WHERE superseded_at >= $1",
     "UPDATE daily_metric SET first_seen_at = first_seen_at - $2::interval WHERE first_seen_at >= $1",
     "UPDATE daily_metric SET updated_at = updated_at - $2::interval WHERE updated_at >= $1",
     "UPDATE profile SET state_since = state_since - $2::interval WHERE state_since >= $1",
+    "UPDATE profile SET last_success_at = last_success_at - $2::interval WHERE last_success_at >= $1",
 )
 _SPREAD_POLLS = "UPDATE profile SET next_poll_at = now() + interval '1 second' * (id % 20) WHERE state = 'active'"
 _ENQUEUE = "SELECT enqueue_pin($1, $2, $3, description => 'A pin to look at', publish_at => $4)"
