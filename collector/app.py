@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
@@ -41,6 +41,7 @@ from collector.store.pin_look import LookStore
 from collector.store.pin_queue import PinQueue
 from collector.store.pool import Database, connected, open_database
 from collector.store.profile import ProfileStore
+from collector.store.retention import expire
 from collector.telemetry import DATABASE_CONNECTIONS
 from collector.web.health import Health
 from collector.web.server import Pages, serving
@@ -219,7 +220,13 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
     DATABASE_CONNECTIONS.labels("idle").set_function(lambda: database.idle)
     loops: list[Callable[[], Coroutine[Any, Any, None]]] = [
         partial(every, _BACKLOG_SECONDS, "backlog", partial(measure_backlog, fleet), heartbeats),
-        partial(every, _EXPIRY_SECONDS, "expiry", _expiry(settings, database), heartbeats),
+        partial(
+            every,
+            _EXPIRY_SECONDS,
+            "expiry",
+            partial(expire, database, retention_days=settings.retention_days),
+            heartbeats,
+        ),
     ]
     async with AsyncExitStack() as resources:
         exporter = None
@@ -279,7 +286,3 @@ def _publishing(
         ),
         partial(every, _QUEUE_SECONDS, "queue", partial(measure_queue, PinStore(database)), heartbeats),
     ]
-
-
-def _expiry(settings: Settings, database: Database) -> Callable[[], Awaitable[int]]:
-    return partial(MetricStore(database).expire, retention_days=settings.retention_days)

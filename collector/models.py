@@ -106,8 +106,8 @@ class RateLimit(msgspec.Struct, frozen=True):
 class Claim(msgspec.Struct, frozen=True):
     """A profile whose poll is ours until ``lease_until``; that instant is also the fencing token of its result.
 
-    ``known_answer`` is the digest of the answer stored last, if that was today; ``has_days`` tells
-    whether any day of the profile was ever stored.
+    ``known_answer`` is the digest of the answer stored last, if that was today; ``last_day`` is the newest day that
+    was ever stored of the profile.
     """
 
     profile_id: int
@@ -117,14 +117,14 @@ class Claim(msgspec.Struct, frozen=True):
     consecutive_failures: int
     lease_until: datetime
     known_answer: int | None
-    has_days: bool
+    last_day: date | None
 
 
 class PollRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The result of one poll, as it is written.
 
     ``state`` None leaves the profile's state alone. ``next_poll_in`` is in seconds from the moment of writing; None is
-    "not until somebody acts". ``analytics`` is there when there was data.
+    "not until somebody acts". ``analytics`` is there when there was data. No day after ``known_through`` is stored.
     """
 
     profile_id: int
@@ -138,6 +138,7 @@ class PollRecord(msgspec.Struct, frozen=True, kw_only=True):
     detail: str | None = None
     excerpt: str | None = None
     analytics: AccountAnalytics | SeenAnswer | None = None
+    known_through: date | None = None
     settled_through: date | None = None
     settle_days: int | None = None
     rate_limit_max: int | None = None
@@ -145,9 +146,10 @@ class PollRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Written(msgspec.Struct, frozen=True):
-    """What a poll changed in the database."""
+    """What a poll changed in the database; its outcome is ``unchanged`` where good data changed nothing."""
 
     profile_id: int
+    outcome: Outcome
     rows_new: int
     rows_changed: int
 

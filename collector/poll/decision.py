@@ -52,7 +52,8 @@ def after_data(
 
     An answer without one usable day, of a profile that has had days, is no answer: it must not look like a good poll.
     """
-    if isinstance(analytics, AccountAnalytics) and analytics.problems and not analytics.days and claim.has_days:
+    had_days = claim.last_day is not None
+    if isinstance(analytics, AccountAnalytics) and analytics.problems and not analytics.days and had_days:
         error = AyrshareError(Failure.PAYLOAD_INVALID, f"no usable day; {_left_out(analytics)}", http_status=200)
         return after_failure(claim, error, policy=policy, duration_seconds=duration_seconds)
     wait = seconds_to_slot(claim.profile_id, now, policy.interval)
@@ -71,6 +72,7 @@ def after_data(
         http_status=200,
         detail=_left_out(analytics),
         analytics=analytics,
+        known_through=claim.last_day,
         settled_through=_read_by_ayrshare(analytics, now) - timedelta(days=policy.settle_days),
         settle_days=policy.settle_days,
         rate_limit_max=rate_limit.maximum,

@@ -12,7 +12,7 @@ from collector.errors import DatabaseUnavailableError
 from collector.loops import Breaker, Heartbeats, Pacer, attempt, backoff
 from collector.models import Claim, Outcome, PollRecord, Written
 from collector.poll.reader import Reader
-from collector.poll.writer import Writer, final_outcome
+from collector.poll.writer import Writer
 from collector.store.lease import LeaseStore
 from collector.store.metric import MetricStore
 
@@ -205,7 +205,7 @@ class Poller:
         if claim is None or claim.lease_until != record.lease_until:
             return
         del self._held[record.profile_id]
-        outcome = record.outcome if written is None else final_outcome(record, written)
+        outcome = record.outcome if written is None else written.outcome
         if written is None or record.analytics is None:
             reason = record.detail if written is not None else "its lease was lost; another process polls it"
             log.warning("poll failed", profile=claim.name, outcome=outcome.value, reason=reason)

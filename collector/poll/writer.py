@@ -11,7 +11,7 @@ import structlog
 
 from collector.errors import DatabaseUnavailableError
 from collector.loops import backoff
-from collector.models import AccountAnalytics, Failure, Outcome, PollRecord, Success, Written
+from collector.models import AccountAnalytics, Failure, PollRecord, Written
 from collector.store.metric import MetricStore
 from collector.telemetry import DATABASE_UP, LEASES_LOST, POLLS, ROWS
 
@@ -131,7 +131,7 @@ class Writer:
         reason = " ".join(str(error).split())[:300]
         if record.analytics is None:
             await self._metrics.put_off(_refused(record, reason))
-            return [(record, Written(record.profile_id, 0, 0))]
+            return [(record, Written(record.profile_id, Failure.PAYLOAD_INVALID, 0, 0))]
         return await self._stored([_refused(record, reason)])
 
 
@@ -151,15 +151,8 @@ def _count(record: PollRecord, written: Written | None) -> None:
     if written is None:
         LEASES_LOST.inc()
         return
-    _polls(final_outcome(record, written).value).inc()
+    _polls(written.outcome.value).inc()
     days = len(record.analytics.days) if isinstance(record.analytics, AccountAnalytics) else 0
     _NEW.inc(written.rows_new)
     _CHANGED.inc(written.rows_changed)
     _UNCHANGED.inc(days - written.rows_new - written.rows_changed)
-
-
-def final_outcome(record: PollRecord, written: Written) -> Outcome:
-    """Return the outcome as it was logged: data that changed nothing is ``unchanged``."""
-    if record.outcome is Success.OK and written.rows_new + written.rows_changed == 0:
-        return Success.UNCHANGED
-    return record.outcome

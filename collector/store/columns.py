@@ -61,7 +61,8 @@ def values(kind: type[Value], rows: Iterable[Mapping[str, Any]]) -> list[Value]:
 
 def _sql_type(kind: Any) -> str:  # noqa: ANN401 -- whatever a field was annotated with
     if get_origin(kind) in {Union, types.UnionType}:
-        [kind] = [each for each in get_args(kind) if each is not types.NoneType]
+        [sql_type] = {_sql_type(each) for each in get_args(kind) if each is not types.NoneType}
+        return sql_type
     if isinstance(kind, type) and issubclass(kind, StrEnum):
         return "text"
     return _SQL_TYPES[kind]

@@ -17,7 +17,7 @@ RETURNING
     p.id, p.name, p.key_ciphertext, p.state, p.consecutive_failures, p.lease_until,
     -- Once a UTC day the whole answer is compared with the table, so that a row lost there comes back.
     CASE WHEN p.answer_day = (now() AT TIME ZONE 'UTC')::date THEN p.answer_digest END,
-    p.last_day IS NOT NULL
+    p.last_day
 """
 
 # MATERIALIZED: the rows are locked once, whatever plan the join takes.
@@ -88,5 +88,5 @@ class LeaseStore:
 
 
 def _claim(row: asyncpg.Record) -> Claim:
-    profile_id, name, ciphertext, state, failures, lease_until, known_answer, has_days = row
-    return Claim(profile_id, name, ciphertext, ProfileState(state), failures, lease_until, known_answer, has_days)
+    profile_id, name, ciphertext, state, failures, lease_until, known_answer, last_day = row
+    return Claim(profile_id, name, ciphertext, ProfileState(state), failures, lease_until, known_answer, last_day)

@@ -1,239 +1,121 @@
-"""Writes the results of polls: many profiles in one statement, and nothing for a day that did not change."""
+"""Writes the results of polls: many profiles in one transaction, and nothing for a day that did not change."""
 
-from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
 
+import asyncpg
+import msgspec
 from msgspec.structs import astuple
 
-from collector.models import AccountAnalytics, DayMetrics, Metrics, PollRecord, SeenAnswer, Written
+from collector.models import (
+    AccountAnalytics,
+    Metrics,
+    PollRecord,
+    Success,
+    Written,
+)
+from collector.store.columns import arrays, columns, names
+from collector.store.polled_profile import days_of, end_polls
 from collector.store.pool import Database
 
-_METRICS: dict[str, str] = {
-    "impression": "bigint",
-    "engagement": "bigint",
-    "engagement_rate": "double precision",
-    "save": "bigint",
-    "save_rate": "double precision",
-    "pin_click": "bigint",
-    "pin_click_rate": "double precision",
-    "outbound_click": "bigint",
-    "outbound_click_rate": "double precision",
-}
-_DAY: dict[str, str] = {"day": "date", **_METRICS, "data_status": "text", "extra": "jsonb"}
-_POLL: dict[str, str] = {
-    "lease_until": "timestamptz",
-    "outcome": "text",
-    "duration_seconds": "double precision",
-    "next_poll_in": "double precision",
-    "state": "text",
-    "http_status": "smallint",
-    "code": "integer",
-    "detail": "text",
-    "excerpt": "text",
-    "settled_through": "date",
-    "settle_days": "smallint",
-    "rate_limit_max": "integer",
-    "rate_limit_count": "integer",
-    "problems": "integer",
-    "first_day": "date",
-    "last_day": "date",
-    "window_start": "date",
-    "has_data": "boolean",
-    "seen_before": "boolean",
-    "answer_digest": "bigint",
-    "observed_at": "timestamptz",
-    "followers": "bigint",
-    **_METRICS,
-    "extra": "jsonb",
-}
+# A day as it travels: its key, then its values.
+_KEY = ("profile_id", "day")
+_VALUES = ("data_status", "extra", *Metrics.__struct_fields__)
+_DayRow = tuple[Any, ...]
+_NINE = len(Metrics.__struct_fields__)
+_LOG = (
+    "profile_id", "outcome", "http_status", "code", "duration_seconds", "rows_new", "rows_changed", "problems",
+    "detail", "excerpt",
+)  # fmt: skip
 
 
-def _expire(table: str, condition: str) -> str:
-    return f"DELETE FROM {table} WHERE ctid = ANY (ARRAY (SELECT ctid FROM {table} WHERE {condition} LIMIT 50000))"
+class _Change(msgspec.Struct, frozen=True):
+    """A day that is not what is stored: ``restated``, its former version last seen then, or not stored at all."""
+
+    profile_id: int
+    day: date
+    restated: bool
+    last_seen_at: datetime | None
 
 
-def _columns(names: Iterable[str], prefix: str = "") -> str:
-    return ", ".join(prefix + name for name in names)
+def _list(columns: Iterable[str], prefix: str = "") -> str:
+    return ", ".join(prefix + column for column in columns)
 
 
-_VALUES = [*_METRICS, "data_status", "extra"]
-
-# Batches come by COPY: as arrays, the driver takes three times as long to encode them. Temporary tables write no WAL.
+# Days come by COPY: as arrays, the driver takes three times as long to encode them. A temporary table's rows write no
+# WAL, but to make and to empty it does, so it is left alone where nothing has to be compared.
 _STAGE = f"""
-CREATE TEMPORARY TABLE IF NOT EXISTS poll (
-    profile_id bigint,
-    {", ".join(f"{name} {kind}" for name, kind in _POLL.items())}
-) ON COMMIT DELETE ROWS;
-CREATE TEMPORARY TABLE IF NOT EXISTS polled_day (
-    profile_id bigint,
-    {", ".join(f"{name} {kind}" for name, kind in _DAY.items())}
-) ON COMMIT DELETE ROWS;
+CREATE TEMPORARY TABLE IF NOT EXISTS polled_day
+ON COMMIT DELETE ROWS
+AS SELECT {_list((*_KEY, *_VALUES))} FROM daily_metric WITH NO DATA
 """
 
-# "IS TRUE" makes it a hashed lookup: as a join, with no statistics on a batch, the planner was seen to choose a nested
-# loop that took three quarters of the statement's time.
-_HELD_C = "(c.profile_id IN (SELECT id FROM held)) IS TRUE"
-_HELD_R = "(r.profile_id IN (SELECT id FROM held)) IS TRUE"
-
-# One statement for the whole batch. The days are compared first, so that an unchanged one is only read:
-# an ON CONFLICT ... WHERE would lock it, and a lock is WAL. The update of the profile is the fence: a result whose
-# lease was taken over, or whose profile was paused or removed meanwhile, finds no row, and nothing of it is stored.
-# OFFSET 0 keeps the planner from joining the whole table instead of walking each profile's stretch of the key, whatever
-# the statistics say; the bounds on the day let TimescaleDB leave out the chunks that no day of this batch is in.
-_WRITE = f"""
+# An unchanged day is only read: an ON CONFLICT ... WHERE would lock it, and a lock is WAL. OFFSET 0 keeps the planner
+# from joining the whole table instead of walking each profile's stretch of the key, whatever the statistics say; the
+# bounds on the day let TimescaleDB leave out the chunks that no day of this batch is in.
+_COMPARE = f"""
 WITH stored AS MATERIALIZED (
     SELECT m.*
-    FROM poll p
+    FROM unnest($1::bigint[], $2::date[], $3::date[]) AS p (profile_id, first_day, last_day)
     CROSS JOIN LATERAL (
         SELECT *
         FROM daily_metric m
         WHERE m.profile_id = p.profile_id
           AND m.day BETWEEN p.first_day AND p.last_day
-          AND m.day BETWEEN $1::date AND $2::date
+          AND m.day BETWEEN $4::date AND $5::date
         OFFSET 0
     ) m
-),
-change AS (
-    SELECT d.*, coalesce(m.revision, 0) + 1 AS revision
-    FROM polled_day d
-    LEFT JOIN stored m ON m.profile_id = d.profile_id AND m.day = d.day
-    WHERE m.profile_id IS NULL
-       OR ({_columns(_VALUES, "m.")}) IS DISTINCT FROM ({_columns(_VALUES, "d.")})
-),
-amount AS (
-    SELECT
-        profile_id,
-        count(*) FILTER (WHERE revision = 1) AS rows_new,
-        count(*) FILTER (WHERE revision > 1) AS rows_changed
-    FROM change
-    GROUP BY profile_id
-),
-result AS (
-    SELECT
-        p.*,
-        coalesce(a.rows_new, 0)::integer AS rows_new,
-        coalesce(a.rows_changed, 0)::integer AS rows_changed,
-        CASE WHEN p.outcome = 'ok' AND a.profile_id IS NULL THEN 'unchanged' ELSE p.outcome END AS final_outcome
-    FROM poll p
-    LEFT JOIN amount a ON a.profile_id = p.profile_id
-),
-held AS (
-    UPDATE profile AS p
-    SET state = coalesce(r.state, p.state),
-        state_reason = CASE
-            WHEN r.state IS NULL THEN p.state_reason
-            WHEN r.state <> 'active' THEN r.detail
-        END,
-        state_since = CASE WHEN r.state <> p.state THEN now() ELSE p.state_since END,
-        first_day = least(p.first_day, r.window_start),
-        last_day = greatest(p.last_day, r.last_day),
-        settled_through = greatest(p.settled_through, r.settled_through),
-        settle_days = coalesce(r.settle_days, p.settle_days),
-        window_days = coalesce(r.last_day - r.window_start + 1, p.window_days),
-        answer_digest = CASE WHEN r.has_data AND NOT r.seen_before THEN r.answer_digest ELSE p.answer_digest END,
-        answer_day = CASE WHEN r.has_data THEN (now() AT TIME ZONE 'UTC')::date ELSE p.answer_day END,
-        rate_limit_max = coalesce(r.rate_limit_max, p.rate_limit_max),
-        rate_limit_count = coalesce(r.rate_limit_count, p.rate_limit_count),
-        rate_limited_on = CASE
-            WHEN r.http_status = 429 THEN (now() AT TIME ZONE 'UTC')::date
-            ELSE p.rate_limited_on
-        END,
-        rate_limited_count = CASE
-            WHEN r.http_status IS DISTINCT FROM 429 THEN p.rate_limited_count
-            WHEN p.rate_limited_on = (now() AT TIME ZONE 'UTC')::date THEN p.rate_limited_count + 1
-            ELSE 1
-        END,
-        last_outcome = r.final_outcome,
-        -- What was left out of an answer stays said for as long as the same answer comes.
-        last_error = CASE
-            WHEN NOT r.seen_before THEN r.detail
-            WHEN p.last_outcome IN ('ok', 'unchanged') THEN p.last_error
-        END,
-        consecutive_failures = CASE
-            WHEN r.has_data THEN 0
-            ELSE p.consecutive_failures + 1
-        END,
-        last_success_at = CASE WHEN r.has_data THEN now() ELSE p.last_success_at END,
-        last_poll_at = now(),
-        days_changed_at = CASE WHEN r.rows_new + r.rows_changed > 0 THEN now() ELSE p.days_changed_at END,
-        next_poll_at = now() + r.next_poll_in * interval '1 second',
-        lease_until = NULL,
-        lease_owner = NULL
-    FROM result r
-    WHERE p.id = r.profile_id
-      AND p.lease_until = r.lease_until
-    RETURNING p.id
-),
-added AS (
-    INSERT INTO daily_metric (profile_id, {_columns(_DAY)})
-    SELECT c.profile_id, {_columns(_DAY, "c.")}
-    FROM change c
-    WHERE c.revision = 1
-      AND {_HELD_C}
-),
-restated AS (
-    UPDATE daily_metric AS m
-    SET ({_columns(_VALUES)}, revision, updated_at) = ROW ({_columns(_VALUES, "c.")}, c.revision, now())
-    FROM change c
-    WHERE m.profile_id = c.profile_id
-      AND m.day = c.day
-      AND m.day BETWEEN $1 AND $2
-      AND c.revision > 1
-      AND {_HELD_C}
-),
-ledger AS (
-    INSERT INTO daily_metric_revision (profile_id, {_columns(_DAY)}, revision, observed_at, last_seen_at)
-    SELECT
-        s.profile_id, {_columns(_DAY, "s.")}, s.revision, s.updated_at,
-        greatest((SELECT p.last_success_at FROM profile p WHERE p.id = s.profile_id), s.updated_at)
-    FROM stored s
-    JOIN change c ON c.profile_id = s.profile_id AND c.day = s.day
-    WHERE {_HELD_C}
-),
-snapshot AS (
-    INSERT INTO account_snapshot (profile_id, observed_at, {_columns(_METRICS)}, followers, extra)
-    SELECT
-        r.profile_id,
-        -- A stamp that cannot be true would make a chunk of its own, centuries away.
-        CASE WHEN r.observed_at BETWEEN now() - interval '90 days' AND now() THEN r.observed_at ELSE now() END,
-        {_columns(_METRICS, "r.")}, r.followers, r.extra
-    FROM result r
-    WHERE r.has_data
-      AND NOT r.seen_before
-      AND {_HELD_R}
-    ON CONFLICT (profile_id, observed_at) DO NOTHING
-),
-log AS (
-    INSERT INTO poll_log (
-        profile_id, outcome, http_status, code, duration_seconds, rows_new, rows_changed, problems, detail, excerpt
+)
+SELECT
+    d.profile_id, d.day, m.profile_id IS NOT NULL AS restated,
+    (SELECT last_success_at FROM profile WHERE id = d.profile_id) AS last_seen_at
+FROM polled_day d
+LEFT JOIN stored m ON m.profile_id = d.profile_id AND m.day = d.day
+WHERE m.profile_id IS NULL
+   OR ({_list(_VALUES, "m.")}) IS DISTINCT FROM ({_list(_VALUES, "d.")})
+"""
+
+# ON CONFLICT finds each row by its key. An UPDATE that joins would unpack all of a columnstore chunk for one day in it.
+_RESTATE = f"""
+WITH former AS (
+    INSERT INTO daily_metric_revision (
+        profile_id, day, revision, observed_at, last_seen_at, superseded_at, {_list(_VALUES)}
     )
     SELECT
-        r.profile_id, r.final_outcome, r.http_status, r.code, r.duration_seconds, r.rows_new, r.rows_changed,
-        r.problems, r.detail, r.excerpt
-    FROM result r
-    WHERE {_HELD_R}
+        m.profile_id, m.day, m.revision, m.updated_at, coalesce(r.last_seen_at, m.updated_at), now(),
+        {_list(_VALUES, "m.")}
+    FROM unnest($1::bigint[], $2::date[], $3::timestamptz[]) AS r (profile_id, day, last_seen_at)
+    CROSS JOIN LATERAL (
+        SELECT *
+        FROM daily_metric m
+        WHERE m.profile_id = r.profile_id
+          AND m.day = r.day
+          AND m.day BETWEEN $4::date AND $5::date
+        OFFSET 0
+    ) m
 )
-SELECT r.profile_id, r.rows_new, r.rows_changed
-FROM result r
-WHERE {_HELD_R}
+INSERT INTO daily_metric AS m ({_list((*_KEY, *_VALUES))})
+SELECT {_list((*_KEY, *_VALUES), "d.")}
+FROM polled_day d
+WHERE (d.profile_id, d.day) IN (SELECT * FROM unnest($1::bigint[], $2::date[]))
+ON CONFLICT (profile_id, day) DO UPDATE
+SET ({_list(_VALUES)}, revision, updated_at) = ROW ({_list(_VALUES, "excluded.")}, m.revision + 1, now())
 """
 
-# In steps that end well within the time a statement may take, however much there is to delete.
-_EXPIRE_POLL_LOG = _expire("poll_log", "polled_at < now() - $1::integer * interval '1 day'")
-_EXPIRE = (
-    _expire("daily_metric", "day < (now() AT TIME ZONE 'UTC')::date - $1::integer"),
-    _expire("daily_metric_revision", "superseded_at < now() - $1::integer * interval '1 day'"),
-    _expire("account_snapshot", "observed_at < now() - $1::integer * interval '1 day'"),
-)
-_POLL_LOG_DAYS = 90
-
-# Days that were deleted on purpose are not missing.
-_FORGET_FIRST_DAYS = """
-UPDATE profile
-SET first_day = (now() AT TIME ZONE 'UTC')::date - $1::integer
-WHERE first_day < (now() AT TIME ZONE 'UTC')::date - $1::integer
+# A stamp that cannot be true would make a chunk of its own, centuries away.
+_SNAPSHOT = f"""
+INSERT INTO account_snapshot (profile_id, observed_at, {names(Metrics)}, followers, extra)
+SELECT
+    s.profile_id,
+    CASE WHEN s.observed_at BETWEEN now() - interval '90 days' AND now() THEN s.observed_at ELSE now() END,
+    {names(Metrics, "s.")}, s.followers, s.extra::jsonb
+FROM unnest($1::bigint[], $2::timestamptz[], $3::bigint[], $4::text[], {arrays(Metrics, first=5)})
+    AS s (profile_id, observed_at, followers, extra, {names(Metrics)})
+ON CONFLICT (profile_id, observed_at) DO NOTHING
 """
+
 
 _PUT_OFF = """
 UPDATE profile
@@ -248,21 +130,16 @@ WHERE id = $1
   AND lease_until = $2
 """
 
-_IS_HYPERTABLE = "SELECT to_regclass('weekly_metric_aggregate') IS NOT NULL"
-# Deleting rows out of the columnstore would unpack it; whole chunks go at no cost, a chunk's length later.
-_DROP_CHUNKS = """
-SELECT count(*)
-FROM unnest('{daily_metric,daily_metric_revision,account_snapshot}'::text[]) AS name
-CROSS JOIN LATERAL drop_chunks(name::regclass, older_than => $1::integer * interval '1 day')
-"""
 
-# Pinterest serves 90 days.
-_LONGEST_WINDOW = timedelta(days=100)
-_NOTHING = AccountAnalytics(window=Metrics())
+class _Batch(msgspec.Struct, frozen=True):
+    """Days by whether they are certainly not stored yet, or to be compared, by their key, with what is."""
+
+    new: list[_DayRow]
+    known: dict[tuple[int, date], _DayRow]
 
 
 class MetricStore:
-    """Daily metrics, their revisions, snapshots and the log of polls."""
+    """Daily metrics, their superseded versions, snapshots and the log of polls."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -273,35 +150,27 @@ class MetricStore:
         A profile may be in ``records`` once. Repeating the call after an error of unknown fate is safe: what was
         committed has ended its lease, and is left alone.
         """
-        days = _day_rows(records)
-        bounds = (min(day[1] for day in days), max(day[1] for day in days)) if days else (None, None)
+        try:
+            return await self._write(records, _batch(records))
+        except asyncpg.UniqueViolationError:
+            # A day is stored that its profile does not know of.
+            return await self._write(records, _batch(records, compare_all=True))
+
+    async def _write(self, records: Sequence[PollRecord], batch: _Batch) -> list[Written]:
         async with self._database.transaction() as connection:
-            await connection.execute(_STAGE)
-            await connection.copy_records_to_table("poll", records=map(_poll_row, records))
-            if days:
-                await connection.copy_records_to_table("polled_day", records=days)
-            rows = await connection.fetch(_WRITE, *bounds)
-        return [Written(*row) for row in rows]
-
-    async def expire(self, *, retention_days: int | None) -> int:
-        """Delete what is older than its retention (the log of polls: 90 days); return the rows or chunks deleted."""
-        deleted = 0
-        if await self._database.fetchval(_IS_HYPERTABLE):
-            if retention_days is not None:
-                deleted = int(await self._database.fetchval(_DROP_CHUNKS, retention_days))
-        else:
-            deleted = await self._delete(_EXPIRE_POLL_LOG, _POLL_LOG_DAYS)
-            if retention_days is not None:
-                deleted += sum([await self._delete(statement, retention_days) for statement in _EXPIRE])
-        if retention_days is not None:
-            await self._database.execute(_FORGET_FIRST_DAYS, retention_days)
-        return deleted
-
-    async def _delete(self, statement: str, days: int) -> int:
-        deleted = 0
-        while count := await self._database.execute(statement, days):
-            deleted += count
-        return deleted
+            changes = await _compare(connection, batch.known)
+            new = batch.new + [batch.known[c.profile_id, c.day] for c in changes if not c.restated]
+            restated = [change for change in changes if change.restated]
+            written = _amounts(records, new, restated)
+            held = await end_polls(connection, records, list(written.values()))
+            kept = [record for record in records if record.profile_id in held]
+            await _restate(connection, [change for change in restated if change.profile_id in held])
+            await _append(connection, "daily_metric", (*_KEY, *_VALUES), [day for day in new if day[0] in held])
+            await _snapshot(connection, kept)
+            await _append(
+                connection, "poll_log", _LOG, [_log_row(record, written[record.profile_id]) for record in kept]
+            )
+        return [written[record.profile_id] for record in kept]
 
     async def put_off(self, record: PollRecord) -> None:
         """Write only that the poll failed and when to try again, for a record that the other tables refuse."""
@@ -310,53 +179,87 @@ class MetricStore:
         )
 
 
-def _poll_row(record: PollRecord) -> tuple[Any, ...]:
-    """Return the record in the order of the table ``poll``."""
-    analytics = record.analytics if isinstance(record.analytics, AccountAnalytics) else _NOTHING
-    days = analytics.days
+async def _compare(connection: asyncpg.Connection, known: Mapping[tuple[int, date], _DayRow]) -> list[_Change]:
+    if not known:
+        return []
+    await connection.execute(_STAGE)
+    await _append(connection, "polled_day", (*_KEY, *_VALUES), known.values())
+    spans: dict[int, tuple[date, date]] = {}
+    for profile_id, day in known:
+        first, _ = spans.setdefault(profile_id, (day, day))
+        spans[profile_id] = (first, day)  # days come in their order
+    firsts, lasts = zip(*spans.values(), strict=True)
+    rows = await connection.fetch(_COMPARE, list(spans), firsts, lasts, min(firsts), max(lasts))
+    return [_Change(*row) for row in rows]
+
+
+async def _restate(connection: asyncpg.Connection, changes: Sequence[_Change]) -> None:
+    if changes:
+        ids, days, _, seen = columns(_Change, changes)
+        await connection.execute(_RESTATE, ids, days, seen, min(days), max(days))
+
+
+async def _snapshot(connection: asyncpg.Connection, records: Sequence[PollRecord]) -> None:
+    answers = [
+        (record.profile_id, record.analytics) for record in records if isinstance(record.analytics, AccountAnalytics)
+    ]
+    if answers:
+        await connection.execute(
+            _SNAPSHOT,
+            [profile_id for profile_id, _ in answers],
+            [answer.last_updated for _, answer in answers],
+            [answer.followers for _, answer in answers],
+            [answer.extra for _, answer in answers],
+            *columns(Metrics, [answer.window for _, answer in answers]),
+        )
+
+
+async def _append(
+    connection: asyncpg.Connection, table: str, columns: Sequence[str], rows: Collection[Sequence[Any]]
+) -> None:
+    # COPY writes the rows of a page as one record of WAL.
+    if rows:
+        await connection.copy_records_to_table(table, columns=columns, records=rows)
+
+
+def _batch(records: Sequence[PollRecord], *, compare_all: bool = False) -> _Batch:
+    batch = _Batch([], {})
+    for record in records:
+        through = date.max if compare_all else record.known_through or date.min
+        for day in days_of(record):
+            row = (record.profile_id, day.day, day.data_status, day.extra, *astuple(day.metrics)[:_NINE])
+            if day.day > through:
+                batch.new.append(row)
+            else:
+                batch.known[record.profile_id, day.day] = row
+    return batch
+
+
+def _amounts(records: Sequence[PollRecord], new: Sequence[_DayRow], restated: Sequence[_Change]) -> dict[int, Written]:
+    added = Counter(day[0] for day in new)
+    changed = Counter(change.profile_id for change in restated)
+    return {
+        record.profile_id: _written(record, added[record.profile_id], changed[record.profile_id]) for record in records
+    }
+
+
+def _written(record: PollRecord, rows_new: int, rows_changed: int) -> Written:
+    unchanged = record.outcome is Success.OK and rows_new + rows_changed == 0
+    return Written(record.profile_id, Success.UNCHANGED if unchanged else record.outcome, rows_new, rows_changed)
+
+
+def _log_row(record: PollRecord, written: Written) -> tuple[Any, ...]:
+    """Return the columns ``_LOG``."""
+    analytics = record.analytics
     return (
         record.profile_id,
-        record.lease_until,
-        record.outcome,
-        record.duration_seconds,
-        record.next_poll_in,
-        record.state,
+        written.outcome,
         record.http_status,
         record.code,
+        record.duration_seconds,
+        written.rows_new,
+        written.rows_changed,
+        len(analytics.problems) if isinstance(analytics, AccountAnalytics) else 0,
         record.detail,
         record.excerpt,
-        record.settled_through,
-        record.settle_days,
-        record.rate_limit_max,
-        record.rate_limit_count,
-        len(analytics.problems),
-        days[0].day if days else None,
-        days[-1].day if days else None,
-        _window_start(days),
-        record.analytics is not None,
-        isinstance(record.analytics, SeenAnswer),
-        analytics.digest,
-        analytics.last_updated,
-        analytics.followers,
-        *astuple(analytics.window),
-        analytics.extra,
     )
-
-
-def _window_start(days: Sequence[DayMetrics]) -> date | None:
-    """Return the first day of the answer's window; a stray day of long ago is stored, but stretches no window."""
-    if not days:
-        return None
-    limit = days[-1].day - _LONGEST_WINDOW
-    return next(day.day for day in days if day.day > limit)
-
-
-def _day_rows(records: Sequence[PollRecord]) -> list[tuple[Any, ...]]:
-    """Return the days of all records in the order of the table ``polled_day``."""
-    nine = len(_METRICS)
-    return [
-        (record.profile_id, day.day, *astuple(day.metrics)[:nine], day.data_status, day.extra)
-        for record in records
-        if isinstance(record.analytics, AccountAnalytics)
-        for day in record.analytics.days
-    ]

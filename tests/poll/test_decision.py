@@ -1,5 +1,5 @@
 import itertools
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -20,7 +20,7 @@ from collector.poll.decision import PROBE_INTERVAL, Policy, after_data, after_fa
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOUR = 3600.0
 POLICY = Policy(interval=6 * HOUR, settle_days=3)
-CLAIM = Claim(7, "client-007", b"", ProfileState.ACTIVE, 0, NOW, None, has_days=True)
+CLAIM = Claim(7, "client-007", b"", ProfileState.ACTIVE, 0, NOW, None, date(2026, 11, 20))
 UNLIMITED = RateLimit(300, 1)
 
 
@@ -33,7 +33,7 @@ def next_poll_in(analytics: AccountAnalytics, rate_limit: RateLimit = UNLIMITED)
 def failed(
     failure: Failure, *, failures: int = 0, retry_after: float | None = None
 ) -> tuple[ProfileState | None, float | None]:
-    claim = Claim(7, "client-007", b"", ProfileState.ACTIVE, failures, NOW, None, has_days=True)
+    claim = Claim(7, "client-007", b"", ProfileState.ACTIVE, failures, NOW, None, date(2026, 11, 20))
     error = AyrshareError(failure, "why", retry_after_seconds=retry_after)
     record = after_failure(claim, error, policy=POLICY, duration_seconds=0.1)
     return record.state, record.next_poll_in
@@ -123,7 +123,7 @@ def test_an_answer_without_a_usable_day_is_no_good_poll_of_a_profile_that_has_ha
     record = after_data(CLAIM, analytics, UNLIMITED, policy=POLICY, now=NOW, duration_seconds=0.1)
     assert (record.outcome, record.analytics) == (Failure.PAYLOAD_INVALID, None)
     assert record.detail == "no usable day; left out: no_daily (`daily` is null)"
-    new = Claim(8, "new", b"", ProfileState.ACTIVE, 0, NOW, None, has_days=False)
+    new = Claim(8, "new", b"", ProfileState.ACTIVE, 0, NOW, None, None)
     assert after_data(new, analytics, UNLIMITED, policy=POLICY, now=NOW, duration_seconds=0.1).outcome is Success.OK
 
 

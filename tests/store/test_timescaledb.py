@@ -6,7 +6,10 @@ import asyncpg
 import pytest
 
 from collector.migrate import migrate, read_migrations
-from collector.store.pool import connected
+from collector.models import AccountAnalytics, Claim, DayMetrics, Metrics, PollRecord, Success
+from collector.store.lease import LeaseStore
+from collector.store.metric import MetricStore
+from collector.store.pool import Database, connected
 from tests.support.databases import stop_policies
 
 pytestmark = [pytest.mark.timescaledb, pytest.mark.usefixtures("timescaledb")]
@@ -87,6 +90,53 @@ async def test_a_chunk_in_the_columnstore_still_takes_a_restated_day(dsn: str) -
             await connection.execute(f"CALL convert_to_columnstore('{chunk['name']}')")
         await connection.execute("UPDATE daily_metric SET impression = 9 WHERE profile_id = 1 AND day = $1", old)
         assert await connection.fetchval("SELECT sum(impression) FROM daily_metric") == 11
+
+
+async def test_a_restated_day_in_a_large_chunk_of_the_columnstore_unpacks_its_own_profile_only(
+    database: Database,
+) -> None:
+    # More rows than TimescaleDB unpacks in one transaction.
+    profiles, days = 1700, 90
+    await database.execute(
+        "INSERT INTO profile (name, client, key_ciphertext, key_fingerprint, last_day) "
+        "SELECT 'p-' || i, 'c', 'x', int8send(i), now()::date - 1 FROM generate_series(1, $1::bigint) i",
+        profiles,
+    )
+    await database.execute("INSERT INTO daily_metric (profile_id, day, impression) VALUES (1, now()::date - 400, 5)")
+    [chunk] = await database.fetch("SELECT range_start::date AS first FROM timescaledb_information.chunks")
+    await database.execute(
+        "INSERT INTO daily_metric (profile_id, day, impression) "
+        "SELECT p, $2::date + d, 5 FROM generate_series(1, $1::bigint) p, generate_series(0, $3::integer - 1) d "
+        "ON CONFLICT DO NOTHING",
+        profiles, chunk["first"], days,
+    )  # fmt: skip
+    await database.fetch("SELECT compress_chunk(c) FROM show_chunks('daily_metric') c")
+    restated = [
+        DayMetrics(day=chunk["first"] + timedelta(days=i), metrics=Metrics(impression=5 + (i == 40))) for i in range(90)
+    ]
+    leases = LeaseStore(database, owner="me", seconds=60.0)
+    claims = await leases.claim_due(100)
+    records = [polled(claim, restated if claim.profile_id == 7 else restated[:40]) for claim in claims]
+    written = await MetricStore(database).write_polls(records)
+    assert len(written) == 100
+    assert {each.profile_id for each in written if each.rows_changed or each.rows_new} == {7}
+    changed = await database.fetch("SELECT profile_id, day, revision FROM daily_metric WHERE impression = 6")
+    assert [tuple(row) for row in changed] == [(7, restated[40].day, 2)]
+    assert await database.fetchval("SELECT count(*) FROM daily_metric") == profiles * days
+    [unpacked] = await database.fetch("SELECT c::text AS name FROM show_chunks('daily_metric') c")
+    assert await database.fetchval(f"SELECT count(*) FROM ONLY {unpacked['name']}") <= 90
+
+
+def polled(claim: Claim, days: list[DayMetrics]) -> PollRecord:
+    return PollRecord(
+        profile_id=claim.profile_id,
+        lease_until=claim.lease_until,
+        outcome=Success.OK,
+        duration_seconds=0.1,
+        next_poll_in=3600.0,
+        analytics=AccountAnalytics(window=Metrics(), days=tuple(days)),
+        known_through=claim.last_day,
+    )
 
 
 async def add_profile(connection: asyncpg.Connection) -> None:

@@ -23,6 +23,7 @@ from collector.store.lease import LeaseStore
 from collector.store.metric import MetricStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
+from collector.store.retention import expire
 from tests.support.profiles import new_profile
 
 TODAY = datetime.now(UTC).date()
@@ -83,6 +84,25 @@ async def claim(database: Database, leases: LeaseStore, name: str = "one") -> Cl
 async def store(database: Database, leases: LeaseStore, metrics: MetricStore, analytics: AccountAnalytics) -> Written:
     [written] = await metrics.write_polls([good(await claim(database, leases), analytics)])
     return written
+
+
+async def test_a_day_that_its_profile_does_not_know_of_is_compared_after_all(
+    database: Database, leases: LeaseStore, metrics: MetricStore
+) -> None:
+    await store(database, leases, metrics, answer(day(2, 20), day(1, 10)))
+    await database.execute("UPDATE profile SET last_day = NULL")
+    written = await store(database, leases, metrics, answer(day(2, 20), day(1, 11)))
+    assert (written.rows_new, written.rows_changed) == (0, 1)
+    assert await database.fetchval("SELECT array_agg(impression ORDER BY day) FROM daily_metric") == [20, 11]
+
+
+async def test_a_day_before_the_newest_that_was_missing_is_filled_in(
+    database: Database, leases: LeaseStore, metrics: MetricStore
+) -> None:
+    await store(database, leases, metrics, answer(day(3, 30), day(1, 10)))
+    written = await store(database, leases, metrics, answer(day(3, 30), day(2, 20), day(1, 10)))
+    assert (written.outcome, written.rows_new, written.rows_changed) == (Success.OK, 1, 0)
+    assert await database.fetchval("SELECT array_agg(impression ORDER BY day) FROM daily_metric") == [30, 20, 10]
 
 
 async def test_a_first_poll_stores_every_day_once(database: Database, leases: LeaseStore, metrics: MetricStore) -> None:
@@ -343,8 +363,8 @@ async def test_what_is_older_than_its_retention_goes(
         "INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, last_seen_at, superseded_at) "
         "SELECT profile_id, day, 9, now(), now(), now() - interval '300 days' FROM daily_metric_revision"
     )
-    assert await metrics.expire(retention_days=None) == 0
-    assert await metrics.expire(retention_days=100) > 0
+    assert await expire(database, retention_days=None) == 0
+    assert await expire(database, retention_days=100) > 0
     assert [row["impression"] for row in await database.fetch("SELECT impression FROM daily_metric")] == [10]
     assert await database.fetchval("SELECT array_agg(revision) FROM daily_metric_revision") == [1]
     assert await database.fetchval("SELECT count(*) FROM poll_log") == 2

@@ -1,0 +1,125 @@
+"""What a poll leaves of itself in its profile, which is also the fence of all else that it brought."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+import asyncpg
+import msgspec
+
+from collector.models import AccountAnalytics, DayMetrics, Outcome, PollRecord, ProfileState, SeenAnswer, Written
+from collector.store.columns import arrays, columns, names
+
+
+class _PolledProfile(msgspec.Struct, frozen=True):
+    """What a poll changes in its profile; ``changed`` tells whether any day is new or different."""
+
+    profile_id: int
+    lease_until: datetime
+    outcome: Outcome
+    state: ProfileState | None
+    detail: str | None
+    seen: bool
+    good: bool
+    changed: bool
+    next_poll_in: float | None
+    window_start: date | None
+    last_day: date | None
+    settled_through: date | None
+    settle_days: int | None
+    digest: int | None
+    http_status: int | None
+    rate_limit_max: int | None
+    rate_limit_count: int | None
+
+
+# A result whose lease was taken over, or whose profile was paused or removed meanwhile, finds no row.
+_FINISH = f"""
+UPDATE profile AS p
+SET state = coalesce(r.state, p.state),
+    state_reason = CASE
+        WHEN r.state IS NULL THEN p.state_reason
+        WHEN r.state <> 'active' THEN r.detail
+    END,
+    state_since = CASE WHEN r.state <> p.state THEN now() ELSE p.state_since END,
+    first_day = least(p.first_day, r.window_start),
+    last_day = greatest(p.last_day, r.last_day),
+    settled_through = greatest(p.settled_through, r.settled_through),
+    settle_days = coalesce(r.settle_days, p.settle_days),
+    window_days = coalesce(r.last_day - r.window_start + 1, p.window_days),
+    answer_digest = CASE WHEN r.good AND NOT r.seen THEN r.digest ELSE p.answer_digest END,
+    answer_day = CASE WHEN r.good THEN (now() AT TIME ZONE 'UTC')::date ELSE p.answer_day END,
+    rate_limit_max = coalesce(r.rate_limit_max, p.rate_limit_max),
+    rate_limit_count = coalesce(r.rate_limit_count, p.rate_limit_count),
+    rate_limited_on = CASE
+        WHEN r.http_status = 429 THEN (now() AT TIME ZONE 'UTC')::date
+        ELSE p.rate_limited_on
+    END,
+    rate_limited_count = CASE
+        WHEN r.http_status IS DISTINCT FROM 429 THEN p.rate_limited_count
+        WHEN p.rate_limited_on = (now() AT TIME ZONE 'UTC')::date THEN p.rate_limited_count + 1
+        ELSE 1
+    END,
+    last_outcome = r.outcome,
+    -- What was left out of an answer stays said for as long as the same answer comes.
+    last_error = CASE
+        WHEN NOT r.seen THEN r.detail
+        WHEN p.last_outcome IN ('ok', 'unchanged') THEN p.last_error
+    END,
+    consecutive_failures = CASE WHEN r.good THEN 0 ELSE p.consecutive_failures + 1 END,
+    last_success_at = CASE WHEN r.good THEN now() ELSE p.last_success_at END,
+    last_poll_at = now(),
+    days_changed_at = CASE WHEN r.changed THEN now() ELSE p.days_changed_at END,
+    next_poll_at = now() + r.next_poll_in * interval '1 second',
+    lease_until = NULL,
+    lease_owner = NULL
+FROM unnest({arrays(_PolledProfile)}) AS r ({names(_PolledProfile)})
+WHERE p.id = r.profile_id
+  AND p.lease_until = r.lease_until
+RETURNING p.id
+"""
+
+# Pinterest serves 90 days.
+_LONGEST_WINDOW = timedelta(days=100)
+
+
+async def end_polls(
+    connection: asyncpg.Connection, records: Sequence[PollRecord], written: Sequence[Written]
+) -> set[int]:
+    """Write to the profiles how their polls ended and end their leases; return those whose lease was still ours."""
+    polled = [_polled(record, amount) for record, amount in zip(records, written, strict=True)]
+    return {row["id"] for row in await connection.fetch(_FINISH, *columns(_PolledProfile, polled))}
+
+
+def days_of(record: PollRecord) -> tuple[DayMetrics, ...]:
+    return record.analytics.days if isinstance(record.analytics, AccountAnalytics) else ()
+
+
+def _polled(record: PollRecord, written: Written) -> _PolledProfile:
+    days = days_of(record)
+    return _PolledProfile(
+        profile_id=record.profile_id,
+        lease_until=record.lease_until,
+        outcome=written.outcome,
+        state=record.state,
+        detail=record.detail,
+        seen=isinstance(record.analytics, SeenAnswer),
+        good=record.analytics is not None,
+        changed=written.rows_new + written.rows_changed > 0,
+        next_poll_in=record.next_poll_in,
+        window_start=_window_start(days),
+        last_day=days[-1].day if days else None,
+        settled_through=record.settled_through,
+        settle_days=record.settle_days,
+        digest=record.analytics.digest if isinstance(record.analytics, AccountAnalytics) else None,
+        http_status=record.http_status,
+        rate_limit_max=record.rate_limit_max,
+        rate_limit_count=record.rate_limit_count,
+    )
+
+
+def _window_start(days: Sequence[DayMetrics]) -> date | None:
+    """Return the first day of the answer's window; a stray day of long ago is stored, but stretches no window."""
+    if not days:
+        return None
+    limit = days[-1].day - _LONGEST_WINDOW
+    return next(day.day for day in days if day.day > limit)
