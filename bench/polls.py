@@ -26,7 +26,7 @@ from collector.store.pool import Database
 
 _EMPTY = (
     "TRUNCATE daily_metric, daily_metric_revision, account_snapshot, poll_log",
-    "UPDATE profile SET answer_digest = NULL, answer_day = NULL",
+    "UPDATE profile SET last_day = NULL, answer_digest = NULL, answer_day = NULL",
     "VACUUM profile",
 )
 _DAYS = "SELECT count(*) FROM daily_metric"

@@ -57,7 +57,8 @@ async def wal_of_a_pass(database: Database, url: str) -> Counter[str]:
 
 
 async def pass_over(database: Database, url: str) -> None:
-    ids = [row["id"] for row in await database.fetch("SELECT id FROM profile ORDER BY id")]
+    # As the daemon claims them: in the order of their pages at first, spread over all pages afterwards.
+    ids = [row["id"] for row in await database.fetch("SELECT id FROM profile ORDER BY next_poll_at, id")]
     async with open_client(url=url, api_key=API_KEY, request_timeout=30.0, connections=32) as client:
         reader = Reader(client, KEYS, Policy(interval=21600.0, settle_days=3))
         leases = LeaseStore(database, owner="bench", seconds=120.0)

@@ -112,7 +112,8 @@ CREATE TABLE poll_log (
     excerpt          text
 );
 
-CREATE INDEX poll_log_profile_id_polled_at_idx ON poll_log (profile_id, polled_at DESC);
+-- Most polls change nothing, and are found by their time.
+CREATE INDEX poll_log_profile_id_polled_at_idx ON poll_log (profile_id, polled_at DESC) WHERE outcome <> 'unchanged';
 -- Rows arrive in the order of time, so a BRIN index of a few pages finds "since then" and costs the polls nothing.
 CREATE INDEX poll_log_polled_at_idx ON poll_log USING brin (polled_at) WITH (pages_per_range = 16);
 

@@ -104,16 +104,17 @@ ON CONFLICT (profile_id, day) DO UPDATE
 SET ({_list(_VALUES)}, revision, updated_at) = ROW ({_list(_VALUES, "excluded.")}, m.revision + 1, now())
 """
 
-# A stamp that cannot be true would make a chunk of its own, centuries away.
+# A stamp that cannot be true would make a chunk of its own, centuries away. Nobody else writes of a profile while its
+# lease is ours, so there is no conflict that ON CONFLICT would have to settle, at the cost of one more record of WAL.
 _SNAPSHOT = f"""
 INSERT INTO account_snapshot (profile_id, observed_at, {names(Metrics)}, followers, extra)
-SELECT
-    s.profile_id,
-    CASE WHEN s.observed_at BETWEEN now() - interval '90 days' AND now() THEN s.observed_at ELSE now() END,
-    {names(Metrics, "s.")}, s.followers, s.extra::jsonb
+SELECT s.profile_id, t.observed_at, {names(Metrics, "s.")}, s.followers, s.extra::jsonb
 FROM unnest($1::bigint[], $2::timestamptz[], $3::bigint[], $4::text[], {arrays(Metrics, first=5)})
     AS s (profile_id, observed_at, followers, extra, {names(Metrics)})
-ON CONFLICT (profile_id, observed_at) DO NOTHING
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN s.observed_at BETWEEN now() - interval '90 days' AND now() THEN s.observed_at ELSE now() END
+) t (observed_at)
+WHERE NOT EXISTS (SELECT FROM account_snapshot WHERE profile_id = s.profile_id AND observed_at = t.observed_at)
 """
 
 
