@@ -13,7 +13,7 @@ INSTALLED := .venv/.installed
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint bench bench-dashboards bench-detect chaos dashboards preview docs clean
+.PHONY: help install demo test lint bench bench-peers bench-dashboards bench-detect chaos dashboards preview docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -47,6 +47,9 @@ bench: $(INSTALLED)  ## run the benchmarks
 		$(BIN)/python -m bench.$$name || exit 1; \
 	done
 
+bench-peers: $(INSTALLED)  ## measure polls beside dlt, a Singer target and a script, in environments of their own
+	@$(BIN)/python -m bench.peers $(ARGS)
+
 bench-detect: $(INSTALLED)  ## measure the drop detector beside vendors' rules and an oracle
 	@$(BIN)/python -m bench.detect
 
@@ -67,5 +70,5 @@ docs: $(INSTALLED)  ## write docs/configuration.md from the settings
 	@mv docs/configuration.md.new docs/configuration.md
 
 clean:  ## remove .venv, caches and the demo's data; collector-data stays
-	rm -rf .venv tools/preview/node_modules tools/preview/dist tools/preview/pictures demo-data dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv bench/peers/.environments tools/preview/node_modules tools/preview/dist tools/preview/pictures demo-data dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find bench collector grafana tests tools/preview -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -6,15 +6,13 @@ stored already. The database is the embedded one (COLLECTOR_PG_BINDIR chooses th
 """
 
 import argparse
-import asyncio
 import statistics
 import time
-from collections.abc import Sequence
 
-import aiohttp
 import uvloop
 
-from bench.support import API_KEY, KEYS, bench_database, emulator_process, identities, register
+from bench.bare import bare
+from bench.support import API_KEY, KEYS, bench_database, empty, emulator_process, identities, register
 from collector.ayrshare.client import open_client
 from collector.loops import Breaker, Pacer
 from collector.poll.decision import Policy
@@ -24,32 +22,8 @@ from collector.store.lease import LeaseStore
 from collector.store.metric import MetricStore
 from collector.store.pool import Database
 
-_EMPTY = (
-    "TRUNCATE daily_metric, daily_metric_revision, account_snapshot, poll_log",
-    "UPDATE profile SET last_day = NULL, answer_digest = NULL, answer_day = NULL",
-    "VACUUM profile",
-)
 _DAYS = "SELECT count(*) FROM daily_metric"
 _IDS = "SELECT id FROM profile ORDER BY id"
-
-
-async def bare(url: str, keys: Sequence[str], concurrency: int) -> float:
-    """Return answers per second of a loop that posts, reads the body, and forgets it."""
-    headers = {"Authorization": f"Bearer {API_KEY.get_secret_value()}", "Content-Type": "application/json"}
-    waiting = iter(keys)
-
-    async def loop(session: aiohttp.ClientSession) -> None:
-        for key in waiting:
-            async with session.post(
-                f"{url}/analytics/social", data=b'{"platforms":["pinterest"]}', headers={"Profile-Key": key}
-            ) as response:
-                await response.read()
-
-    connector = aiohttp.TCPConnector(limit=concurrency)
-    async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
-        started = time.perf_counter()
-        await asyncio.gather(*(loop(session) for _ in range(concurrency)))
-        return len(keys) / (time.perf_counter() - started)
 
 
 async def polled(url: str, database: Database, concurrency: int) -> float:
@@ -74,18 +48,24 @@ async def polled(url: str, database: Database, concurrency: int) -> float:
     return len(ids) / elapsed
 
 
+async def forget(database: Database) -> None:
+    """Bring the database back to before the first poll."""
+    await empty(database, "daily_metric", "daily_metric_revision", "account_snapshot", "poll_log")
+    await database.fetch("UPDATE profile SET answer_digest = NULL, answer_day = NULL")
+    await database.fetch("VACUUM profile")
+
+
 async def main(profiles: int, days: int, rounds: int, concurrency: int) -> None:
     people = identities(profiles)
     keys = [key for _, key in people]
     async with emulator_process(profiles=profiles, days=days) as url, bench_database() as database:
         await register(database, people)
-        await bare(url, keys, concurrency)  # the emulator makes its answers
+        await bare(url, API_KEY.get_secret_value(), keys, concurrency)  # the emulator makes its answers
         await polled(url, database, concurrency)  # the database grows its files
         rates: dict[str, list[float]] = {"bare": [], "fresh": [], "unchanged": []}
         for _ in range(rounds):
-            rates["bare"].append(await bare(url, keys, concurrency))
-            for statement in _EMPTY:
-                await database.fetch(statement)
+            rates["bare"].append(await bare(url, API_KEY.get_secret_value(), keys, concurrency))
+            await forget(database)
             rates["fresh"].append(await polled(url, database, concurrency))
             assert await database.fetchval(_DAYS) == profiles * days, "every day must have been stored"
             rates["unchanged"].append(await polled(url, database, concurrency))

@@ -5,11 +5,11 @@ import os
 import platform
 import sys
 import tempfile
+from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
 from collector.app import open_dsn
@@ -21,7 +21,7 @@ from collector.store.pool import Database, connected, open_database
 from collector.store.profile import NewProfile, ProfileStore
 
 API_KEY = SecretStr(EmulatorConfig().api_key)
-ENCRYPTION_KEY = Fernet.generate_key().decode()
+ENCRYPTION_KEY = urlsafe_b64encode(bytes(32)).decode()  # the same in every process of a benchmark
 KEYS = KeyRing([SecretStr(ENCRYPTION_KEY)])
 
 
@@ -86,3 +86,12 @@ async def register(database: Database, profiles: Sequence[tuple[str, str]]) -> N
             for index, (name, key) in enumerate(profiles)
         ]
     )
+
+
+async def empty(database: Database, *tables: str) -> None:
+    """Empty tables, but leave hypertables their chunks: to make them again would be a cost of what is measured next."""
+    for table in tables:
+        chunks = await database.fetch(
+            "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = $1::text::regclass", table
+        )
+        await database.fetch(f"TRUNCATE {', '.join(chunk['name'] for chunk in chunks) or table}")
