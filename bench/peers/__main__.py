@@ -103,6 +103,8 @@ class Bench(NamedTuple):
                     await self.check(contestant, phase)
                     rounds[contestant.name].figures[phase] = figures
                     print(f"{phase:<25} {contestant.name:<32} {figures.polls_per_second:7.0f} polls/s", flush=True)
+            for contestant in contestants:
+                await contestant.empty(self.database)
         return rounds
 
 

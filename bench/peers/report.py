@@ -51,7 +51,8 @@ async def machine(database: Database, *, profiles: int, days: int, rounds: int, 
         f"{profiles} profiles x {days} days, {concurrency} requests at once, medians of {rounds} rounds, "
         f"{datetime.now(UTC):%Y-%m-%d}. {_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB; Linux "
         f"{platform.release().partition('-')[0]}, Python {platform.python_version()}, PostgreSQL "
-        f"{versions['postgresql'].partition(' ')[0]}, {_named(versions['timescaledb'])}."
+        f"{versions['postgresql'].partition(' ')[0]}, {_named(versions['timescaledb'])}. "
+        f"Load of the last five minutes, all programs of the machine: {os.getloadavg()[1]:.1f}."
     )
 
 
