@@ -51,7 +51,9 @@ async def polled(url: str, database: Database, concurrency: int) -> float:
 async def forget(database: Database) -> None:
     """Bring the database back to before the first poll."""
     await empty(database, "daily_metric", "daily_metric_revision", "account_snapshot", "poll_log")
-    await database.fetch("UPDATE profile SET answer_digest = NULL, answer_day = NULL")
+    await database.fetch(
+        "UPDATE profile SET first_day = NULL, last_day = NULL, answer_digest = NULL, answer_day = NULL"
+    )
     await database.fetch("VACUUM profile")
 
 
