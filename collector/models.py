@@ -41,7 +41,7 @@ class ProfileState(StrEnum):
     KEY_INVALID = "key_invalid"
 
 
-class Metrics(msgspec.Struct, frozen=True, kw_only=True):
+class Metrics(msgspec.Struct, frozen=True, gc=False):
     """The nine metrics of a day or of a window. Counts are whole numbers, rates fractions; None is "no number"."""
 
     impression: int | None = None
@@ -55,7 +55,7 @@ class Metrics(msgspec.Struct, frozen=True, kw_only=True):
     outbound_click_rate: float | None = None
 
 
-class DayMetrics(msgspec.Struct, frozen=True, kw_only=True):
+class DayMetrics(msgspec.Struct, frozen=True, gc=False):
     """One UTC day of one profile. ``extra`` is a JSON object of the numbers without a column, keys sorted, or None."""
 
     day: date

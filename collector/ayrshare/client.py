@@ -14,8 +14,8 @@ from pydantic import SecretStr
 from yarl import URL
 
 from collector import __version__
+from collector.ayrshare.analytics import parse_account_analytics
 from collector.ayrshare.history import parse_history
-from collector.ayrshare.parse import parse_account_analytics
 from collector.ayrshare.post import PostAnswer, parse_post, post_body
 from collector.ayrshare.profiles import ProfileEntry, ProfilesPage, parse_profiles
 from collector.ayrshare.refusal import failure, unreadable

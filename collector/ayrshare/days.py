@@ -1,21 +1,45 @@
-"""The days of an answer, whatever they look like: a broken number costs itself, or its day, never the others.
+"""The days of an answer: a broken value costs itself, or its day, never the other days.
 
 Pure: no clock, no I/O.
 """
 
 from datetime import date
 from functools import lru_cache
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
-from collector.ayrshare.metrics import as_json, metric_name, place
+import msgspec
+from msgspec.structs import astuple, replace
+
+from collector.ayrshare.dates import EARLIEST, read_day
+from collector.ayrshare.numbers import BIGINT_MAX, COLUMNS, LARGEST, as_json, has_column, read_numbers
 from collector.ayrshare.problems import Problems, UnusableError, shown
 from collector.ayrshare.refusal import clean
-from collector.ayrshare.value import iso_day
 from collector.models import DayMetrics, Metrics
 
 _STATUS_KEYS = ("dataStatus", "data_status", "DATA_STATUS")
-_LOSES_THE_DAY = frozenset({"not_finite", "overflow"})
+_BEYOND_BELIEF = frozenset({"not_finite", "overflow"})
 _LONGEST_STATUS: Final = 64
+_NO_METRICS = Metrics()
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=BIGINT_MAX)]
+_Rate = Annotated[float, msgspec.Meta(ge=0, le=LARGEST)]
+_NinePlainNumbers = msgspec.defstruct(
+    "_NinePlainNumbers",
+    [(name, _Rate if name.endswith("_rate") else _Count) for name in COLUMNS],
+    rename="upper",
+    gc=False,
+)
+_NINE_KEYS = frozenset(_NinePlainNumbers.__struct_encode_fields__)
+
+
+class _PlainDay(msgspec.Struct, gc=False):
+    """A day as nearly all are: nothing about its date, its status and its nine metrics is odd, whatever else it has."""
+
+    date: date
+    metrics: _NinePlainNumbers  # type: ignore[valid-type]  # made above
+    dataStatus: Literal["READY", "PROCESSING", "ESTIMATE"] | None = None  # noqa: N815 -- Ayrshare's spelling
+    data_status: None = None
+    DATA_STATUS: None = None
 
 
 def read_days(daily: object, latest: date, problems: Problems) -> tuple[DayMetrics, ...]:
@@ -30,45 +54,57 @@ def read_days(daily: object, latest: date, problems: Problems) -> tuple[DayMetri
         except UnusableError as error:
             problems.add(error.reason, error.detail)
             continue
-        former = days.get(read.day)
-        if former is not None and former != read:
-            problems.add("duplicate_day", read.day.isoformat())
-        days[read.day] = read
-    return tuple([days[day] for day in sorted(days)])
+        day = read.day
+        if day in days and days[day] != read:
+            problems.add("duplicate_day", day.isoformat())
+        days[day] = read
+    return tuple(map(days.__getitem__, sorted(days)))
 
 
-def _day(item: object, latest: date, problems: Problems) -> DayMetrics:
-    """Read a day. Raises: UnusableError when the day as a whole has to be left out."""
+def _day(item: Any, latest: date, problems: Problems) -> DayMetrics:  # noqa: ANN401 -- as decoded
+    """Read a day, the plain part of it in one step. Raises: UnusableError when all of it has to be left out."""
+    try:
+        plain = msgspec.convert(item, _PlainDay)
+    except ValueError:  # a msgspec.ValidationError; of a lone surrogate, a UnicodeEncodeError
+        return _odd_day(item, latest, problems)
+    if not EARLIEST <= plain.date <= latest:
+        raise UnusableError("absurd_date", plain.date.isoformat())
+    day = DayMetrics(plain.date, plain.dataStatus, None, Metrics(*astuple(plain.metrics)))
+    if len(item["metrics"]) == len(COLUMNS):
+        return day
+    others = {key: value for key, value in item["metrics"].items() if key not in _NINE_KEYS}
+    return _with_numbers(day, others, problems)
+
+
+def _odd_day(item: object, latest: date, problems: Problems) -> DayMetrics:
     if not isinstance(item, dict):
         raise UnusableError("bad_day", shown(item))
-    day = iso_day(item.get("date"), latest)
+    day = read_day(item.get("date"), latest)
     status = _data_status(item, day, problems)
     if status is not None and _means_no_number(status):
-        return DayMetrics(day=day, data_status=status)
-    metrics = item.get("metrics")
-    if metrics is None:
-        metrics = {}
-    if not isinstance(metrics, dict):
-        raise UnusableError("bad_day", f"{day} metrics: {shown(metrics)}")
-    columns, extra = _numbers(day, metrics, problems)
-    if not columns and not extra:
+        return DayMetrics(day, status)
+    values = item.get("metrics")
+    if values is None:
+        values = {}
+    if not isinstance(values, dict):
+        raise UnusableError("bad_day", f"{day} metrics: {shown(values)}")
+    read = _with_numbers(DayMetrics(day, status), values, problems)
+    if read.extra is None and read.metrics == _NO_METRICS:
         # Stored, it would blank out the numbers that an earlier read of this day brought.
         raise UnusableError("empty_day", day.isoformat())
-    return DayMetrics(day=day, data_status=status, extra=as_json(extra, day, problems), metrics=Metrics(**columns))
+    return read
 
 
-def _numbers(day: date, metrics: dict[str, Any], problems: Problems) -> tuple[dict[str, Any], dict[str, int | float]]:
-    columns: dict[str, Any] = {}
-    extra: dict[str, int | float] = {}
-    for key, value in metrics.items():
-        try:
-            place(metric_name(key), value, columns, extra)
-        except UnusableError as error:
-            detail = f"{day} {key}: {shown(value)}"
-            if error.reason in _LOSES_THE_DAY:
-                raise UnusableError(error.reason, detail) from None
-            problems.add(error.reason, detail)
-    return columns, extra
+def _with_numbers(day: DayMetrics, values: dict[str, Any], problems: Problems) -> DayMetrics:
+    """Add the numbers of ``values``. Raises: UnusableError when one that has a column is beyond belief."""
+    numbers = read_numbers(values)
+    for key, reason in numbers.unusable.items():
+        detail = f"{day.day} {key}: {shown(values[key])}"
+        if reason in _BEYOND_BELIEF and has_column(key):
+            raise UnusableError(reason, detail)
+        problems.add(reason, detail)
+    metrics = replace(day.metrics, **numbers.columns) if numbers.columns else day.metrics
+    return DayMetrics(day.day, day.data_status, as_json(numbers.extra, day.day, problems), metrics)
 
 
 def _data_status(item: dict[str, Any], day: date, problems: Problems) -> str | None:
@@ -86,6 +122,5 @@ def _spell_status(value: str) -> str | None:
     return clean(value.strip().upper(), _LONGEST_STATUS) or None
 
 
-@lru_cache(maxsize=256)
 def _means_no_number(status: str) -> bool:
     return status.startswith("BEFORE_") or status == "IN_BAD_TAG_DATE" or status.endswith("_SMALLER_THAN_THRESHOLD")

@@ -3,12 +3,11 @@
 Pure: no clock, no I/O. An empty history comes as an error, HTTP 400 with code 221.
 """
 
-from datetime import datetime
 from typing import Any, Final
 
+from collector.ayrshare.dates import utc
 from collector.ayrshare.post import read_id, read_pin
 from collector.ayrshare.refusal import clean, decode, failure, refusal, unreadable
-from collector.ayrshare.stamps import utc
 from collector.models import History, PinState, PostedPin
 
 _EMPTY: Final = 221
@@ -34,12 +33,12 @@ def parse_history(http_status: int, body: bytes, *, retry_after: str | None = No
     if not isinstance(payload, dict) or not isinstance(rows, list):
         raise unreadable(body, "the answer has no list of posts")
     posts = [row for row in rows if isinstance(row, dict)]
-    made = [stamp for post in posts if (stamp := _stamp(post.get("created"))) is not None]
+    made = [stamp for post in posts if (stamp := utc(post.get("created"))) is not None]
     return History(
         pins=tuple(_posted(post) for post in posts if isinstance(post.get("notes"), str)),
         rows=len(rows),
         oldest=min(made) if made else None,
-        as_of=_stamp(payload.get("lastUpdated")),
+        as_of=utc(payload.get("lastUpdated")),
     )
 
 
@@ -63,7 +62,3 @@ def _posted(post: dict[str, Any]) -> PostedPin:
         code=words.code if state is PinState.FAILED else None,
         detail=detail,
     )
-
-
-def _stamp(value: object) -> datetime | None:
-    return utc(value) if isinstance(value, str) else None

@@ -1,80 +1,55 @@
-"""The window of an answer: its sums, the followers, and the numbers of its ``board``.
+"""The window of an answer: its sums, the followers, and the numbers of the objects in it.
 
 Pure: no clock, no I/O.
 """
 
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
-from collector.ayrshare.metrics import READERS, as_json, metric_name, place, place_extra
+from collector.ayrshare.numbers import as_json, count, has_column, is_number, metric_within, read_numbers
 from collector.ayrshare.problems import Problems, UnusableError, shown
-from collector.ayrshare.value import count, is_number
 from collector.models import Metrics
 
 _FOLLOWERS = ("followers", "followercount", "followerscount", "followercounts")
-_NOT_NUMBERS = frozenset({"daily", "warning"})
+_NOT_NUMBERS: Final = frozenset({"daily", "warning"})
 
 
 def read_window(analytics: dict[str, Any], problems: Problems) -> tuple[Metrics, int | None, str | None]:
     """Return the sums, the followers and, as JSON, the numbers without a column; ``daily`` and warnings are left."""
-    columns: dict[str, Any] = {}
-    extra: dict[str, int | float] = {}
-    followers, consumed = _followers(analytics, problems)
-    for key, value in analytics.items():
-        if key in _NOT_NUMBERS or key in consumed:
-            continue
-        name = metric_name(key)
-        if name in READERS or is_number(value):
-            try:
-                place(name, value, columns, extra)
-            except UnusableError as error:
-                problems.add(error.reason, f"window {key}: {shown(value)}")
-        elif isinstance(value, dict):
-            _place_members(name, value, extra, problems)
-    return Metrics(**columns), followers, as_json(extra, "window", problems)
+    followers, seen = _followers(analytics, "", problems)
+    if followers is None and isinstance(board := analytics.get("board"), dict):
+        followers, _ = _followers(board, "board.", problems)
+    rest = {key: value for key, value in analytics.items() if key not in _NOT_NUMBERS and key not in seen}
+    sums = {key: value for key, value in rest.items() if is_number(value) or has_column(key)}
+    numbers = read_numbers(sums)
+    _name_unusable(sums, numbers.unusable, "", problems)
+    for key, value in rest.items():
+        if isinstance(value, dict) and key not in sums:
+            members = {member: number for member, number in value.items() if is_number(number)}
+            inner = read_numbers(members, partial(metric_within, key))
+            _name_unusable(members, inner.unusable, f"{key}.", problems)
+            numbers.extra.update(inner.extra)
+    return Metrics(**numbers.columns), followers, as_json(numbers.extra, "window", problems)
 
 
-def _followers(analytics: dict[str, Any], problems: Problems) -> tuple[int | None, set[str]]:
-    """Find the followers, and the keys of ``analytics`` that were looked at for them."""
-    consumed: set[str] = set()
-    for key in _follower_keys(analytics):
-        consumed.add(key)
-        try:
-            followers = count(analytics[key])
-        except UnusableError as error:
-            problems.add(error.reason, f"window {key}: {shown(analytics[key])}")
-            continue
-        if followers is not None:
-            return followers, consumed
-    return _board_followers(analytics.get("board"), problems), consumed
-
-
-def _board_followers(board: object, problems: Problems) -> int | None:
-    if not isinstance(board, dict):
-        return None
-    for key in _follower_keys(board):
-        try:
-            followers = count(board[key])
-        except UnusableError as error:
-            problems.add(error.reason, f"window board.{key}: {shown(board[key])}")
-            continue
-        if followers is not None:
-            return followers
-    return None
-
-
-def _follower_keys(numbers: dict[str, Any]) -> list[str]:
+def _followers(numbers: dict[str, Any], prefix: str, problems: Problems) -> tuple[int | None, list[str]]:
+    """Find the followers, and the keys that were looked at for them."""
+    seen: list[str] = []
     if "follower" not in "".join(numbers).replace("_", "").lower():
-        return []
+        return None, seen
     spelled = {key.replace("_", "").lower(): key for key in numbers}
-    return [spelled[name] for name in _FOLLOWERS if name in spelled]
-
-
-def _place_members(parent: str, members: dict[str, Any], extra: dict[str, int | float], problems: Problems) -> None:
-    for key, value in members.items():
-        if not is_number(value):
-            continue
-        name = metric_name(key)
+    for key in (spelled[name] for name in _FOLLOWERS if name in spelled):
+        seen.append(key)
         try:
-            place_extra(f"{parent}_{name}" if parent and name else "", value, extra)
+            followers = count(numbers[key])
         except UnusableError as error:
-            problems.add(error.reason, f"window {parent}.{key}: {shown(value)}")
+            problems.add(error.reason, f"window {prefix}{key}: {shown(numbers[key])}")
+            continue
+        if followers is not None:
+            return followers, seen
+    return None, seen
+
+
+def _name_unusable(values: dict[str, Any], reasons: dict[str, str], prefix: str, problems: Problems) -> None:
+    for key, reason in reasons.items():
+        problems.add(reason, f"window {prefix}{key}: {shown(values[key])}")
