@@ -10,14 +10,10 @@ from pathlib import Path
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pydantic import SecretStr
 
-from collector.errors import CollectorError, ConfigurationError
+from collector.errors import ConfigurationError, KeyDecryptionError
 
 # About 2 MB. A larger fleet passes through without effect.
 _MOST_REMEMBERED = 4096
-
-
-class KeyDecryptionError(CollectorError):
-    """None of the encryption keys opens a stored profile key."""
 
 
 class KeyRing:

@@ -11,6 +11,7 @@
     ├── RegistryError              a profile cannot be added, found or changed as asked
     ├── PinError                   a pin cannot be queued, found or changed as asked
     ├── BadLinesError              a table has lines that cannot be taken, every one listed
+    ├── KeyDecryptionError         none of the encryption keys opens a stored profile key
     └── AyrshareError              a call failed; its ``failure`` says what becomes of the profile
 """
 
@@ -71,6 +72,10 @@ class BadLinesError(CollectorError):
         self.lines = lines
 
 
+class KeyDecryptionError(CollectorError):
+    """None of the encryption keys opens a stored profile key."""
+
+
 class AyrshareError(CollectorError):
     """A call to Ayrshare failed.
 
@@ -89,6 +94,7 @@ class AyrshareError(CollectorError):
         retry_after_seconds: float | None = None,
         excerpt: str | None = None,
         unsent: bool = False,
+        retry_available: bool = False,
     ) -> None:
         super().__init__(message)
         self.failure = failure
@@ -97,4 +103,4 @@ class AyrshareError(CollectorError):
         self.retry_after_seconds = retry_after_seconds
         self.excerpt = excerpt
         self.unsent = unsent
-        self.retry_available = False
+        self.retry_available = retry_available

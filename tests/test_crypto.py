@@ -9,8 +9,8 @@ import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
-from collector.crypto import KeyDecryptionError, KeyRing, fingerprint, generated_key
-from collector.errors import ConfigurationError
+from collector.crypto import KeyRing, fingerprint, generated_key
+from collector.errors import ConfigurationError, KeyDecryptionError
 from tests.support.paths import ROOT
 
 PROFILE_KEY = SecretStr("AAAA-BBBB-CCCC")

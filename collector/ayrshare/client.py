@@ -28,7 +28,6 @@ LARGEST_ANSWER_BYTES = 8 * 1024 * 1024
 _TOO_LARGE = f"the answer is larger than {LARGEST_ANSWER_BYTES // 1024**2} MiB"
 # Ayrshare's largest page of profiles.
 _PAGE = "5000"
-_MOST_PAGES = 1000
 
 _HEADERS = {
     "Accept": "application/json",
@@ -92,19 +91,26 @@ class AyrshareClient:
         return await self._call("POST", self._social, read, profile_key=profile_key, body=self._ANALYTICS_BODY)
 
     async def profiles(self) -> AsyncIterator[ProfileEntry]:
-        """``GET /profiles``: all client profiles of the agency, page by page. It never tells their keys."""
+        """``GET /profiles``: all client profiles of the agency, page by page. It never tells their keys.
+
+        Raises: AyrshareError, also when a page comes a second time, so that nobody takes a part of the list for all.
+        """
 
         def read(answer: _Answer) -> ProfilesPage:
             _insist_on_success(answer)
             return parse_profiles(answer.body)
 
+        cursors: set[str] = set()
         query = {"limit": _PAGE}
-        for _ in range(_MOST_PAGES):
+        while True:
             page = await self._call("GET", self._profiles, read, query=query)
             for entry in page.entries:
                 yield entry
             if page.next_cursor is None:
                 return
+            if page.next_cursor in cursors:
+                raise AyrshareError(Failure.PAYLOAD_INVALID, "the list of profiles does not end: a cursor came twice")
+            cursors.add(page.next_cursor)
             query = {"limit": _PAGE, "cursor": page.next_cursor}
 
     async def publish(

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from collector.ayrshare.refusal import clean, decode, failure, may_be_sent_again, unreadable
+from collector.ayrshare.refusal import clean, decode, failure, unreadable
 from collector.errors import AyrshareError
 from collector.models import PinContent, Publication
 
@@ -68,7 +68,6 @@ def parse_post(http_status: int, body: bytes, *, retry_after: str | None = None)
             return PostAnswer(publication, live=True)
     error = failure(http_status, body, retry_after=retry_after)
     if error is not None:
-        error.retry_available = may_be_sent_again(payload)
         raise error
     if not posts:
         raise unreadable(body, "the answer holds no post", http_status=http_status)

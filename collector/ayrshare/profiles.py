@@ -41,7 +41,7 @@ def parse_profiles(body: bytes) -> ProfilesPage:
     if not isinstance(payload, dict) or not isinstance(listed, list):
         raise unreadable(body, "the answer has no list of profiles")
     entries = tuple(entry for entry in map(_profile, listed) if entry is not None)
-    cursor = _next_cursor(payload.get("pagination"))
+    cursor = _next_cursor(payload.get("pagination"), body)
     return ProfilesPage(entries=entries, next_cursor=cursor, skipped=len(listed) - len(entries))
 
 
@@ -59,8 +59,12 @@ def _profile(item: object) -> ProfileEntry | None:
     )
 
 
-def _next_cursor(pagination: object) -> str | None:
+def _next_cursor(pagination: object, body: bytes) -> str | None:
     if not isinstance(pagination, dict) or pagination.get("hasMore") is False:
         return None
     cursor = pagination.get("nextCursor")
-    return cursor if isinstance(cursor, str) and cursor and cursor.isprintable() else None
+    if isinstance(cursor, str) and cursor and cursor.isprintable():
+        return cursor
+    if pagination.get("hasMore") is True:
+        raise unreadable(body, "the list of profiles has more pages, but tells no cursor to them")
+    return None

@@ -96,7 +96,8 @@ def refused(payload: object) -> bool:
 
 def refusal(payload: object, body: bytes, *, http_status: int = 200, retry_after: str | None = None) -> AyrshareError:
     """Make the error for a failed call whose body is JSON, in Ayrshare's own words where there are any."""
-    failed, complaint = _judge(http_status, payload)
+    complaints = list(_complaints(payload))
+    failed, complaint = _judge(http_status, payload, _about_pinterest(complaints))
     words = clean(_words(complaint).strip(), _MESSAGE_LENGTH).strip()
     return AyrshareError(
         failed,
@@ -105,6 +106,7 @@ def refusal(payload: object, body: bytes, *, http_status: int = 200, retry_after
         code=_code(complaint),
         retry_after_seconds=_seconds(retry_after),
         excerpt=None if words else _excerpt(body),
+        retry_available=any(each.get("retryAvailable") is True for each in complaints),
     )
 
 
@@ -124,8 +126,7 @@ def _not_json(http_status: int, body: bytes, retry_after: str | None) -> Ayrshar
     )
 
 
-def _judge(http_status: int, payload: object) -> tuple[Failure, dict[str, Any]]:
-    complaints = _about_pinterest(list(_complaints(payload)))
+def _judge(http_status: int, payload: object, complaints: list[dict[str, Any]]) -> tuple[Failure, dict[str, Any]]:
     spoken: dict[str, Any] = next((each for each in complaints if _words(each)), next(iter(complaints), {}))
     match http_status:
         case HTTPStatus.TOO_MANY_REQUESTS:
@@ -142,11 +143,6 @@ def _judge(http_status: int, payload: object) -> tuple[Failure, dict[str, Any]]:
     if http_status == HTTPStatus.FORBIDDEN and isinstance(payload, dict | list):
         return Failure.SUSPENDED, spoken
     return Failure.UPSTREAM_ERROR, spoken
-
-
-def may_be_sent_again(payload: object) -> bool:
-    """Tell whether a refusal says so, wherever the five shapes put it."""
-    return any(each.get("retryAvailable") is True for each in _complaints(payload))
 
 
 def _complaints(payload: object) -> Iterator[dict[str, Any]]:

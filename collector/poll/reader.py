@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import structlog
 
 from collector.ayrshare.client import AyrshareClient
-from collector.crypto import KeyDecryptionError, KeyRing
-from collector.errors import AyrshareError
+from collector.crypto import KeyRing
+from collector.errors import AyrshareError, KeyDecryptionError
 from collector.models import AccountAnalytics, Claim, Failure, PollRecord
 from collector.poll.decision import Policy, after_data, after_failure
 from collector.telemetry import PAYLOAD_PROBLEMS, POLL_DURATION, POLLS_IN_FLIGHT

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import structlog
 
 from collector.ayrshare.client import AyrshareClient
-from collector.crypto import KeyDecryptionError, KeyRing
-from collector.errors import AyrshareError, DatabaseUnavailableError
+from collector.crypto import KeyRing
+from collector.errors import AyrshareError, DatabaseUnavailableError, KeyDecryptionError
 from collector.loops import Breaker, Pacer
 from collector.models import Failure, History, PinLook, PinResult, PinState
 from collector.publish.decision import PublishPolicy

@@ -5,8 +5,8 @@ import time
 import structlog
 
 from collector.ayrshare.client import AyrshareClient
-from collector.crypto import KeyDecryptionError, KeyRing
-from collector.errors import AyrshareError
+from collector.crypto import KeyRing
+from collector.errors import AyrshareError, KeyDecryptionError
 from collector.models import PinClaim, PinResult
 from collector.publish.decision import PublishPolicy, after_answer, after_error, not_sent, unknown
 

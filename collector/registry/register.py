@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from collector.ayrshare.profiles import ProfileEntry
-from collector.crypto import KeyDecryptionError, KeyRing, fingerprint
-from collector.errors import ConfigurationError
+from collector.crypto import KeyRing, fingerprint
+from collector.errors import ConfigurationError, KeyDecryptionError
 from collector.registry.validate import Registration
 from collector.store.profile import Imported, NewProfile, ProfileRow, ProfileStore
 

@@ -1,5 +1,6 @@
 """The client: what it sends, how it classifies, and that no key leaves it but in its header."""
 
+import itertools
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -141,6 +142,31 @@ async def test_real_misbehaviour_over_a_real_socket(
     assert status is None or error.http_status == status
     await ayrshare.heal()
     assert await opened(ayrshare) is None
+
+
+async def list_profiles(pages: int, cursor_of: Callable[[int], str]) -> list[str]:
+    """List the profiles of an agency, one a page; after page ``n`` comes the cursor ``cursor_of(n)``."""
+    asked = itertools.count()
+
+    def page(_url: URL, **_: Any) -> CallbackResult:
+        number = next(asked)
+        pagination = {"hasMore": number + 1 < pages, "nextCursor": cursor_of(number)}
+        return CallbackResult(payload={"profiles": [{"title": str(number)}], "pagination": pagination})
+
+    async with aiohttp.ClientSession() as session:
+        with aioresponses() as mocked:
+            mocked.get(re.compile(".*"), callback=page, repeat=True)
+            return [entry.title async for entry in client(session).profiles()]
+
+
+async def test_no_page_of_profiles_is_one_too_many() -> None:
+    assert await list_profiles(1200, cursor_of=str) == [str(number) for number in range(1200)]
+
+
+@pytest.mark.parametrize("length", [1, 3])
+async def test_pages_of_profiles_that_go_round_in_a_circle_are_an_error(length: int) -> None:
+    with pytest.raises(AyrshareError, match="does not end"):
+        await list_profiles(1200, cursor_of=lambda number: str(number % length))
 
 
 async def test_all_pages_of_profiles_are_read(ayrshare: Ayrshare) -> None:

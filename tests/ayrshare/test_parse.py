@@ -635,14 +635,19 @@ def test_profiles_are_listed_with_their_links() -> None:
         ({"hasMore": False, "nextCursor": "a"}, None),
         ({"hasMore": True, "nextCursor": "a"}, "a"),
         ({"nextCursor": "a"}, "a"),
-        ({"hasMore": True, "nextCursor": ""}, None),
-        ({"hasMore": True, "nextCursor": "a\r\nb"}, None),
-        ({"hasMore": True}, None),
+        ({"nextCursor": "a\r\nb"}, None),
     ],
 )
 def test_paging_ends(pagination: object, cursor: str | None) -> None:
     page = parse_profiles(json.dumps({"profiles": [], "pagination": pagination}).encode())
     assert page.next_cursor == cursor
+
+
+@pytest.mark.parametrize("cursor", [None, "", 5, "a\r\nb"])
+def test_a_further_page_that_cannot_be_asked_for_is_an_error(cursor: object) -> None:
+    body = json.dumps({"profiles": [], "pagination": {"hasMore": True, "nextCursor": cursor}}).encode()
+    with pytest.raises(AyrshareError, match="more pages"):
+        parse_profiles(body)
 
 
 def test_entries_that_are_no_profiles_are_counted() -> None:
