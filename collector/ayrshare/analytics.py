@@ -1,4 +1,4 @@
-"""A successful answer of ``POST /analytics/social``, JSON in and models out.
+"""Reads a successful answer of ``POST /analytics/social``: JSON in, models out.
 
 Pure: no clock, no I/O. What cannot be used is named in ``problems``; what an answer that failed means is decided in
 ``refusal``.

@@ -1,4 +1,4 @@
-"""Ayrshare over HTTP: one method an endpoint over one ``_call``, and every failure one classified error."""
+"""Calls Ayrshare over HTTP: a method for each endpoint, and a classified error for each failure."""
 
 import time
 from collections.abc import AsyncIterator, Callable
@@ -35,10 +35,9 @@ _HEADERS = {
     "User-Agent": f"pinterest-collector/{__version__}",
 }
 
-
-Read = TypeVar("Read")
-# Of a call: how it failed (None: not at all), and the HTTP status (None: no answer).
+# Takes how a call failed (None: not at all) and the HTTP status of its answer (None: there was none).
 OnVerdict = Callable[[Failure | None, int | None], None]
+_Result = TypeVar("_Result")
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -91,9 +90,9 @@ class AyrshareClient:
         return await self._call("POST", self._social, read, profile_key=profile_key, body=self._ANALYTICS_BODY)
 
     async def profiles(self) -> AsyncIterator[ProfileEntry]:
-        """``GET /profiles``: all client profiles of the agency, page by page. It never tells their keys.
+        """``GET /profiles``: all client profiles of the agency, page by page, without their keys.
 
-        Raises: AyrshareError, also when a page comes a second time, so that nobody takes a part of the list for all.
+        Raises: AyrshareError, also when the list does not end, so that nobody takes a part of it for the whole.
         """
 
         def read(answer: _Answer) -> ProfilesPage:
@@ -137,12 +136,12 @@ class AyrshareClient:
         self,
         method: str,
         endpoint: _Endpoint,
-        read: Callable[[_Answer], Read],
+        read: Callable[[_Answer], _Result],
         *,
         profile_key: SecretStr | None = None,
         body: bytes | None = None,
         query: dict[str, str] | None = None,
-    ) -> Read:
+    ) -> _Result:
         """Send a call, once, read its answer, and report the verdict."""
         url = endpoint.url if query is None else endpoint.url.with_query(query)
         try:

@@ -1,4 +1,4 @@
-"""The dates of an answer: a day's, and Ayrshare's stamps. Nothing absurd comes through.
+"""Reads the dates of an answer, those of days and Ayrshare's stamps; nothing absurd comes through.
 
 Pure: no clock, no I/O.
 """

@@ -1,4 +1,4 @@
-"""The days of an answer: a broken value costs itself, or its day, never the other days.
+"""Reads the days of an answer; a broken value costs itself, or its day, never the other days.
 
 Pure: no clock, no I/O.
 """

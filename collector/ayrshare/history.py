@@ -1,4 +1,4 @@
-"""``GET /history``: a profile's posts as Ayrshare remembers them.
+"""Reads ``GET /history``: a profile's posts as Ayrshare remembers them.
 
 Pure: no clock, no I/O. An empty history comes as an error, HTTP 400 with code 221.
 """

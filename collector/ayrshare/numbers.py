@@ -1,4 +1,4 @@
-"""The numbers of an answer: which column each belongs to, and which are kept without one.
+"""Reads the numbers of an answer, each under the name of its column, or of its own where it has none.
 
 Pure: no clock, no I/O.
 """

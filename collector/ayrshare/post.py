@@ -1,4 +1,4 @@
-"""``POST /post``: a pin as Ayrshare wants it, and what its answer says became of the pin.
+"""Writes and reads ``POST /post``: a pin as Ayrshare wants it, and what became of the pin.
 
 Pure: no clock, no I/O. A partial failure can have published the pin, so ``postIds`` are looked at before any error.
 """

@@ -1,4 +1,4 @@
-"""What of an answer was left out, and why, in words that are safe to store."""
+"""Collects what was left out of an answer and why, in words that are safe to store."""
 
 from typing import Final
 

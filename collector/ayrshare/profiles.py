@@ -1,4 +1,4 @@
-"""The list of profiles, JSON in and models out.
+"""Reads ``GET /profiles``: JSON in, models out.
 
 Pure: no clock, no I/O.
 """
@@ -32,7 +32,7 @@ class ProfilesPage(msgspec.Struct, frozen=True, kw_only=True):
 def parse_profiles(body: bytes) -> ProfilesPage:
     """Read the HTTP 200 answer of ``GET /profiles``.
 
-    Raises: AyrshareError, as ``parse_account_analytics`` does.
+    Raises: AyrshareError, as ``parse_account_analytics`` does, and where there are more pages but no cursor to them.
     """
     payload = decode(body)
     if refused(payload):

@@ -1,4 +1,4 @@
-"""What an answer is before anything in it is read: JSON or not, a success or a refusal, and of which class.
+"""Classifies an answer before anything else in it is read: JSON or not, a success or a failure, and which.
 
 Pure: no clock, no I/O. The classes are those of ``docs/operations.md``.
 """

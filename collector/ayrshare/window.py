@@ -1,4 +1,4 @@
-"""The window of an answer: its sums, the followers, and the numbers of the objects in it.
+"""Reads the window of an answer: its sums, the followers, and the numbers of the objects in it.
 
 Pure: no clock, no I/O.
 """
