@@ -8,11 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from collector.detect.ledger import Opening
-from collector.detect.model import METRICS, Episode, Floats, History, Sensitivity
+from collector.detect.model import METRICS, Episode, History, Sensitivity
 from collector.detect.noise import WINDOWS
 from collector.detect.watch import Watch, watch
 
-BATCH = 1000
 Kind = TypeVar("Kind", bound=np.generic)
 
 
@@ -20,46 +19,20 @@ def evaluate(
     counts: npt.NDArray[np.floating],
     first_day: date,
     sensitivity: Sequence[Sensitivity] | Sensitivity = Sensitivity.NORMAL,
-    *,
-    common: npt.ArrayLike | None = None,
-    keep: int | None = None,
 ) -> History:
     """Judge every day of ``counts`` (profiles, 4 metrics in the order of `METRICS`, days from ``first_day``).
 
     A count that is NaN is a day without a number, or not settled. ``sensitivity`` is one for all or one a profile.
-    ``common`` (days) is the logarithm of what the whole fleet had in common on a day, 0 for nothing (see
-    `fleet.common_factor`).
-    ``keep`` is the number of newest days whose verdicts are returned; all of them when None. What is said of a day
-    depends on the rows up to that day only, so the same call judges the newest day and replays a history.
+    What is said of a day depends on the rows up to that day only, so the same call judges the newest day and replays a
+    history. A thousand or two profiles at once are fastest.
     """
-    profiles, _, days = counts.shape
-    presets = [sensitivity] * profiles if isinstance(sensitivity, Sensitivity) else list(sensitivity)
-    shared = np.zeros(days) if common is None else np.asarray(common, dtype=np.float64)
-    kept = days if keep is None else min(keep, days)
-    parts = [
-        _batch(counts[start : start + BATCH], first_day, presets[start : start + BATCH], shared, kept)
-        for start in range(0, profiles, BATCH)
-    ]
-    return History(
-        first_day=first_day + timedelta(days=days - kept),
-        expected=np.concatenate([part.expected for part in parts]),
-        expected_low=np.concatenate([part.expected_low for part in parts]),
-        score=np.concatenate([part.score for part in parts]),
-        firing=np.concatenate([part.firing for part in parts]),
-        silence=np.concatenate([part.silence for part in parts]),
-        episodes=tuple(episodes for part in parts for episodes in part.episodes),
-    )
-
-
-def _batch(
-    counts: npt.NDArray[np.floating], first_day: date, presets: list[Sensitivity], common: Floats, kept: int
-) -> History:
     profiles, metrics, days = counts.shape
     flat = np.ascontiguousarray(counts.reshape(profiles * metrics, days).T, dtype=np.float64)
-    state = watch(flat, first_day, presets, common, metrics)
+    presets = [sensitivity] * profiles if isinstance(sensitivity, Sensitivity) else sensitivity
+    state = watch(flat, first_day, presets, metrics)
 
     def shaped(values: npt.NDArray[Any], dtype: type[Kind]) -> npt.NDArray[Kind]:
-        return values[days - kept :].T.reshape(profiles, metrics, kept).astype(dtype)
+        return values.T.reshape(profiles, metrics, days).astype(dtype)
 
     return History(
         first_day=first_day,

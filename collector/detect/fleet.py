@@ -1,14 +1,13 @@
 """Tells what befell the whole fleet from what befell one client. Pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from collector.detect.model import LONGEST_WINDOW, Episode, Flags, Floats, History, Indices
+from collector.detect.model import LONGEST_WINDOW, Episode, Flags, Floats, Indices
 
 _LEAST_PROFILES = 8
 LEAST_FIRING = 4
@@ -16,8 +15,6 @@ _LEAST_SHARE = 0.3
 # Onsets within so many days belong together: the same fall is noticed sooner in one series than in another.
 _TOGETHER_DAYS = 4
 _USUAL_DAYS = 56
-_LARGEST_FACTOR = 0.43
-_FACTOR_PROFILES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,25 +122,3 @@ def cause_of(episode: Episode, fleet: Sequence[FleetEpisode]) -> FleetEpisode | 
 def _began_with(episode: Episode, day: date) -> bool:
     late = (episode.detected_day - day).days
     return abs(late) <= _TOGETHER_DAYS or (0 < late <= LONGEST_WINDOW and episode.first_day <= day)
-
-
-def inhibit(episodes: Sequence[Episode], fleet: Sequence[FleetEpisode]) -> tuple[Episode, ...]:
-    """Mark the client episodes that began with a drop of the fleet (`cause_of`)."""
-    return tuple(replace(episode, inhibited=cause_of(episode, fleet) is not None) for episode in episodes)
-
-
-def common_factor(counts: npt.NDArray[np.floating], history: History, healthy: Flags) -> Floats:
-    """Return the logarithm (days) of what healthy profiles had in common: the median of observed over expected.
-
-    ``counts`` are those of the days of ``history``, ``healthy`` (profiles, days); 0 with fewer than 10 profiles to
-    compare. Only falls of 8 to 35 % are taken: within, they are chance; beyond, they must be told (`fleet_episodes`).
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(healthy[:, None] & ~history.firing, np.log((counts + 0.5) / (history.expected + 0.5)), np.nan)
-    by_profile = ratio[:, 0]
-    factor = np.zeros(by_profile.shape[1])
-    enough = np.flatnonzero((~np.isnan(by_profile)).sum(axis=0) >= _FACTOR_PROFILES)
-    if len(enough):
-        median = np.nanmedian(by_profile[:, enough], axis=0)
-        factor[enough] = np.where(median < np.log(0.92), np.maximum(median, -_LARGEST_FACTOR), 0.0)
-    return factor

@@ -84,17 +84,16 @@ class Episode:
     lost_share: float
     closed_on: date | None = None
     close_reason: CloseReason | None = None
-    inhibited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Verdicts on the last ``kept`` days of the rows, from ``first_day``; arrays of (profiles, metrics, kept).
+    """Verdicts on the days from ``first_day``; arrays of (profiles, metrics, days).
 
     ``expected`` and ``expected_low`` (the lower bound of the normal band of a single day) are counts a day, NaN
     where nothing can be said; ``score`` is in standard deviations, larger is lower; ``firing`` holds while an
     episode is open;
-    ``silence`` holds values of `Silence`. ``episodes`` has a tuple for each profile, oldest first, of all days.
+    ``silence`` holds values of `Silence`. ``episodes`` has a tuple for each profile, oldest first.
     """
 
     first_day: date

@@ -69,7 +69,6 @@ class Watch:
     first_day: date
     threshold: Floats
     least_loss: Floats
-    common: Floats
     metrics: int
     expected: Floats = field(init=False)
     low: Floats = field(init=False)
@@ -109,7 +108,7 @@ class Watch:
         for day in range(TRAINING_DAYS - 1, len(self.counts)):
             self._train(day)
             if (self.trained < day).any():
-                means = self._means(slice(day + 1 - LONGEST_WINDOW, day + 1))
+                means = self.baseline.means(self.weekdays[day + 1 - LONGEST_WINDOW : day + 1])
                 self._judge(day, means)
                 self._learn(day, means[0])
         self._end()
@@ -124,16 +123,11 @@ class Watch:
         which = np.flatnonzero(waiting & (number >= _LEAST_TRAINED) & old)
         if len(which):
             span = slice(start, day + 1)
-            adjusted = self.counts[span, which] / np.exp(self.common[span, None])
-            self.noise.start(which, self.baseline.train(which, adjusted, self.weekdays[span]))
+            self.noise.start(which, self.baseline.train(which, self.counts[span, which], self.weekdays[span]))
             self.trained[which] = day
             profiles = np.unique(which // self.metrics)
-            counts, means = self._joint(span, self._means(span), self.trained <= day)
+            counts, means = self._joint(span, self.baseline.means(self.weekdays[span]), self.trained <= day)
             self.noise.start(len(self.trained) + profiles, spread_of(counts[:, profiles], means[:, profiles]))
-
-    def _means(self, span: slice) -> Floats:
-        means: Floats = self.baseline.means(self.weekdays[span]) * np.exp(self.common[span, None])
-        return means
 
     def _joint(self, span: slice, means: Floats, free: Flags) -> tuple[Floats, Floats]:
         spread = self.noise.spread[: len(self.trained)]
@@ -294,17 +288,16 @@ class Watch:
         # What the profiles showed was kept; before there is something to judge they have nothing to learn.
         told = self.errors.pop(late, None)
         together = told.together if told is not None else np.full((2, len(self.threshold)), np.nan)
-        scale = np.exp(self.baseline.level + self.common[late])
         taken = self._and_profiles(take)
         taken[len(take) :] &= ~np.isnan(together[0])
         spread = self.noise.spread[: len(take)].copy()
         self.noise.learn(
             np.concatenate([self.counts[late], together[0]]),
             np.concatenate([means, together[1]]),
-            np.concatenate([scale, together[1]]),
+            np.concatenate([np.exp(self.baseline.level), together[1]]),
             taken,
         )
-        self.baseline.learn(self.counts[late] / np.exp(self.common[late]), int(self.weekdays[late]), take, spread)
+        self.baseline.learn(self.counts[late], int(self.weekdays[late]), take, spread)
         if told is not None:
             self.noise.learn_windows(told.error, told.expected, told.uneven, told.told & taken)
 
@@ -315,17 +308,14 @@ class Watch:
             opening.score = float(np.nanmax(self.score[opening.first : opening.last + 1, opening.series]))
 
 
-def watch(
-    counts: Floats, first_day: date, sensitivities: Sequence[Sensitivity], common: Floats, metrics: int = 1
-) -> Watch:
-    """Walk over ``counts`` (days, n), each profile with its own preset; ``common`` (days) is the fleet's log factor."""
+def watch(counts: Floats, first_day: date, sensitivities: Sequence[Sensitivity], metrics: int) -> Watch:
+    """Walk over ``counts`` (days, n); the profiles, ``metrics`` series each, have presets of their own."""
     presets = [PRESETS[sensitivity] for sensitivity in sensitivities]
     state = Watch(
         counts=counts,
         first_day=first_day,
         threshold=np.array([preset.threshold for preset in presets]),
         least_loss=np.array([preset.least_loss for preset in presets]),
-        common=common,
         metrics=metrics,
     )
     state.run()
