@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from collector.detect.detector import BATCH
 from collector.detect.evaluate import evaluate
-from collector.detect.model import METRICS, Sensitivity
+from collector.models import JUDGED_METRICS, Sensitivity
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -284,7 +284,7 @@ def compare(about: Case) -> None:
 
     def truth(counts: Floats) -> Floats:
         means, dispersion = about.world.means, about.world.dispersion
-        each = [truth_scores(means[:, metric], dispersion, counts[:, metric]) for metric in range(len(METRICS))]
+        each = [truth_scores(means[:, metric], dispersion, counts[:, metric]) for metric in range(len(JUDGED_METRICS))]
         return np.asarray(np.maximum.reduce(each))
 
     clean = truth(about.clean)
@@ -302,7 +302,7 @@ def compare(about: Case) -> None:
 
 def timings() -> None:
     rng = np.random.default_rng(1)
-    counts = rng.poisson(rng.gamma(12, 200 / 12, (10_000, len(METRICS), 90))).astype(np.float32)
+    counts = rng.poisson(rng.gamma(12, 200 / 12, (10_000, len(JUDGED_METRICS), 90))).astype(np.float32)
     started = time.process_time()
     for start in range(0, len(counts), BATCH):
         evaluate(counts[start : start + BATCH], FIRST_DAY)

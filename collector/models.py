@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -296,3 +297,56 @@ class History(msgspec.Struct, frozen=True):
     rows: int
     oldest: datetime | None
     as_of: datetime | None
+
+
+JUDGED_METRICS: Final = ("engagement", "impression", "outbound_click", "save")
+"""What the detector judges, in the order of its arrays."""
+
+
+class Sensitivity(StrEnum):
+    """How small a drop is worth an alarm to the client."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
+class CloseReason(StrEnum):
+    """Why an episode ended."""
+
+    RECOVERED = "recovered"
+    NEW_NORMAL = "new_normal"
+    DEEPENED = "deepened"
+    DATA_ENDED = "data_ended"
+
+
+class Episode(msgspec.Struct, frozen=True, kw_only=True):
+    """A drop of a profile, reported for one metric: engagement where all fell together, else the one that fell most.
+
+    ``detected_day`` is the newest settled day that the decision needed. ``observed``, ``expected`` and
+    ``expected_low`` are means a day over the days from ``first_day`` to ``last_day`` that have a number;
+    a mean below ``expected_low`` over as many days, up to a week, raises the alarm.
+    ``score`` is the largest of the episode, in standard deviations, of the metric or of the profile's together.
+    ``closed_on`` is None while the drop lasts.
+    """
+
+    metric: str
+    first_day: date
+    detected_day: date
+    last_day: date
+    observed: float
+    expected: float
+    expected_low: float
+    score: float
+    lost_share: float
+    closed_on: date | None = None
+    close_reason: CloseReason | None = None
+
+
+class JudgedDays(msgspec.Struct, frozen=True):
+    """Days between which a profile could be judged, or ``profiles`` without known drops: those have no id."""
+
+    profile_id: int | None
+    first_day: date
+    last_day: date
+    profiles: int = 1

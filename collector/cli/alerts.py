@@ -1,9 +1,9 @@
-"""``collector alerts``: the drops that are open, those that history would have told, and how small a drop matters."""
+"""``collector alerts``: lists open drops, replays history, and sets how small a drop matters."""
 
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
-import asyncpg
 import click
 
 from collector.app import open_storage
@@ -13,11 +13,14 @@ from collector.cli.report import as_json_text
 from collector.config import Settings
 from collector.detect.backtest import Asked, Rates, Replay
 from collector.detect.backtest import backtest as replay
-from collector.detect.model import Sensitivity
 from collector.detect.panel import read_panels
 from collector.errors import RegistryError
-from collector.store.drop import DropStore
+from collector.models import Sensitivity
+from collector.store.drop import DropStore, ListedDrop
+from collector.store.fleet_drop import FleetDrop
 from collector.store.profile import ProfileStore
+
+_SENSITIVITIES = [each.value for each in Sensitivity]
 
 
 @click.group()
@@ -37,45 +40,43 @@ def alerts() -> None:
 def list_(*, closed: int, as_json: bool) -> None:
     """List open drops, each with the sentence that explains it. Drops of the whole fleet come first."""
 
-    async def work() -> tuple[list[asyncpg.Record], list[asyncpg.Record], dict[str, int]]:
+    async def work() -> tuple[list[FleetDrop], list[ListedDrop], dict[str, int]]:
         async with open_storage(settings_for_command()) as database:
             store = DropStore(database)
-            return await store.fleet_listed(closed), await store.listed(closed), dict(await store.silent())
+            return await store.fleet_listed(closed), await store.listed(closed), await store.silent()
 
     fleet, drops, silent = execute(work())
     if as_json:
-        click.echo(as_json_text({"fleet": _dicts(fleet), "drops": _dicts(drops), "not_judged": silent}))
+        click.echo(as_json_text({"fleet": fleet, "drops": drops, "not_judged": silent}))
         return
     for drop in fleet:
-        click.echo(f"fleet: {drop['sentence']}")
-    for drop in drops:
-        click.echo(f"{drop['client']}: {drop['sentence']}")
+        click.echo(f"fleet: {drop.sentence}")
+    for listed in drops:
+        click.echo(f"{listed.client}: {listed.sentence}")
     if not fleet and not drops:
         click.echo("no drop is open")
     for reason, profiles in silent.items():
         click.echo(f"nothing is said of {_number(profiles, 'profile')}: {reason}")
 
 
-def _dicts(rows: list[asyncpg.Record]) -> list[dict[str, object]]:
-    return [dict(row) for row in rows]
-
-
 @alerts.command()
-@click.argument("level", type=click.Choice(["low", "normal", "high", "default"]))
+@click.argument("level", type=click.Choice([*_SENSITIVITIES, "default"]))
 @click.option("--client", help="For all profiles of this client.")
 @click.option("--profile", help="For this profile; it wins over its client's.")
 def sensitivity(level: str, client: str | None, profile: str | None) -> None:
     """Choose how small a drop is worth an alarm: low tells of large ones only. `default` takes a choice back."""
     if (client is None) == (profile is None):
         raise click.UsageError("name either a --client or a --profile")
-    scope, name = ("client", client) if client is not None else ("profile", profile)
+    scope: Literal["client", "profile"] = "client" if client is not None else "profile"
+    name = client or profile or ""
 
     async def work() -> None:
         async with open_storage(settings_for_command()) as database:
             rows = await ProfileStore(database).all()
             if name not in {row.client if scope == "client" else row.name for row in rows}:
                 raise RegistryError(f"no such {scope}: {name}; `collector profiles list` shows them all")
-            await DropStore(database).set_sensitivity(scope, str(name), None if level == "default" else level)
+            preset = None if level == "default" else Sensitivity(level)
+            await DropStore(database).set_sensitivity(scope, name, preset)
 
     execute(work())
     click.echo(f"{scope} {name}: {level}; its history is judged again")
@@ -87,7 +88,7 @@ def sensitivity(level: str, client: str | None, profile: str | None) -> None:
 @click.option(
     "--sensitivity",
     "preset",
-    type=click.Choice([each.value for each in Sensitivity]),
+    type=click.Choice(_SENSITIVITIES),
     help="Unset: each profile's own.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -100,10 +101,10 @@ def sensitivity(level: str, client: str | None, profile: str | None) -> None:
 def backtest(
     *, client: str | None, since: datetime | None, preset: str | None, as_json: bool, plot: Path | None
 ) -> None:
-    """Replay history as it was known on each day, and show what would have been told.
+    """Replay history as it was known on each day, and show the drops that would have been found.
 
     Nothing is stored. A day counts with the version that was known when it settled. A drop that began with one of the
-    whole fleet would not have been told; it is shown, and is no alarm.
+    whole fleet is shown, and is no alarm.
     """
     asked = Asked(client, since.date() if since else None, Sensitivity(preset) if preset else None)
     settings = settings_for_command()
@@ -138,13 +139,13 @@ async def _replay(settings: Settings, asked: Asked, draw: Draw | None = None) ->
 
 
 def _summary(rates: Rates) -> str:
-    told = (
+    summary = (
         f"{_number(rates.alarms, 'alarm')} in {rates.profile_years:g} client-years, "
         f"{rates.alarms_per_client_year:g} a year; "
         f"{_number(rates.episodes, 'episode')} of {_number(rates.profiles, 'profile')}, "
         f"of which {rates.not_judged} could not be judged"
     )
-    return f"{told}; {rates.inhibited} of the episodes belonged to the fleet's drops" if rates.inhibited else told
+    return f"{summary}; {rates.inhibited} of the episodes belonged to the fleet's drops" if rates.inhibited else summary
 
 
 def _number(number: int, what: str) -> str:

@@ -1,4 +1,4 @@
-"""What the detector would have said: history replayed as it was known on each day."""
+"""Replays history as it was known on each day, to see which drops the detector would have found."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -6,11 +6,13 @@ from datetime import date, timedelta
 
 import msgspec
 
-from collector.detect.detector import batches, judge, judged_since
-from collector.detect.fleet import FleetEpisode, Judged, Span, cause_of, find_fleet_drops
-from collector.detect.model import Episode, Sensitivity, Silence
-from collector.detect.sentence import Causes, fleet_sentence, sentence
+from collector.detect.detector import batches, fleet_drop, judge, judged_since
+from collector.detect.fleet import FleetEpisode, Span, cause_of, find_fleet_drops
+from collector.detect.model import Silence
+from collector.detect.sentence import Causes, sentence
+from collector.models import Episode, JudgedDays, Sensitivity
 from collector.store.drop import DropStore
+from collector.store.fleet_drop import FleetDrop
 
 _YEAR_DAYS = 365.25
 
@@ -27,9 +29,9 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """One episode, as the detector would have told it; ``observed`` and the expected are means a day.
+    """One episode, as the detector would have reported it; ``observed`` and the expected are means a day.
 
-    An ``inhibited`` one began with a drop of the whole fleet: nobody would have been told of it.
+    An ``inhibited`` one began with a drop of the whole fleet: it would have raised no alarm.
     """
 
     profile: str
@@ -46,18 +48,8 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     sentence: str
 
 
-class FleetDrop(msgspec.Struct, frozen=True, kw_only=True):
-    """A drop of the whole fleet; ``share`` is the largest of its days."""
-
-    first_day: date
-    last_day: date
-    profiles: int
-    share: float
-    sentence: str
-
-
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
-    """How often a client would have been told.
+    """How often the detector would have raised an alarm.
 
     Episodes of a profile that overlap are one alarm; those that are ``inhibited`` are none.
     """
@@ -72,7 +64,7 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replay(msgspec.Struct, frozen=True):
-    """All that was detected since the day asked for, and how often it was."""
+    """Everything that was detected since the day asked for, and the rates of alarms."""
 
     fleet: list[FleetDrop]
     episodes: list[Replayed]
@@ -80,31 +72,31 @@ class Replay(msgspec.Struct, frozen=True):
 
 
 async def backtest(store: DropStore, asked: Asked) -> Replay:
-    """Replay the settled days of all profiles, and return what became of them or of one client's.
+    """Replay the settled days of all profiles, and return the drops of all or of one client's.
 
     The whole fleet is walked over in any case, as a client's drop may be the fleet's. A day counts with the version
     that was known when it settled; one that was first seen later, with its first.
     """
     since = asked.since
     walked = [profile async for profile in _walk(store, asked)]
-    judged = [Judged(each.id, each.judged_since, each.settled_through) for each in walked if each.judged_since]
+    judged = [JudgedDays(each.id, each.judged_since, each.settled_through) for each in walked if each.judged_since]
     spans = (Span(each.id, one.detected_day, one.last_day) for each in walked for one in each.episodes)
     drops = find_fleet_drops(spans, judged, min((span.first_day for span in judged), default=date.min))
     newest = max((span.last_day for span in judged), default=date.min)
     shown = [profile for profile in walked if asked.client in {None, profile.client}]
-    told = [_told(profile, drops, since) for profile in shown]
+    replayed = [_replayed(profile, drops, since) for profile in shown]
     return Replay(
-        [_fleet_drop(drop, newest) for drop in drops if since is None or drop.last_day >= since],
+        [fleet_drop(drop, newest) for drop in drops if since is None or drop.last_day >= since],
         sorted(
-            (replayed for each in told for replayed in each),
+            (episode for each in replayed for episode in each),
             key=lambda each: (each.detected_day, each.client, each.profile),
         ),
-        _rates(shown, told),
+        _rates(shown, replayed),
     )
 
 
 class _Walked(msgspec.Struct, frozen=True):
-    """What is kept of a profile once its days were walked over; ``days`` were judged since the day asked for."""
+    """What is kept of a profile whose days were judged: how many since the day asked for, and all its episodes."""
 
     id: int
     name: str
@@ -118,43 +110,45 @@ class _Walked(msgspec.Struct, frozen=True):
 async def _walk(store: DropStore, asked: Asked) -> AsyncIterator[_Walked]:
     """Yield all profiles; the days of one batch are in memory at a time."""
     since = asked.since
-    profiles, first_day = await store.history()
-    for batch in batches((row["id"], row["settled_through"]) for row in profiles):
-        rows = await store.known_days(batch.profile_ids, first_day, batch.newest, asked.sensitivity)
-        if not rows:
+    profiles = await store.history()
+    first_day = min((profile.first_day for profile in profiles), default=date.min)
+    for batch in batches(profiles):
+        known = await store.known_days(batch.profile_ids, first_day, batch.newest, asked.sensitivity)
+        if not known:
             continue
-        judged, history = await asyncio.to_thread(judge, rows, first_day)
+        _, history = await asyncio.to_thread(judge, known, first_day)
         counted_from = max((since - history.first_day).days, 0) if since is not None else 0
-        judged_from = judged_since(history)
-        for place, row in enumerate(profile.row for profile in judged):
+        days = (history.silence[:, 0, counted_from:] == Silence.NONE).sum(axis=1).tolist()
+        verdicts = zip(known, judged_since(history), days, history.episodes, strict=True)
+        for profile, judged_from, judged_days, episodes in verdicts:
             yield _Walked(
-                id=row["id"],
-                name=row["name"],
-                client=row["client"],
-                judged_since=judged_from[place],
-                settled_through=row["settled_through"],
-                days=int((history.silence[place, 0, counted_from:] == Silence.NONE).sum()),
-                episodes=history.episodes[place],
+                id=profile.id,
+                name=profile.name,
+                client=profile.client,
+                judged_since=judged_from,
+                settled_through=profile.settled_through,
+                days=judged_days,
+                episodes=episodes,
             )
 
 
-def _told(profile: _Walked, drops: Sequence[FleetEpisode], since: date | None) -> list[Replayed]:
+def _replayed(profile: _Walked, drops: Sequence[FleetEpisode], since: date | None) -> list[Replayed]:
     return [
-        _replayed(profile, episode, cause_of(episode, drops))
+        _replay_of(profile, episode, cause_of(episode, drops))
         for episode in profile.episodes
         if since is None or episode.detected_day >= since
     ]
 
 
-def _rates(profiles: Sequence[_Walked], told: Sequence[Sequence[Replayed]]) -> Rates:
+def _rates(profiles: Sequence[_Walked], replayed: Sequence[Sequence[Replayed]]) -> Rates:
     years = sum(profile.days for profile in profiles) / _YEAR_DAYS
-    alarms = sum(onsets(each) for each in told)
+    alarms = sum(onsets(each) for each in replayed)
     return Rates(
         profiles=len(profiles),
         not_judged=sum(profile.days == 0 for profile in profiles),
         profile_years=round(years, 2),
-        episodes=sum(map(len, told)),
-        inhibited=sum(episode.inhibited for each in told for episode in each),
+        episodes=sum(map(len, replayed)),
+        inhibited=sum(episode.inhibited for each in replayed for episode in each),
         alarms=alarms,
         alarms_per_client_year=round(alarms / years, 3) if years else 0.0,
     )
@@ -163,17 +157,17 @@ def _rates(profiles: Sequence[_Walked], told: Sequence[Sequence[Replayed]]) -> R
 def onsets(episodes: Sequence[Replayed]) -> int:
     """Count the episodes of a profile that began while no other was open; the fleet's are not the profile's."""
     count = 0
-    told_until: date | None = None
+    alarmed_until: date | None = None
     for episode in sorted(episodes, key=lambda each: each.detected_day):
         if episode.inhibited:
             continue
-        if told_until is None or episode.detected_day > told_until + timedelta(days=1):
+        if alarmed_until is None or episode.detected_day > alarmed_until + timedelta(days=1):
             count += 1
-        told_until = max(episode.last_day, told_until or episode.last_day)
+        alarmed_until = max(episode.last_day, alarmed_until or episode.last_day)
     return count
 
 
-def _replayed(profile: _Walked, episode: Episode, cause: FleetEpisode | None) -> Replayed:
+def _replay_of(profile: _Walked, episode: Episode, cause: FleetEpisode | None) -> Replayed:
     return Replayed(
         profile=profile.name,
         client=profile.client,
@@ -187,14 +181,4 @@ def _replayed(profile: _Walked, episode: Episode, cause: FleetEpisode | None) ->
         score=round(episode.score, 3),
         inhibited=cause is not None,
         sentence=sentence(profile.name, episode, Causes(fleet=cause)),
-    )
-
-
-def _fleet_drop(drop: FleetEpisode, newest: date) -> FleetDrop:
-    return FleetDrop(
-        first_day=drop.first_day,
-        last_day=drop.last_day,
-        profiles=drop.profiles,
-        share=round(drop.share, 3),
-        sentence=fleet_sentence(drop, newest),
     )

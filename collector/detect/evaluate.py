@@ -1,4 +1,4 @@
-"""The detector's entrance: counts of profiles in, verdicts and episodes out. Pure."""
+"""Counts of profiles in, verdicts and episodes out. Pure."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from collector.detect.ledger import Opening
-from collector.detect.model import METRICS, Episode, History, Sensitivity
+from collector.detect.model import History
 from collector.detect.noise import WINDOWS
 from collector.detect.watch import Watch, watch
+from collector.models import JUDGED_METRICS, Episode, Sensitivity
 
 Kind = TypeVar("Kind", bound=np.generic)
 
@@ -20,19 +21,19 @@ def evaluate(
     first_day: date,
     sensitivity: Sequence[Sensitivity] | Sensitivity = Sensitivity.NORMAL,
 ) -> History:
-    """Judge every day of ``counts`` (profiles, 4 metrics in the order of `METRICS`, days from ``first_day``).
+    """Judge every day of ``counts`` (profiles, metrics in the order of `JUDGED_METRICS`, days from ``first_day``).
 
-    A count that is NaN is a day without a number, or not settled. ``sensitivity`` is one for all or one a profile.
-    What is said of a day depends on the rows up to that day only, so the same call judges the newest day and replays a
-    history. A thousand or two profiles at once are fastest.
+    NaN is a day without a number, or not settled. ``sensitivity`` is one for all or one a profile. The verdict on a day
+    depends on the days up to it only, so the same call judges the newest day and replays a history. A thousand or two
+    profiles at once are fastest.
     """
     profiles, metrics, days = counts.shape
     flat = np.ascontiguousarray(counts.reshape(profiles * metrics, days).T, dtype=np.float64)
     presets = [sensitivity] * profiles if isinstance(sensitivity, Sensitivity) else sensitivity
     state = watch(flat, first_day, presets, metrics)
 
-    def shaped(values: npt.NDArray[Any], dtype: type[Kind]) -> npt.NDArray[Kind]:
-        return values.T.reshape(profiles, metrics, days).astype(dtype)
+    def shaped(verdicts: npt.NDArray[Any], dtype: type[Kind]) -> npt.NDArray[Kind]:
+        return verdicts.T.reshape(profiles, metrics, days).astype(dtype)
 
     return History(
         first_day=first_day,
@@ -49,7 +50,7 @@ def _episodes(state: Watch, profiles: int, metrics: int) -> tuple[tuple[Episode,
     found: list[list[Episode]] = [[] for _ in range(profiles)]
     for opening in state.ledger.openings:
         profile, metric = divmod(opening.series, metrics)
-        found[profile].append(_episode(state, opening, METRICS[metric]))
+        found[profile].append(_episode(state, opening, JUDGED_METRICS[metric]))
     return tuple(tuple(episodes) for episodes in found)
 
 

@@ -1,4 +1,4 @@
-"""Tells what befell the whole fleet from what befell one client. Pure."""
+"""Separates drops of the whole fleet from those of single clients. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from collector.detect.model import LONGEST_WINDOW, Episode, Flags, Floats, Indices
+from collector.detect.model import LONGEST_WINDOW, Flags, Floats, Indices
+from collector.models import Episode, JudgedDays
 
 _LEAST_PROFILES = 8
 LEAST_FIRING = 4
 _LEAST_SHARE = 0.3
-# Onsets within so many days belong together: the same fall is noticed sooner in one series than in another.
+# Drops that begin within so many days belong together: the same fall is noticed sooner in one series than in another.
 _TOGETHER_DAYS = 4
 _USUAL_DAYS = 56
 
@@ -27,44 +28,36 @@ class FleetEpisode:
     share: float
 
     def is_open(self, newest: date) -> bool:
-        """Return whether it lasts, seen from the fleet's newest settled day; a profile may be a day behind."""
+        """Return whether it lasts on the fleet's newest settled day; profiles may be a day behind."""
         return self.last_day >= newest - timedelta(days=1)
 
 
 class Span(NamedTuple):
-    """Days of a profile's drop from its detection on, the last included."""
+    """Days of a profile's drop, from its detection to its last day."""
 
     profile_id: int
     first_day: date
     last_day: date
 
 
-class Judged(NamedTuple):
-    """Days between which a profile could be judged, or several of which no drop is known: those have no id."""
-
-    profile_id: int | None
-    first_day: date
-    last_day: date
-    profiles: int = 1
-
-
-def find_fleet_drops(drops: Iterable[Span], judged: Sequence[Judged], since: date) -> tuple[FleetEpisode, ...]:
+def find_fleet_drops(drops: Iterable[Span], judged: Sequence[JudgedDays], since: date) -> tuple[FleetEpisode, ...]:
     """Find the fleet's drops from ``since`` on; drops of profiles that are not ``judged`` do not count."""
-    place = {span.profile_id: number for number, span in enumerate(one for one in judged if one.profile_id is not None)}
+    profile_ids = (span.profile_id for span in judged if span.profile_id is not None)
+    rows = {profile_id: row for row, profile_id in enumerate(profile_ids)}
     days = max(0, max(((span.last_day - since).days + 1 for span in judged), default=0))
-    healthy, firing = (np.zeros((len(place), days), dtype=np.bool_) for _ in range(2))
+    healthy, firing = (np.zeros((len(rows), days), dtype=np.bool_) for _ in range(2))
     number = np.zeros(days, dtype=np.int64)
-    for one in judged:
-        number[_places(one, since)] += one.profiles
-        if one.profile_id is not None:
-            healthy[place[one.profile_id], _places(one, since)] = True
+    for span in judged:
+        number[_days(span, since)] += span.profiles
+        if span.profile_id is not None:
+            healthy[rows[span.profile_id], _days(span, since)] = True
     for drop in drops:
-        if drop.profile_id in place:
-            firing[place[drop.profile_id], _places(drop, since)] = True
+        if drop.profile_id in rows:
+            firing[rows[drop.profile_id], _days(drop, since)] = True
     return fleet_episodes(firing, healthy, number, since)
 
 
-def _places(span: Span | Judged, since: date) -> slice:
+def _days(span: Span | JudgedDays, since: date) -> slice:
     return slice(max((span.first_day - since).days, 0), max((span.last_day - since).days + 1, 0))
 
 
@@ -72,9 +65,9 @@ def fleet_episodes(firing: Flags, healthy: Flags, number: Indices, first_day: da
     """Find the days on which the fleet fell, from ``firing`` and ``healthy`` (profiles, days from ``first_day``).
 
     ``number`` (days) is how many profiles were healthy; those that never fired may be left out of the others.
-    A day is the fleet's when the drops that began in its last four days are at least 4, and at least 30 % of at least 8
-    healthy profiles, and at least four times the usual share (the median of the 56 days before). It ends when fewer
-    than half of that share are left.
+    The fleet fell on a day when the drops that began in the last four days are at least 4, and at least 30 % of at
+    least 8 healthy profiles, and at least four times the usual share (the median of the 56 days before). Its drop ends
+    when fewer than half of that share are left.
     """
     days = firing.shape[1]
     firing = firing & healthy
@@ -110,15 +103,15 @@ def _usual(share: Floats, day: int) -> float:
 
 
 def cause_of(episode: Episode, fleet: Sequence[FleetEpisode]) -> FleetEpisode | None:
-    """Return the fleet's drop that an episode began with: it was detected within four days of its beginning.
+    """Return the fleet's drop that an episode began with, if it was detected within four days of that drop's first day.
 
-    Small counts show the same fall later, so seven days after it will do when the episode's own first day was by then.
-    Which drop that is shows at most three days after the fleet's began, so a week after the episode was detected
-    nothing that comes later changes it.
+    Small counts show the same fall later: up to seven days are allowed if the episode's first day is not after the
+    fleet's. A drop of the fleet is known three days after it began, so the result is final a week after the episode
+    was detected.
     """
     return next((each for each in fleet if _began_with(episode, each.first_day)), None)
 
 
 def _began_with(episode: Episode, day: date) -> bool:
-    late = (episode.detected_day - day).days
-    return abs(late) <= _TOGETHER_DAYS or (0 < late <= LONGEST_WINDOW and episode.first_day <= day)
+    days_late = (episode.detected_day - day).days
+    return abs(days_late) <= _TOGETHER_DAYS or (0 < days_late <= LONGEST_WINDOW and episode.first_day <= day)

@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from collector.detect.model import LONGEST_WINDOW, CloseReason, Flags, Floats, Indices
+from collector.detect.model import LONGEST_WINDOW, Flags, Floats, Indices
+from collector.models import CloseReason
 
 FREE = -1
 # What begins within so many days of a profile's drop is that drop.

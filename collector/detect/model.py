@@ -1,12 +1,14 @@
-"""What the detector is told and what it says. Pure values."""
+"""What the detector takes and returns. Pure values."""
 
 from dataclasses import dataclass
 from datetime import date
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+from collector.models import Episode, Sensitivity
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
@@ -14,22 +16,13 @@ Flags = npt.NDArray[np.bool_]
 Small = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
 
-METRICS: Final = ("engagement", "impression", "outbound_click", "save")
 LONGEST_WINDOW: Final = 7
-"""Days that a decision looks at; the baseline is learned from the days before them."""
-
-
-class Sensitivity(StrEnum):
-    """How small a drop is worth an alarm to the client."""
-
-    LOW = "low"
-    NORMAL = "normal"
-    HIGH = "high"
+"""Days that a decision takes into account; the baseline is learned from the days before them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """``threshold`` in standard deviations, for all metrics together; ``least_loss``, a share, is worth an alarm."""
+    """An alarm needs a score of ``threshold``, in standard deviations, and a loss of the share ``least_loss``."""
 
     threshold: float
     least_loss: float
@@ -43,7 +36,7 @@ PRESETS: Final = {
 
 
 class Silence(IntEnum):
-    """Why nothing can be said about a day; ``NONE`` where it was judged."""
+    """Why a day was not judged; ``NONE`` where it was."""
 
     NONE = 0
     NO_NUMBER = 1
@@ -55,45 +48,13 @@ class Silence(IntEnum):
         return ("", "no number for this day", "too little history", "too little volume")[self]
 
 
-class CloseReason(StrEnum):
-    RECOVERED = "recovered"
-    NEW_NORMAL = "new_normal"
-    DEEPENED = "deepened"
-    DATA_ENDED = "data_ended"
-
-
-@dataclass(frozen=True, slots=True)
-class Episode:
-    """A drop of a profile, told of one metric: engagement where all fell together, else the one that fell most.
-
-    ``detected_day`` is the newest settled day that the decision needed. ``observed``, ``expected`` and
-    ``expected_low`` are means a day over the days from ``first_day`` to ``last_day`` that have a number;
-    below ``expected_low`` a mean over as many days, up to a week, would have raised the alarm.
-    ``score`` is the largest of the episode, in standard deviations, of the metric or of the profile's together.
-    ``closed_on`` is None while the drop lasts.
-    """
-
-    metric: str
-    first_day: date
-    detected_day: date
-    last_day: date
-    observed: float
-    expected: float
-    expected_low: float
-    score: float
-    lost_share: float
-    closed_on: date | None = None
-    close_reason: CloseReason | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class History:
-    """Verdicts on the days from ``first_day``; arrays of (profiles, metrics, days).
+    """Verdicts on days from ``first_day`` on; arrays of (profiles, metrics, days).
 
-    ``expected`` and ``expected_low`` (the lower bound of the normal band of a single day) are counts a day, NaN
-    where nothing can be said; ``score`` is in standard deviations, larger is lower; ``firing`` holds while an
-    episode is open;
-    ``silence`` holds values of `Silence`. ``episodes`` has a tuple for each profile, oldest first.
+    ``expected`` and ``expected_low`` (the lower bound of the normal band of a single day) are counts a day, NaN for
+    days that were not judged. ``score`` is in standard deviations, larger is lower. ``firing`` is true while an
+    episode is open. ``silence`` holds values of `Silence`. ``episodes`` has a tuple for each profile, oldest first.
     """
 
     first_day: date

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from collector.detect.fleet import FleetEpisode
-from collector.detect.model import CloseReason, Episode
+from collector.models import CloseReason, Episode
 
 _NAMES = {"engagement": "Engagement", "impression": "Impressions", "outbound_click": "Outbound clicks", "save": "Saves"}
 _LEAST_SILENT_DAYS = 7

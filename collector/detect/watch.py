@@ -24,8 +24,9 @@ from collector.detect.decide import (
 )
 from collector.detect.joint import combine
 from collector.detect.ledger import Ledger
-from collector.detect.model import LONGEST_WINDOW, PRESETS, CloseReason, Flags, Floats, Indices, Sensitivity, Silence
+from collector.detect.model import LONGEST_WINDOW, PRESETS, Flags, Floats, Indices, Silence
 from collector.detect.noise import WINDOWS, Noise, spread_of
+from collector.models import CloseReason, Sensitivity
 
 NEW_NORMAL_DAYS = 56
 ENDED_DAYS = 14

@@ -1,8 +1,10 @@
-"""Renders what is open of drops: a line each, with the sentence that explains it as a label."""
+"""Renders the open drops: a line each, with the sentence that explains it as a label."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from collector.export.page import escaped
+from collector.store.drop import ListedDrop
+from collector.store.fleet_drop import FleetDrop
 
 _INFO = (
     "# HELP pinterest_engagement_drop_info 1 for each open drop of a client; the sentence says what came.\n"
@@ -19,14 +21,15 @@ _FLEET = (
 NAMES = frozenset({"pinterest_engagement_drop_info", "pinterest_fleet_drop", "pinterest_fleet_drop_info"})
 
 
-def render_drops(drops: Iterable[Mapping[str, object]], fleet: Iterable[Mapping[str, object]]) -> bytes:
-    """Return the lines of open drops; those that are the fleet's are told once, with the fleet's."""
+def render_drops(drops: Iterable[ListedDrop], fleet: Iterable[FleetDrop]) -> bytes:
+    """Return the lines of open drops; clients' drops that are the fleet's are left to the fleet's line."""
     lines = [_INFO]
     for drop in drops:
-        if drop["open"] and not drop["inhibited"]:
-            labels = ",".join(f'{name}="{escaped(drop[name])}"' for name in ("client", "profile", "metric", "sentence"))
-            lines.append(f"pinterest_engagement_drop_info{{{labels}}} 1\n")
-    open_ = [drop for drop in fleet if drop["open"]]
+        if drop.open and not drop.inhibited:
+            labels = {"client": drop.client, "profile": drop.profile, "metric": drop.metric, "sentence": drop.sentence}
+            text = ",".join(f'{name}="{escaped(value)}"' for name, value in labels.items())
+            lines.append(f"pinterest_engagement_drop_info{{{text}}} 1\n")
+    open_ = [drop for drop in fleet if drop.open]
     lines.append(_FLEET.format(int(bool(open_))))
-    lines += [f'pinterest_fleet_drop_info{{sentence="{escaped(drop["sentence"])}"}} 1\n' for drop in open_]
+    lines += [f'pinterest_fleet_drop_info{{sentence="{escaped(drop.sentence)}"}} 1\n' for drop in open_]
     return "".join(lines).encode()

@@ -1,13 +1,98 @@
-"""What the detector reads and writes: settled days in, verdicts and episodes out."""
+"""What the detector reads and writes: settled days in, verdicts and drops out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import date
+from datetime import date, datetime
+from typing import Literal
 
-import asyncpg
+import msgspec
 
-from collector.store.fleet_drop import FleetDropStore, fleet_drops
+from collector.models import JUDGED_METRICS, Episode, ProfileState, Sensitivity
+from collector.store.columns import arrays, columns, names, values
+from collector.store.fleet_drop import Drop, FleetDrop, FleetDropStore, fleet_drops
 from collector.store.pool import Database
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """A profile and its newest settled day."""
+
+    id: int
+    settled_through: date
+
+
+class SettledProfile(Settled, frozen=True):
+    """A profile with settled days; ``first_day`` is the oldest that is stored."""
+
+    name: str
+    client: str
+    first_day: date
+
+
+class KnownDays(Settled, frozen=True):
+    """A profile with its days and counts as the bytes of arrays: a Python number for each would take too long.
+
+    ``offsets`` are big-endian int32, in days after the first day that was asked for. ``counts`` are big-endian float64:
+    `JUDGED_METRICS` of a day beside each other, NaN where there is no number. The days are in no order.
+    """
+
+    name: str
+    client: str
+    sensitivity: Sensitivity
+    offsets: bytes
+    counts: bytes
+
+
+class SettledDays(KnownDays, frozen=True):
+    """Days of a profile as they are now, with what explains a drop and what a verdict must know again."""
+
+    last_poll_at: datetime | None
+    state: ProfileState
+    state_since: datetime
+    last_pin_at: datetime | None
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What the detector concludes of a profile's newest settled day, and which state of the profile it knew.
+
+    ``expected``, ``expected_low`` and ``score`` are of engagement. ``silence`` says why there is no conclusion.
+    """
+
+    profile_id: int
+    settled_through: date
+    last_poll_at: datetime | None
+    state: ProfileState
+    sensitivity: Sensitivity
+    judged_since: date | None
+    expected: float | None
+    expected_low: float | None
+    score: float | None
+    silence: str | None
+
+
+class Bands(msgspec.Struct, frozen=True):
+    """Engagement expected of the days from ``since``, and its lower bound: a list a profile, NaN where unknown."""
+
+    since: date
+    expected: list[list[float]]
+    low: list[list[float]]
+
+
+class ListedDrop(Episode, frozen=True, kw_only=True):
+    """A drop as it is shown; ``inhibited`` ones began with a drop of the whole fleet."""
+
+    profile: str
+    client: str
+    open: bool
+    inhibited: bool
+    sentence: str
+
+
+def _bytes_of_days(table: str) -> str:
+    counts = " || ".join(f"float8send(coalesce({table}.{metric}, 'NaN'::float8))" for metric in JUDGED_METRICS)
+    return f"""
+        coalesce(string_agg(int4send({table}.day - $2::date), ''), '') AS offsets,
+        coalesce(string_agg({counts}, ''), '') AS counts"""
+
 
 # Settled days changed, were settled since, or are to be judged by another preset; or the state, which sentences name. A
 # verdict remembers the poll that it knew.
@@ -28,25 +113,19 @@ WHERE p.settled_through IS NOT NULL
 ORDER BY p.settled_through, p.id
 """
 
-# Days and counts come as the bytes of arrays: a Python number for each of them would take as long as judging them.
-_READ = """
+_READ = f"""
 SELECT
-    p.id, p.name, $3::date AS settled_through, p.last_poll_at, p.state, p.state_since,
+    p.id, p.name, p.client, $3::date AS settled_through, p.last_poll_at, p.state, p.state_since,
     coalesce(
         (SELECT sensitivity FROM drop_sensitivity WHERE scope = 'profile' AND name = p.name),
         (SELECT sensitivity FROM drop_sensitivity WHERE scope = 'client' AND name = p.client),
         'normal'
     ) AS sensitivity,
     (SELECT max(published_at) FROM pin WHERE profile_id = p.id AND state = 'published') AS last_pin_at,
-    d.places, d.engagement, d.impression, d.outbound_click, d.save
+    d.offsets, d.counts
 FROM profile p
 CROSS JOIN LATERAL (
-    SELECT
-        string_agg(int4send(m.day - $2::date), '') AS places,
-        string_agg(float8send(coalesce(m.engagement, 'NaN'::float8)), '') AS engagement,
-        string_agg(float8send(coalesce(m.impression, 'NaN'::float8)), '') AS impression,
-        string_agg(float8send(coalesce(m.outbound_click, 'NaN'::float8)), '') AS outbound_click,
-        string_agg(float8send(coalesce(m.save, 'NaN'::float8)), '') AS save
+    SELECT{_bytes_of_days("m")}
     FROM daily_metric m
     WHERE m.profile_id = p.id
       AND m.day >= $2::date
@@ -58,7 +137,7 @@ ORDER BY p.id
 """
 
 _HISTORY = """
-SELECT p.id, p.name, p.client, p.settled_through, min(m.day) AS first_day
+SELECT p.id, p.settled_through, p.name, p.client, min(m.day) AS first_day
 FROM profile p
 JOIN daily_metric m ON m.profile_id = p.id AND m.day <= p.settled_through
 GROUP BY p.id
@@ -68,7 +147,7 @@ ORDER BY p.settled_through, p.id
 # The version of a day that was known when it settled; of one that was first seen later, its first. What Pinterest
 # called an estimate had not settled, however old it was. The versions of a profile are read together: day by day, the
 # columnstore would unpack a segment for each.
-_KNOWN = """
+_KNOWN = f"""
 SELECT
     p.id, p.name, p.client, $4::date AS settled_through,
     coalesce(
@@ -77,15 +156,10 @@ SELECT
         (SELECT sensitivity FROM drop_sensitivity WHERE scope = 'client' AND name = p.client),
         'normal'
     ) AS sensitivity,
-    d.places, d.engagement, d.impression, d.outbound_click, d.save
+    d.offsets, d.counts
 FROM profile p
 CROSS JOIN LATERAL (
-    SELECT
-        string_agg(int4send(k.day - $2::date), '') AS places,
-        string_agg(float8send(coalesce(k.engagement, 'NaN'::float8)), '') AS engagement,
-        string_agg(float8send(coalesce(k.impression, 'NaN'::float8)), '') AS impression,
-        string_agg(float8send(coalesce(k.outbound_click, 'NaN'::float8)), '') AS outbound_click,
-        string_agg(float8send(coalesce(k.save, 'NaN'::float8)), '') AS save
+    SELECT{_bytes_of_days("k")}
     FROM (
         SELECT DISTINCT ON (v.day) v.*
         FROM (
@@ -104,20 +178,15 @@ WHERE p.id = ANY ($1::bigint[])
 ORDER BY p.id
 """
 
-# One that is removed meanwhile waits until what is said of it is stored, and takes it along.
-_HOLD = "SELECT id FROM profile WHERE id = ANY ($1::bigint[]) ORDER BY id FOR KEY SHARE"
+# A profile that is removed meanwhile waits until this is stored, and takes it along.
+_LOCK_PROFILES = "SELECT id FROM profile WHERE id = ANY ($1::bigint[]) ORDER BY id FOR KEY SHARE"
 
-# An episode that the same days no longer give is gone; those older than the days that were read stay.
-_WRITE_EPISODES = """
+# An episode that the same days no longer give is gone; those older than the days that were read stay. Returned are the
+# sentences of drops that are new and open.
+_WRITE_DROPS = f"""
 WITH given AS MATERIALIZED (
     SELECT *
-    FROM unnest(
-        $3::bigint[], $4::text[], $5::date[], $6::date[], $7::date[], $8::float8[], $9::float8[], $10::float8[],
-        $11::float8[], $12::float8[], $13::date[], $14::text[], $15::text[]
-    ) AS g (
-        profile_id, metric, detected_day, first_day, last_day, observed, expected, expected_low,
-        score, lost_share, closed_on, close_reason, sentence
-    )
+    FROM unnest({arrays(Drop, 3)}) AS g ({names(Drop)})
     WHERE g.profile_id = ANY ($1::bigint[])
 ),
 gone AS (
@@ -125,42 +194,30 @@ gone AS (
     WHERE e.profile_id = ANY ($1::bigint[])
       AND e.detected_day >= $2::date
       AND (e.profile_id, e.metric, e.detected_day) NOT IN (SELECT profile_id, metric, detected_day FROM given)
+),
+written AS (
+    INSERT INTO drop_episode AS e ({names(Drop)})
+    SELECT * FROM given
+    ON CONFLICT (profile_id, metric, detected_day) DO UPDATE
+    SET first_day = excluded.first_day, last_day = excluded.last_day, observed = excluded.observed,
+        expected = excluded.expected, expected_low = excluded.expected_low, score = excluded.score,
+        lost_share = excluded.lost_share, closed_on = excluded.closed_on, close_reason = excluded.close_reason,
+        sentence = CASE WHEN e.inhibited THEN e.sentence ELSE excluded.sentence END, updated_at = now()
+    WHERE (e.last_day, e.observed, e.expected, e.score, e.closed_on, e.sentence)
+          IS DISTINCT FROM (
+              excluded.last_day, excluded.observed, excluded.expected, excluded.score, excluded.closed_on,
+              CASE WHEN e.inhibited THEN e.sentence ELSE excluded.sentence END
+          )
+    RETURNING closed_on IS NULL AND xmax = 0 AS opened, sentence
 )
-INSERT INTO drop_episode AS e (
-    profile_id, metric, detected_day, first_day, last_day, observed, expected, expected_low, score, lost_share,
-    closed_on, close_reason, sentence
-)
-SELECT * FROM given
-ON CONFLICT (profile_id, metric, detected_day) DO UPDATE
-SET first_day = excluded.first_day, last_day = excluded.last_day, observed = excluded.observed,
-    expected = excluded.expected, expected_low = excluded.expected_low, score = excluded.score,
-    lost_share = excluded.lost_share, closed_on = excluded.closed_on, close_reason = excluded.close_reason,
-    sentence = CASE WHEN e.inhibited THEN e.sentence ELSE excluded.sentence END, updated_at = now()
-WHERE (e.last_day, e.observed, e.expected, e.score, e.closed_on, e.sentence)
-      IS DISTINCT FROM (
-          excluded.last_day, excluded.observed, excluded.expected, excluded.score, excluded.closed_on,
-          CASE WHEN e.inhibited THEN e.sentence ELSE excluded.sentence END
-      )
-RETURNING profile_id, metric, xmax = 0 AS opened, closed_on, sentence
+SELECT sentence FROM written WHERE opened
 """
 
 # The bands are two rectangles, a row a profile.
-_WRITE_VERDICTS = """
-INSERT INTO drop_verdict (
-    profile_id, settled_through, last_poll_at, state, sensitivity, judged_since, expected, expected_low, score, silence,
-    band_since, band_expected, band_low
-)
-SELECT
-    g.profile_id, g.settled_through, g.last_poll_at, g.state, g.sensitivity, g.judged_since, g.expected, g.expected_low,
-    g.score, g.silence, $12::date,
-    ($13::real[])[g.place:g.place], ($14::real[])[g.place:g.place]
-FROM unnest(
-    $2::bigint[], $3::date[], $4::timestamptz[], $5::text[], $6::text[], $7::date[], $8::float8[], $9::float8[],
-    $10::float8[], $11::text[]
-) WITH ORDINALITY AS g (
-    profile_id, settled_through, last_poll_at, state, sensitivity, judged_since, expected, expected_low, score, silence,
-    place
-)
+_WRITE_VERDICTS = f"""
+INSERT INTO drop_verdict ({names(Verdict)}, band_since, band_expected, band_low)
+SELECT {names(Verdict, "g.")}, $2::date, ($3::real[])[g.number:g.number], ($4::real[])[g.number:g.number]
+FROM unnest({arrays(Verdict, 5)}) WITH ORDINALITY AS g ({names(Verdict)}, number)
 WHERE g.profile_id = ANY ($1::bigint[])
 ON CONFLICT (profile_id) DO UPDATE
 SET settled_through = excluded.settled_through, last_poll_at = excluded.last_poll_at, state = excluded.state,
@@ -170,16 +227,15 @@ SET settled_through = excluded.settled_through, last_poll_at = excluded.last_pol
     evaluated_at = now()
 """
 
-_LISTED = """
-SELECT profile, client, metric, first_day, detected_day, last_day, observed, expected, expected_low, score, lost_share,
-       open, closed_on, close_reason, inhibited, sentence
+_LISTED = f"""
+SELECT {names(ListedDrop)}
 FROM engagement_drop
 WHERE open
    OR closed_on > (SELECT max(settled_through) FROM profile) - $1::integer
 ORDER BY open DESC, inhibited, client, profile, first_day
 """
-_FLEET_LISTED = """
-SELECT first_day, last_day, profiles, share, open, sentence
+_FLEET_LISTED = f"""
+SELECT {names(FleetDrop)}
 FROM fleet_drop
 WHERE open
    OR last_day >= (SELECT max(settled_through) FROM profile) - $1::integer
@@ -211,31 +267,23 @@ WHERE p.id = $1
 _UNSET_SENSITIVITY = "DELETE FROM drop_sensitivity WHERE scope = $1 AND name = $2"
 
 
-# The first day, and what was expected and its lower bound: a list a profile, all of the same days, NaN where unknown.
-Bands = tuple[date, Sequence[Sequence[float]], Sequence[Sequence[float]]]
-
-
 class DropStore:
-    """Days, verdicts and episodes."""
+    """Days, verdicts and drops."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def changed(self) -> list[tuple[int, date]]:
-        """Return the profiles whose settled days are not the ones that their verdict knew, and their newest day."""
-        return [(row["id"], row["settled_through"]) for row in await self._database.fetch(_CHANGED)]
+    async def changed(self) -> list[Settled]:
+        """Return the profiles whose settled days are not the ones that their verdict knew, by their newest day."""
+        return values(Settled, await self._database.fetch(_CHANGED))
 
-    async def days(self, profile_ids: Sequence[int], since: date, newest: date) -> list[asyncpg.Record]:
-        """Return profiles with their days from ``since`` until ``newest``, which was settled when they were chosen.
+    async def days(self, profile_ids: Sequence[int], since: date, newest: date) -> list[SettledDays]:
+        """Return profiles with their days from ``since`` until ``newest``, which was settled when they were chosen."""
+        return values(SettledDays, await self._database.fetch(_READ, profile_ids, since, newest))
 
-        ``places``, in days after ``since``, are the bytes of big-endian int32, and counts of float64, NaN for none.
-        """
-        return await self._database.fetch(_READ, profile_ids, since, newest)
-
-    async def history(self) -> tuple[list[asyncpg.Record], date]:
-        """Return the profiles that have settled days, by the newest of them, and the first day that any of them has."""
-        rows = await self._database.fetch(_HISTORY)
-        return rows, min((row["first_day"] for row in rows), default=date.min)
+    async def history(self) -> list[SettledProfile]:
+        """Return the profiles that have settled days, by the newest of them."""
+        return values(SettledProfile, await self._database.fetch(_HISTORY))
 
     async def newest_settled_day(self) -> date | None:
         """Return the fleet's newest settled day; None as long as there is none."""
@@ -243,48 +291,51 @@ class DropStore:
         return newest
 
     async def known_days(
-        self, profile_ids: Sequence[int], since: date, newest: date, sensitivity: str | None
-    ) -> list[asyncpg.Record]:
+        self, profile_ids: Sequence[int], since: date, newest: date, sensitivity: Sensitivity | None
+    ) -> list[KnownDays]:
         """Return what :meth:`days` does, with each day as it was known when it settled."""
-        return await self._database.fetch(_KNOWN, profile_ids, since, sensitivity, newest)
+        return values(KnownDays, await self._database.fetch(_KNOWN, profile_ids, since, sensitivity, newest))
 
     async def write(
         self,
         profile_ids: Sequence[int],
         since: date,
-        episodes: Sequence[Sequence[object]],
-        verdicts: Sequence[Sequence[object]],
+        drops: Sequence[Drop],
+        verdicts: Sequence[Verdict],
         bands: Bands,
-    ) -> list[asyncpg.Record]:
-        """Store what the days since then give, and return the episodes that are new or different."""
-        columns = [list(column) for column in zip(*episodes, strict=True)] or [[] for _ in range(13)]
+    ) -> list[str]:
+        """Store what the days since then give, and return the sentences of drops that are new and open."""
         async with self._database.transaction() as connection:
-            held = [row["id"] for row in await connection.fetch(_HOLD, profile_ids)]
-            changed: list[asyncpg.Record] = await connection.fetch(_WRITE_EPISODES, held, since, *columns)
-            await connection.execute(_WRITE_VERDICTS, held, *map(list, zip(*verdicts, strict=True)), *bands)
-        return changed
+            present = [row["id"] for row in await connection.fetch(_LOCK_PROFILES, profile_ids)]
+            opened = await connection.fetch(_WRITE_DROPS, present, since, *columns(Drop, drops))
+            await connection.execute(
+                _WRITE_VERDICTS, present, bands.since, bands.expected, bands.low, *columns(Verdict, verdicts)
+            )
+        return [row["sentence"] for row in opened]
 
     def fleet(self) -> AbstractAsyncContextManager[FleetDropStore]:
         """Return the fleet's drops, for one process at a time: two would undo each other's."""
         return fleet_drops(self._database)
 
-    async def listed(self, closed_days: int) -> list[asyncpg.Record]:
+    async def listed(self, closed_days: int) -> list[ListedDrop]:
         """Return the open drops, and those closed within the fleet's newest ``closed_days`` settled days."""
-        return await self._database.fetch(_LISTED, closed_days)
+        return values(ListedDrop, await self._database.fetch(_LISTED, closed_days))
 
-    async def fleet_listed(self, closed_days: int) -> list[asyncpg.Record]:
-        return await self._database.fetch(_FLEET_LISTED, closed_days)
+    async def fleet_listed(self, closed_days: int) -> list[FleetDrop]:
+        return values(FleetDrop, await self._database.fetch(_FLEET_LISTED, closed_days))
 
-    async def silent(self) -> Mapping[str, int]:
-        """Return how many profiles nothing is said about, by the reason."""
+    async def silent(self) -> dict[str, int]:
+        """Return how many profiles nothing is known about, by the reason."""
         return {row["silence"]: row["profiles"] for row in await self._database.fetch(_SILENT)}
 
-    async def sensitivity_of(self, profile_id: int) -> str | None:
+    async def sensitivity_of(self, profile_id: int) -> Sensitivity | None:
         """Return the preset that a profile is judged by; None if there is no such profile."""
-        chosen: str | None = await self._database.fetchval(_SENSITIVITY_OF, profile_id)
-        return chosen
+        chosen = await self._database.fetchval(_SENSITIVITY_OF, profile_id)
+        return None if chosen is None else Sensitivity(chosen)
 
-    async def set_sensitivity(self, scope: str, name: str, sensitivity: str | None) -> None:
+    async def set_sensitivity(
+        self, scope: Literal["client", "profile"], name: str, sensitivity: Sensitivity | None
+    ) -> None:
         """Choose a preset for a client or a profile; None goes back to the usual one."""
         if sensitivity is None:
             await self._database.execute(_UNSET_SENSITIVITY, scope, name)

@@ -1,20 +1,58 @@
-"""What tells the fleet's drops from the clients': their episodes in, which of them are the fleet's out."""
+"""What separates the fleet's drops from the clients': recent drops in, which of them are the fleet's out."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
 
 import asyncpg
+import msgspec
 
+from collector.models import Episode, JudgedDays
+from collector.store.columns import arrays, columns, names, values
 from collector.store.pool import Database
+
+
+class Drop(Episode, frozen=True, kw_only=True):
+    """An episode of a profile, with the sentence that explains it."""
+
+    profile_id: int
+    sentence: str
+
+
+class RecentDrop(Drop, frozen=True, kw_only=True):
+    """A drop as it is stored, with the name of its profile."""
+
+    name: str
+    inhibited: bool
+
+
+class Mark(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a drop began with one of the fleet, and the sentence that says so."""
+
+    profile_id: int
+    metric: str
+    detected_day: date
+    inhibited: bool
+    sentence: str
+
+
+class FleetDrop(msgspec.Struct, frozen=True, kw_only=True):
+    """A drop of the whole fleet; ``share`` is the largest of its days."""
+
+    first_day: date
+    last_day: date
+    profiles: int
+    share: float
+    open: bool
+    sentence: str
+
 
 # Of a process whose machine is gone the server would keep the lock for hours.
 _PATIENCE = "SET LOCAL idle_in_transaction_session_timeout = '30s'"
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('collector.fleet_drop'))"
 
-_RECENT = """
-SELECT e.profile_id, p.name, e.metric, e.detected_day, e.first_day, e.last_day, e.observed, e.expected, e.expected_low,
-       e.score, e.lost_share, e.closed_on, e.close_reason, e.inhibited, e.sentence
+_RECENT = f"""
+SELECT p.name, e.inhibited, {names(Drop, "e.")}
 FROM drop_episode e
 JOIN profile p ON p.id = e.profile_id
 WHERE e.last_day >= $1
@@ -23,7 +61,7 @@ ORDER BY e.profile_id, e.detected_day
 
 # Only profiles that are read as usual: a lost link is no drop of the fleet. Those without drops are counted together.
 _JUDGED = """
-SELECT e.profile_id, v.judged_since, v.settled_through, count(*) AS profiles
+SELECT e.profile_id, v.judged_since AS first_day, v.settled_through AS last_day, count(*) AS profiles
 FROM drop_verdict v
 JOIN profile p ON p.id = v.profile_id
 LEFT JOIN (SELECT DISTINCT profile_id FROM drop_episode WHERE last_day >= $1) e ON e.profile_id = v.profile_id
@@ -32,31 +70,29 @@ WHERE v.judged_since IS NOT NULL
 GROUP BY e.profile_id, v.judged_since, v.settled_through
 """
 
-_MARK = """
+_MARK = f"""
 UPDATE drop_episode AS e
 SET inhibited = m.inhibited, sentence = m.sentence, updated_at = now()
-FROM unnest($1::bigint[], $2::text[], $3::date[], $4::boolean[], $5::text[])
-    AS m (profile_id, metric, detected_day, inhibited, sentence)
+FROM unnest({arrays(Mark)}) AS m ({names(Mark)})
 WHERE e.profile_id = m.profile_id
   AND e.metric = m.metric
   AND e.detected_day = m.detected_day
 """
 
-# What is no longer the fleet's may have other causes, which only its days tell.
+# A drop that is no longer the fleet's may have other causes, which only its days show.
 _JUDGE_AGAIN = "UPDATE drop_verdict SET state = NULL WHERE profile_id = ANY ($1::bigint[])"
 
-_WRITE_FLEET = """
+_WRITE_FLEET = f"""
 WITH given AS MATERIALIZED (
     SELECT *
-    FROM unnest($2::date[], $3::date[], $4::integer[], $5::float8[], $6::boolean[], $7::text[])
-        AS g (first_day, last_day, profiles, share, open, sentence)
+    FROM unnest({arrays(FleetDrop, 2)}) AS g ({names(FleetDrop)})
 ),
 gone AS (
     DELETE FROM fleet_drop
     WHERE first_day >= $1
       AND first_day NOT IN (SELECT first_day FROM given)
 )
-INSERT INTO fleet_drop AS f (first_day, last_day, profiles, share, open, sentence)
+INSERT INTO fleet_drop AS f ({names(FleetDrop)})
 SELECT * FROM given
 ON CONFLICT (first_day) DO UPDATE
 SET last_day = excluded.last_day, profiles = excluded.profiles, share = excluded.share, open = excluded.open,
@@ -72,25 +108,23 @@ class FleetDropStore:
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
 
-    async def recent(self, since: date) -> list[asyncpg.Record]:
-        """Return the episodes that lasted until ``since`` or longer."""
-        rows: list[asyncpg.Record] = await self._connection.fetch(_RECENT, since)
-        return rows
+    async def recent(self, since: date) -> list[RecentDrop]:
+        """Return the drops that lasted until ``since`` or longer."""
+        return values(RecentDrop, await self._connection.fetch(_RECENT, since))
 
-    async def judged(self, since: date) -> list[asyncpg.Record]:
+    async def judged(self, since: date) -> list[JudgedDays]:
         """Return between which days profiles could be judged: those that :meth:`recent` has, and how many others."""
-        rows: list[asyncpg.Record] = await self._connection.fetch(_JUDGED, since)
-        return rows
+        return values(JudgedDays, await self._connection.fetch(_JUDGED, since))
 
-    async def mark(self, marks: Sequence[Sequence[object]]) -> None:
-        """Say of episodes whether they are the fleet's: profile's id, metric, day of detection, yes or no, sentence."""
+    async def mark(self, marks: Sequence[Mark]) -> None:
+        """Store whether drops are the fleet's; profiles whose drops no longer are will be judged again."""
         if marks:
-            await self._connection.execute(_MARK, *map(list, zip(*marks, strict=True)))
-            await self._connection.execute(_JUDGE_AGAIN, [mark[0] for mark in marks if not mark[3]])
+            await self._connection.execute(_MARK, *columns(Mark, marks))
+            await self._connection.execute(_JUDGE_AGAIN, [mark.profile_id for mark in marks if not mark.inhibited])
 
-    async def write(self, since: date, drops: Sequence[Sequence[object]]) -> None:
-        columns = [list(column) for column in zip(*drops, strict=True)] or [[] for _ in range(6)]
-        await self._connection.execute(_WRITE_FLEET, since, *columns)
+    async def write(self, since: date, drops: Sequence[FleetDrop]) -> None:
+        """Store the fleet's drops that began on ``since`` or later, and delete those that no longer did."""
+        await self._connection.execute(_WRITE_FLEET, since, *columns(FleetDrop, drops))
 
 
 @asynccontextmanager

@@ -17,9 +17,9 @@ from matplotlib.image import imread
 from collector.cli.picture import draw
 from collector.cli.picture_file import picture_file
 from collector.detect.backtest import Replayed
-from collector.detect.model import METRICS
 from collector.detect.panel import Panel, Panels
 from collector.errors import CollectorError
+from collector.models import JUDGED_METRICS
 from collector.store.pool import Database
 from tests.support.drops import SETTLED, fill
 from tests.support.profiles import ENCRYPTION_KEY
@@ -209,7 +209,7 @@ async def test_the_panels_are_those_of_the_most_and_the_largest_drops(
 
 
 def test_each_metric_has_its_unit() -> None:
-    for metric, unit in zip(METRICS, ("engagements", "impressions", "outbound clicks", "saves"), strict=True):
+    for metric, unit in zip(JUDGED_METRICS, ("engagements", "impressions", "outbound clicks", "saves"), strict=True):
         file = BytesIO()
         draw(file, "svg", Panels([a_panel(metric=metric)], 0), SUMMARY, None)
         assert f"{unit} a day" in file.getvalue().decode()

@@ -6,9 +6,10 @@ import numpy.typing as npt
 import pytest
 
 from collector.detect.evaluate import evaluate
-from collector.detect.fleet import FleetEpisode, Judged, Span, cause_of, find_fleet_drops, fleet_episodes
-from collector.detect.model import METRICS, CloseReason, Episode, History, Sensitivity, Silence
+from collector.detect.fleet import FleetEpisode, Span, cause_of, find_fleet_drops, fleet_episodes
+from collector.detect.model import History, Silence
 from collector.detect.sentence import Causes, fleet_sentence, sentence
+from collector.models import JUDGED_METRICS, CloseReason, Episode, JudgedDays, Sensitivity
 
 MONDAY = date(2026, 2, 2)
 DAYS = 150
@@ -23,7 +24,7 @@ def fleet(
     rng = np.random.default_rng(1)
     rhythm = np.where(np.arange(days) % 7 >= 5, 0.6, 1.0)
     means = mean * rhythm * left
-    noise = rng.gamma(r, 1 / r, (profiles, len(METRICS), days))
+    noise = rng.gamma(r, 1 / r, (profiles, len(JUDGED_METRICS), days))
     return rng.poisson(means * noise).astype(np.float64)
 
 
@@ -163,13 +164,13 @@ def test_a_drop_of_all_metrics_is_told_once_and_of_engagement() -> None:
     assert sum(map(len, told)) <= len(told) + 1
 
 
-@pytest.mark.parametrize("metric", range(len(METRICS)))
+@pytest.mark.parametrize("metric", range(len(JUDGED_METRICS)))
 def test_a_drop_of_one_metric_is_told_of_that_metric(metric: int) -> None:
     counts = fleet()
     counts[:, metric, DROP:] = np.floor(counts[:, metric, DROP:] * 0.1)
     history = evaluate(counts, MONDAY)
     assert all(caught(history, within=4))
-    assert {one.metric for one in found(history) if index(one.first_day) >= DROP} == {METRICS[metric]}
+    assert {one.metric for one in found(history) if index(one.first_day) >= DROP} == {JUDGED_METRICS[metric]}
 
 
 def test_a_fall_of_all_is_told_although_a_smaller_metric_had_fallen_before() -> None:
@@ -291,7 +292,7 @@ def test_a_drop_of_two_clients_is_not_the_fleets() -> None:
 
 def test_drops_of_profiles_that_cannot_be_judged_are_not_the_fleets() -> None:
     drops = [Span(profile, MONDAY + timedelta(days=DROP), MONDAY + timedelta(days=DROP + 5)) for profile in range(12)]
-    judged = [Judged(profile, MONDAY, MONDAY + timedelta(days=DAYS)) for profile in range(12)]
+    judged = [JudgedDays(profile, MONDAY, MONDAY + timedelta(days=DAYS)) for profile in range(12)]
     [told] = find_fleet_drops(drops, judged, MONDAY)
     assert (told.first_day, told.last_day, told.profiles) == (drops[0].first_day, drops[0].last_day, 12)
     assert find_fleet_drops(drops, judged[:3], MONDAY) == ()
@@ -301,8 +302,8 @@ def test_drops_of_profiles_that_cannot_be_judged_are_not_the_fleets() -> None:
 @pytest.mark.parametrize(("others", "told"), [(28, True), (29, False)])
 def test_profiles_without_drops_are_counted_together(others: int, *, told: bool) -> None:
     drops = [Span(profile, MONDAY + timedelta(days=DROP), MONDAY + timedelta(days=DROP + 5)) for profile in range(12)]
-    judged = [Judged(profile, MONDAY, MONDAY + timedelta(days=DAYS)) for profile in range(12)]
-    others_judged = Judged(None, MONDAY, MONDAY + timedelta(days=DAYS), others)
+    judged = [JudgedDays(profile, MONDAY, MONDAY + timedelta(days=DAYS)) for profile in range(12)]
+    others_judged = JudgedDays(None, MONDAY, MONDAY + timedelta(days=DAYS), others)
     assert bool(find_fleet_drops(drops, [*judged, others_judged], MONDAY)) is told
 
 
@@ -342,7 +343,7 @@ def fleet_drops(counts: Floats) -> tuple[FleetEpisode, ...]:
     episodes = evaluate(counts, MONDAY).episodes
     drops = [Span(place, one.detected_day, one.last_day) for place, each in enumerate(episodes) for one in each]
     newest = MONDAY + timedelta(days=days - 1)
-    return find_fleet_drops(drops, [Judged(place, MONDAY, newest) for place in range(profiles)], MONDAY)
+    return find_fleet_drops(drops, [JudgedDays(place, MONDAY, newest) for place in range(profiles)], MONDAY)
 
 
 @pytest.mark.parametrize(
