@@ -53,9 +53,9 @@ async def fill(database: Database, settled: date) -> list[int]:
     rng = np.random.default_rng(1)
     counts = rng.poisson(rng.gamma(12, 200 / 12, (PROFILES, DAYS))).tolist()
     rows = [
-        (profile_id, settled - timedelta(days=DAYS - 1 - place), 20 * count, count, count // 3, count // 3)
+        (profile_id, settled - timedelta(days=DAYS - 1 - day), 20 * count, count, count // 3, count // 3)
         for profile_id, days in zip(ids, counts, strict=True)
-        for place, count in enumerate(days)
+        for day, count in enumerate(days)
     ]
     async with database.connection() as connection:
         columns = ["profile_id", "day", "impression", "engagement", "save", "outbound_click"]

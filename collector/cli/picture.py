@@ -1,7 +1,8 @@
 """Draws a replay: a panel for each profile, with its days, what was expected of them, and its drops.
 
 Needs matplotlib, which is optional and slow to import: import this module only where something is drawn. Colours are
-those of Okabe and Ito, which readers with colour blindness tell apart; hatching tells the fleet's drops in grey print.
+those of Okabe and Ito, which readers with colour blindness can tell apart. Hatching marks the fleet's drops in
+grey print.
 """
 
 import warnings
@@ -37,7 +38,7 @@ _HATCHED, _SHADE = "#EEEEEE", 0.28
 _ABOVE = 4.0
 _DOT, _MOST_DOTTED_DAYS = 3.0, 100
 _DASHES = (0, (3, 2))
-# Whatever a matplotlibrc of this machine says.
+# A matplotlibrc of this machine is overruled.
 _STYLE = {"font.size": 9, "hatch.linewidth": 0.7, "axes.edgecolor": _QUIET, "svg.fonttype": "none"}
 _DOTS_PER_INCH = 110
 # In inches.
@@ -48,14 +49,14 @@ _TITLE_LETTERS = {1: 110, 2: 48}
 # Days shown before the first that counts, to compare with.
 _DAYS_BEFORE = 28
 _FEWEST_DAYS = 14
-# Days this far above all others would press the rest flat; they are marked at the edge instead.
+# Days this far above all others would flatten the rest; they are marked at the edge instead.
 _HEADROOM, _USUAL_PERCENT = 1.6, 98
 
 
 def draw(file: BinaryIO, kind: str, panels: Panels, summary: str, since: date | None) -> None:
     """Write a picture of a ``kind`` (png, svg, pdf); ``summary`` is the line below its title."""
     with warnings.catch_warnings(), style.context(["default", _STYLE]):
-        # A name in letters that the font lacks is drawn as boxes; the rest of the picture is as good as ever.
+        # Letters that the font lacks are drawn as boxes; the rest of the picture is not affected.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
         figure = _figure(panels.shown, since)
         faded = [] if since is None else [axes for axes in figure.axes if _fade(axes, since)]
@@ -86,7 +87,7 @@ def _figure(panels: Sequence[Panel], since: date | None) -> Figure:
 
 
 def _span(panels: Sequence[Panel], since: date | None) -> tuple[date, date]:
-    """Return the days that all panels show, so that what happened together stands together."""
+    """Return the first and the last day of all panels: they share one axis, to be compared."""
     first = min((panel.first_day for panel in panels), default=date.min)
     last = max((_last_day(panel) for panel in panels), default=date.min)
     if since is not None:
@@ -120,7 +121,7 @@ def _draw_panel(axes: Axes, panel: Panel, span: tuple[date, date], letters: int)
 
 
 def _fade(axes: Axes, since: date) -> bool:
-    """Fade the days before the first that counts; drops that were detected on them are not told."""
+    """Fade the days before the first that counts; drops that were detected on them do not count."""
     first = axes.get_xlim()[0]
     if first >= _number(since) - 0.5:
         return False
@@ -209,8 +210,8 @@ def _write_foot(figure: Figure, panels: Panels, *, faded: bool) -> None:
         notes.insert(0, f"{number} not shown. These {len(panels.shown)} have the most, and among equals the largest.")
     if not panels.shown:
         notes = ["No profile has settled days."]
-    place = _LEFT / _WIDTH, 0.1 / figure.get_figheight()
-    figure.text(*place, "\n".join(notes), va="bottom", color=_QUIET, linespacing=1.4)
+    corner = _LEFT / _WIDTH, 0.1 / figure.get_figheight()
+    figure.text(*corner, "\n".join(notes), va="bottom", color=_QUIET, linespacing=1.4)
 
 
 def _number(day: date) -> int:

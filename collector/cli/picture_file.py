@@ -1,4 +1,4 @@
-"""The file of a picture: whether it can be drawn and written shows before the work; after it, it is whole or absent."""
+"""Writes a picture to a file: checks first that it can be drawn and written; leaves a whole file or none."""
 
 import logging
 import os
@@ -19,17 +19,17 @@ Draw = Callable[[Panels, str, date | None], None]
 
 @contextmanager
 def picture_file(path: Path) -> Iterator[Draw]:
-    """Yield what draws a replay; the picture is at ``path`` once the block has ended well.
+    """Yield a function that draws a replay; the picture is at ``path`` once the block has ended well.
 
     Raises:
-        ConfigurationError: it cannot be drawn here, or not be written there.
-        CollectorError: the disk would not take it.
+        ConfigurationError: matplotlib is not installed, or ``path`` cannot be written.
+        CollectorError: writing failed.
 
     """
     kind = path.suffix.lower().removeprefix(".")
     if kind not in _KINDS:
         raise ConfigurationError([f"--plot: {path} does not end in .png, .svg or .pdf"])
-    # That it builds a cache of fonts, or has no place to keep it, is no news for who waits for a picture.
+    # It logs that it builds a cache of fonts, or cannot keep one, which is of no use to whoever wants a picture.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
     try:
         from collector.cli.picture import draw  # noqa: PLC0415 -- matplotlib is optional, and slow to import
@@ -43,10 +43,10 @@ def picture_file(path: Path) -> Iterator[Draw]:
 
 @contextmanager
 def _whole(path: Path) -> Iterator[BinaryIO]:
-    place = path.resolve()
-    half = place.with_name(f".{place.name}.{secrets.token_hex(4)}")
+    target = path.resolve()
+    half = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
     try:
-        if place.exists() and not (place.is_file() and os.access(place, os.W_OK)):
+        if target.exists() and not (target.is_file() and os.access(target, os.W_OK)):
             raise ConfigurationError([f"--plot: {path} is there and cannot be written"])
         file = half.open("xb")
     except OSError as error:
@@ -54,7 +54,7 @@ def _whole(path: Path) -> Iterator[BinaryIO]:
     try:
         with file:
             yield file
-        half.replace(place)
+        half.replace(target)
     except OSError as error:
         raise CollectorError(f"{path} cannot be written: {error.strerror}") from error
     finally:

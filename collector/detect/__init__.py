@@ -1,1 +1,1 @@
-"""Finds drops in daily counts, and says what they are. Pure: no clock, no I/O; rows in, verdicts and episodes out."""
+"""Finds drops in daily counts and explains them. Pure, except what uses the store: `detector`, `backtest`, `panel`."""

@@ -1,8 +1,8 @@
-"""What a series usually shows: its level and weekday rhythm, learned one day at a time. Pure.
+"""Learns what is usual for a series, its level and weekday rhythm, one day at a time. Pure.
 
 A day's mean is ``exp(level) * rhythm[weekday]``.
-The level follows the relative residual (the score of the negative binomial in the logarithm of its mean, over its
-information), bounded as Huber's M-estimators are: Harvey, Dynamic Models for Volatility and Heavy Tails (2013).
+The level follows the relative residual: the score of the negative binomial in the logarithm of its mean, divided by its
+information. It is bounded as in Huber's M-estimators: Harvey, Dynamic Models for Volatility and Heavy Tails (2013).
 All arrays hold series along their last axis.
 """
 
@@ -20,7 +20,7 @@ _LEVEL_GAIN = 1 / 18
 _RHYTHM_GAIN = 1 / 10
 # Wider up than down, as counts are skewed.
 _LEVEL_BOUND, _LEVEL_BOUND_UP = 1.5, 2.0
-# Days further up than this are spikes and teach nothing, unless most days of three weeks and more were high.
+# Days further up than this are spikes, from which nothing is learned unless most days of the last weeks were high.
 _SPIKE = 3.0
 _HIGH_GAIN = 1 / 14
 _HIGH_SHARE = 0.8
@@ -69,7 +69,7 @@ class Baseline:
         return spread
 
     def relevel(self, which: Indices, counts: Floats, weekdays: Indices) -> None:
-        """Take the mean of ``counts`` (days, len(which)) for the level; rhythm and noise stay."""
+        """Set the level of the series ``which`` to the mean of ``counts`` (days, len(which)); their rhythm stays."""
         rhythm = self.rhythm[:, which][weekdays]
         weight = np.where(np.isnan(counts), 0.0, rhythm).sum(axis=0)
         mean = np.nansum(counts, axis=0) / np.maximum(weight, LEAST_MEAN)
@@ -88,13 +88,13 @@ class Baseline:
         miss = np.where(take, count - mean, 0.0)
         self.high += np.where(take, _HIGH_GAIN * ((miss > deviation) - self.high), 0.0)
         risen = self.high > _HIGH_SHARE
-        heard = np.where((miss > _SPIKE * deviation) & ~risen, 0.0, miss)
+        unspiked = np.where((miss > _SPIKE * deviation) & ~risen, 0.0, miss)
         gain = np.maximum(np.where(risen, _HASTE, 1.0) * _LEVEL_GAIN, 1 / (self.learned + 1))
-        told = bounded(heard, -_LEVEL_BOUND * deviation, _LEVEL_BOUND_UP * deviation) / mean
-        self.level += gain * np.minimum((1 / scale + spread) / (1 / mean + spread), 2.0) * told
+        step = bounded(unspiked, -_LEVEL_BOUND * deviation, _LEVEL_BOUND_UP * deviation) / mean
+        self.level += gain * np.minimum((1 / scale + spread) / (1 / mean + spread), 2.0) * step
         gain = np.maximum(_RHYTHM_GAIN, WEEK / (self.learned + WEEK))
         bound = _RHYTHM_BOUND * deviation
-        step = gain * bounded(heard, -bound, bound) / scale
+        step = gain * bounded(unspiked, -bound, bound) / scale
         self.rhythm[weekday] = np.maximum(self.rhythm[weekday] + step, 0.0)
         total = bounded(self.rhythm.sum(axis=0) / WEEK, 0.5, 2.0)
         self.rhythm /= total
@@ -103,7 +103,7 @@ class Baseline:
 
 
 def _middle(counts: Floats) -> Floats:
-    """Return the mean of what is left of (k, n) without its largest and smallest, NaN left out; 0 without any."""
+    """Return means (n) of (k, n) without NaN, the largest and the smallest value; 0 where nothing is left."""
     number = (~np.isnan(counts)).sum(axis=0)
     total = np.nansum(counts, axis=0)
     top = np.nanmax(np.where(np.isnan(counts), -np.inf, counts), axis=0, initial=-np.inf)

@@ -1,4 +1,4 @@
-"""Whether the last days are too low to be chance: likelihood ratios over windows of 2 to 7 days. Pure."""
+"""Decides whether the last days are too low to be chance: likelihood ratios over windows of 2 to 7 days. Pure."""
 
 from dataclasses import dataclass, fields
 
@@ -7,17 +7,17 @@ import numpy as np
 from collector.detect.model import Flags, Floats, Indices
 from collector.detect.noise import WINDOWS, Noise, bounded
 
-# Events that a window must expect before its sum is judged; the week has to do where days are small.
+# Events that must be expected of a window before its sum is judged; where days are small, only the week has enough.
 _LEAST_EXPECTED = np.array([[50.0], [50.0], [40.0], [25.0]])
-# No day counts for more than this many standard deviations, so that one bad day is never a drop.
+# A day counts for at most this many standard deviations, so that one bad day is never a drop.
 _LOWER_BOUND = 3.0
 _UPPER_BOUND = 2.0
-# A shorter window must lose more than the preset's least share: holidays are short.
+# Added to the preset's least loss: holidays are short, so shorter windows must lose more.
 _WINDOW_LOSS = np.array([[0.15], [0.10], [0.03], [0.0]])
 _LOW_DAY = 0.85
-# Two days of a window of two or three must be as low as this, lest a bad day and a dull one be a drop.
+# In windows of two and three, two days must be as low as this: a bad day beside a dull one is no drop.
 _LOW_PAIR, _LEAST_PAIR = 0.65, 2
-# Added to the threshold: two days are easily low together, and a wandering level shows in long windows first.
+# Added to the threshold: two days are easily low together, and a wandering level affects long windows most.
 _WINDOW_THRESHOLD = np.array([[0.5], [0.0], [0.3], [0.3]])
 _YOUNG_DAYS = 12.0
 _BAND = 2.0
@@ -27,14 +27,15 @@ _BAND = 2.0
 class Window:
     """The last seven days of n series, oldest first: ``counts`` and ``means`` (7, n).
 
-    The others are (4, n), of `WINDOWS`: sums of counts, of means, of bounded counts (``held``), and their noise.
+    The others are (4, n), of `WINDOWS`. ``observed``, ``expected`` and ``bounded`` are sums of counts, of means, and of
+    counts within bounds; ``spread`` is the noise of these sums.
     """
 
     counts: Floats
     means: Floats
     observed: Floats
     expected: Floats
-    held: Floats
+    bounded: Floats
     spread: Floats
     uneven: Floats
     complete: Flags
@@ -46,18 +47,18 @@ class Window:
     @property
     def error(self) -> Floats:
         """Relative error of the bounded sums, which the noise of windows is learned from."""
-        return self.held / self.expected - 1
+        return self.bounded / self.expected - 1
 
 
-def look(counts: Floats, means: Floats, noise: Noise, learned: Floats, allowance: float) -> Window:
-    """Sum the last seven days (7, n); days without a number are left out of both sums.
+def sum_windows(counts: Floats, means: Floats, noise: Noise, learned: Floats, allowance: float) -> Window:
+    """Sum the last seven days (7, n) over `WINDOWS`; days without a number are left out of all sums.
 
     ``learned`` (n) is how many days the means were learned from, ``allowance`` a relative variance to be added.
     """
     known = ~np.isnan(counts)
     seen, usual = np.where(known, counts, 0.0), np.where(known, means, 0.0)
     deviation = noise.deviations(usual)
-    held = bounded(seen, usual - _LOWER_BOUND * deviation, usual + _UPPER_BOUND * deviation)
+    within = bounded(seen, usual - _LOWER_BOUND * deviation, usual + _UPPER_BOUND * deviation)
     expected = np.maximum(_sums(usual), 1e-6)
     # Where one day has most of the sum, the sum is as noisy as that day: Var = spread * sum of squares.
     uneven = bounded(WINDOWS[:, None] * _sums(usual**2) / expected**2, 1.0, 7.0)
@@ -67,7 +68,7 @@ def look(counts: Floats, means: Floats, noise: Noise, learned: Floats, allowance
         means=means,
         observed=_sums(seen),
         expected=expected,
-        held=_sums(held),
+        bounded=_sums(within),
         spread=spread * uneven + allowance,
         uneven=uneven,
         complete=_sums(known.astype(np.float64)) >= np.maximum(2, WINDOWS[:, None] - 2),
@@ -77,17 +78,17 @@ def look(counts: Floats, means: Floats, noise: Noise, learned: Floats, allowance
 def scores(window: Window) -> Floats:
     """Return the scores (4, n): signed roots of the negative binomial's deviance, positive where low.
 
-    McCullagh and Nelder, Generalized Linear Models (1989), section 11.2; the half is the correction for continuity.
+    McCullagh and Nelder, Generalized Linear Models (1989), section 11.2; the half corrects for continuity.
     """
     expected = window.expected
-    held = np.minimum(np.maximum(window.held, 0.0) + 0.5, expected)
+    count = np.minimum(np.maximum(window.bounded, 0.0) + 0.5, expected)
     size = 1 / window.spread
-    deviance = held * np.log(held / expected) - (held + size) * np.log((held + size) / (expected + size))
+    deviance = count * np.log(count / expected) - (count + size) * np.log((count + size) / (expected + size))
     return np.sqrt(np.maximum(2 * deviance, 0.0))
 
 
 def lows(window: Window, found: Floats, threshold: Floats, least_loss: Floats) -> Flags:
-    """Return which windows (4, n) are a drop; the newest day must be low itself, and be there."""
+    """Return which windows (4, n) are a drop; the newest day must have a number and be low itself."""
     newest = window.counts[-1] < _LOW_DAY * window.means[-1]
     enough = window.complete & (window.expected >= _LEAST_EXPECTED)
     lost = window.observed < (1 - least_loss - _WINDOW_LOSS) * window.expected
@@ -99,7 +100,7 @@ def lows(window: Window, found: Floats, threshold: Floats, least_loss: Floats) -
 
 
 def judgeable(window: Window) -> Flags:
-    """Return which series (n) have the volume for at least the week to be judged."""
+    """Return which series (n) have enough volume for the week at least to be judged."""
     return np.asarray(window.means.sum(axis=0) >= _LEAST_EXPECTED[-1, 0])
 
 
@@ -116,7 +117,7 @@ def low_quantile(mean: Floats, spread: Floats, deviations: float | Floats) -> Fl
 
 
 def start_of(window: Window, index: int, length: int) -> int:
-    """Return how many days ago the drop began: the first day of the window nearer to its newest days than to usual."""
+    """Return how many days ago the drop began: on the first day that is nearer to the newest two than to usual."""
     counts, means = window.counts[:, index], window.means[:, index]
     newest = np.nansum(counts[-2:]) / means[-2:].sum()
     halfway = (1 + min(newest, 1.0)) / 2
@@ -127,14 +128,17 @@ def start_of(window: Window, index: int, length: int) -> int:
 
 
 def recovered(window: Window, lost_share: Floats) -> Flags:
-    """Return which series (n) are back: a week, and its newest half, above the middle of a hysteresis."""
+    """Return which series (n) are back: the week and its newest three days lost at most a third of ``lost_share``.
+
+    That third is taken to be 12 to 25 %.
+    """
     share = window.observed / window.expected
     least = 1 - bounded(lost_share / 3, 0.12, 0.25)
     return np.asarray(window.complete[-1] & (share[-1] >= least) & (share[1] >= least))
 
 
 def _sums(values: Floats) -> Floats:
-    """Return sums (4, n) over `WINDOWS` of the newest days of (7, n); a cumulative sum takes far longer."""
+    """Return sums (4, n) over `WINDOWS` of the newest days of (7, n); a cumulative sum is far slower."""
     sums = np.empty((len(WINDOWS), values.shape[1]))
     two, three, five, seven = sums
     np.add(values[-1], values[-2], out=two)

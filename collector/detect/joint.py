@@ -1,4 +1,4 @@
-"""The metrics of a profile taken together: what all of them tell is told sooner than by any of them. Pure."""
+"""Joins the metrics of a profile into one series: together they show a drop sooner than any of them alone. Pure."""
 
 import numpy as np
 
@@ -7,12 +7,12 @@ from collector.detect.noise import LEAST_MEAN
 
 
 def combine(counts: Floats, means: Floats, spread: Floats, free: Flags, metrics: int) -> tuple[Floats, Floats]:
-    """Return counts and means (days, profiles) of one series for the ``metrics`` series of each profile.
+    """Join the ``metrics`` series of each profile; return the counts and means (days, profiles) of the joint series.
 
-    ``counts`` and ``means`` are (days, n), ``spread`` and ``free`` (n); only free series are taken. The relative
-    residuals are averaged, each with its precision for a weight, and the mean is the number of events whose counting
-    noise would be the average's. What the metrics have in common is left to the noise that is learned of the result.
-    A day on which none has a number is NaN.
+    ``counts`` and ``means`` are (days, n), ``spread`` and ``free`` (n); only free series are used. The relative
+    residuals are averaged, weighted by their precision. The joint mean is the number of events whose counting noise
+    equals that of the average. Noise that the metrics share is learned later, from the joint series.
+    A day on which no series has a number is NaN.
     """
     known = ~np.isnan(counts) & free
     # The precision of a relative residual is mean * part.

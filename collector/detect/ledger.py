@@ -1,4 +1,4 @@
-"""Which drops are open in a walk over the days, which series they hold, which days must not be learned. Pure."""
+"""Records which drops are open, which series belong to them, and which days must not be learned from. Pure."""
 
 from dataclasses import dataclass, field
 
@@ -8,7 +8,7 @@ from collector.detect.model import LONGEST_WINDOW, Flags, Floats, Indices
 from collector.models import CloseReason
 
 FREE = -1
-# What begins within so many days of a profile's drop is that drop.
+# A series that falls within so many days of its profile's drop belongs to that drop.
 _TOGETHER_DAYS = 7
 
 
@@ -16,7 +16,7 @@ _TOGETHER_DAYS = 7
 class Opening:
     """An episode of a series in terms of day indices.
 
-    ``low`` (4) are the bounds of an alarm as shares of the expected, one for each window: means of more days vary less.
+    ``low`` (4) are the shares of the expected below which a window raises an alarm: longer windows vary less.
     """
 
     series: int
@@ -33,9 +33,9 @@ class Opening:
 class Ledger:
     """The drops of series, ``metrics`` of which make a profile; ``usable`` (days, n) are the days to learn from.
 
-    A drop is told of one series and holds all of its profile that fell with it: ``leader`` (n) is the series that a
-    held one's drop is told of, its own number where it is told itself, and `FREE` outside of drops. ``opened`` and
-    ``detected`` (n) are days, ``lost`` (n) is the share that a held series lost.
+    A drop is reported for one series, its leader; the series of the profile that fell with it are its members.
+    ``leader`` (n) is the leader of the drop that a series belongs to, `FREE` outside of drops. ``opened`` and
+    ``detected`` (n) are days, and ``lost`` (n) the share that a series lost, of the drop that it belongs to.
     """
 
     metrics: int
@@ -54,44 +54,45 @@ class Ledger:
         self.lost = np.zeros(series)
 
     @property
-    def held(self) -> Flags:
-        """Which series (n) are in a drop."""
+    def in_drop(self) -> Flags:
+        """Which series (n) belong to a drop."""
         return np.asarray(self.leader != FREE)
 
-    def told(self) -> Flags:
-        """Return which series (n) a drop is told of."""
+    @property
+    def leading(self) -> Flags:
+        """Which series (n) are the leader of a drop."""
         return np.asarray(self.leader == np.arange(len(self.leader)))
 
-    def recent(self, profile: int, day: int) -> int | None:
-        """Return the series that the drop of a profile is told of, when it was detected in the last days."""
+    def recent_leader(self, profile: int, day: int) -> int | None:
+        """Return the leader of a profile's drop that was detected in the last days."""
         for series in range(profile * self.metrics, (profile + 1) * self.metrics):
             opening = self.open.get(series)
             if opening is not None and day - opening.detected < _TOGETHER_DAYS:
                 return series
         return None
 
-    def tell(self, series: int, first: int, day: int, low: Floats, lost: float) -> None:
-        """Open an episode of a series."""
+    def start(self, series: int, first: int, day: int, low: Floats, lost: float) -> None:
+        """Open a drop that the series leads."""
         opening = Opening(series, first, day, low)
         self.open[series] = opening
         self.openings.append(opening)
-        self.hold(series, series, first, day, lost)
+        self.join(series, series, first, day, lost)
 
-    def hold(self, series: int, leader: int, first: int, day: int, lost: float) -> None:
-        """Take a series for part of the drop that is told of ``leader``."""
+    def join(self, series: int, leader: int, first: int, day: int, lost: float) -> None:
+        """Add a series to the drop of ``leader``."""
         self.leader[series] = leader
         self.opened[series], self.detected[series], self.lost[series] = first, day, lost
         self.usable[first : day + 1, series] = False
 
-    def release(self, series: int, day: int, *, recovered: bool) -> None:
-        """Let a series go; the last week of one that recovered is learned from after all."""
+    def leave(self, series: int, day: int, *, recovered: bool) -> None:
+        """Remove a series from its drop; if it recovered, its last week is learned from after all."""
         self.leader[series] = FREE
         if recovered:
             self.usable[day + 1 - LONGEST_WINDOW : day + 1, series] = True
 
-    def shut(self, series: int, day: int, reason: CloseReason, last: int) -> Indices:
-        """Close the episode that is told of a series; return the series that it still held, that one first."""
-        opening = self.open.pop(series)
+    def close(self, leader: int, day: int, reason: CloseReason, last: int) -> Indices:
+        """Close the drop of a leader; return its members, the leader first."""
+        opening = self.open.pop(leader)
         opening.closed, opening.reason, opening.last = day, reason, max(opening.detected, last)
-        others = np.flatnonzero((self.leader == series) & (np.arange(len(self.leader)) != series))
-        return np.concatenate([[series], others])
+        others = np.flatnonzero((self.leader == leader) & (np.arange(len(self.leader)) != leader))
+        return np.concatenate([[leader], others])

@@ -1,7 +1,7 @@
-"""How much series scatter around what is expected of them, learned one day at a time. Pure.
+"""Learns how much series scatter around what is expected of them, one day at a time. Pure.
 
-The variance of a count is that of a negative binomial, ``mean + spread * mean**2``, and so is that of a sum over
-several days, whose spread also holds what neighbouring days have in common.
+The variance of a count is that of a negative binomial, ``mean + spread * mean**2``. So is that of a sum over several
+days; its spread includes the correlation of neighbouring days.
 All arrays hold series along their last axis.
 """
 
@@ -15,16 +15,16 @@ WINDOWS = np.array([2, 3, 5, 7])
 LEAST_MEAN = 0.05
 
 _SPREAD_GAIN = 1 / 50
-# In standard deviations, down and up: spikes up must not hide drops. The last is the mean of a normal deviate's
-# square that is bounded so.
+# Bounds in standard deviations, down and up: spikes must not hide drops. The last is the mean square of a normal
+# deviate within these bounds.
 _DOWN, _UP, _BOUNDED_MEAN = 2.5, 1.0, 0.746
-# Smallest and largest relative variance of a day that is believed: calmer series still have holidays.
+# Bounds of a day's relative variance: calmer series have holidays too.
 _LEAST_SPREAD = 0.04
 _LARGEST_SPREAD = 2.0
 # Variance of a mean of w days over that of one day, for a mildly autocorrelated series (AR(1), 0.2).
 _SHRINK = np.array([[0.60], [0.42], [0.27], [0.20]])
 _LEAST_WINDOW_SPREAD = np.array([[0.022], [0.017], [0.012], [0.009]])
-# The prior counts as this many days beside the series' own windows.
+# The prior weighs as much as this many days of the series' own windows.
 _PRIOR_DAYS = 25.0
 _MEMORY_DAYS = 50.0
 _DOUBT = 3.0
@@ -51,7 +51,7 @@ class Noise:
         return deviations
 
     def learn(self, count: Floats, mean: Floats, scale: Floats, take: Flags) -> None:
-        """Learn from a day's counts (n); a day with less than the usual mean, ``scale``, tells less of the spread."""
+        """Learn from a day's counts (n); a day whose mean is below the usual, ``scale``, says less about the spread."""
         miss = np.where(take, count - mean, 0.0)
         moved = (_bounded_square(miss, self.deviations(mean)) - mean) / mean**2 - self.spread
         trust = np.minimum(((1 / scale + self.spread) / (1 / mean + self.spread)) ** 2, 1.0)
@@ -70,19 +70,19 @@ class Noise:
         self.window_spread = bounded(self.window_spread, _LEAST_WINDOW_SPREAD, _LARGEST_SPREAD)
 
     def doubt(self, series: int) -> None:
-        """Take a drop that passed for noise: the series falls like that by itself."""
+        """Widen the noise of a series whose drop soon passed: it falls like that by itself."""
         self.window_spread[:, series] = np.minimum(_DOUBT * self.window_spread[:, series], _LARGEST_SPREAD)
 
 
 def bounded(values: Floats, low: Floats | float, high: Floats | float) -> Floats:
-    """Return ``values`` within bounds; of a few values np.clip takes five times as long."""
+    """Return ``values`` within bounds; np.clip takes five times as long for few values."""
     return np.asarray(np.minimum(np.maximum(values, low), high))
 
 
 def spread_of(counts: Floats, usual: Floats) -> Floats:
     """Estimate spreads (n) from ``counts`` and means (days, n) by bounded squares; NaN is no number.
 
-    The factor of 4 / 3 is for means that were made from the same days.
+    The factor of 4 / 3 corrects for means that were made from the same days.
     """
     spread = np.full(counts.shape[1], 0.1)
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Says an episode in one sentence that a client manager can read. Pure."""
+"""Sums an episode up in one sentence that a client manager can read. Pure."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -12,7 +12,7 @@ _LEAST_SILENT_DAYS = 7
 
 @dataclass(frozen=True, slots=True)
 class Causes:
-    """What the data can show around an episode; None or 0 is "not so". Days are settled days."""
+    """What the data shows around an episode; None or 0 is "not so". Days are settled days."""
 
     days_without_pins: int = 0
     link_lost_on: date | None = None
@@ -21,23 +21,23 @@ class Causes:
 
 
 def sentence(profile: str, episode: Episode, causes: Causes | None = None) -> str:
-    """Say what was expected, what came, since when, and the likeliest cause; numbers are means a day."""
+    """State what came, since when, what was expected, and the likeliest cause; numbers are means a day."""
     name = _NAMES[episode.metric]
     verb = "fell" if episode.closed_on is None else "had fallen"
     until = "" if episode.closed_on is None else f" to {_day(episode.last_day)}"
-    told = (
+    facts = (
         f"{name} of {profile} {verb} to {_number(episode.observed)} a day "
         f"{'since' if episode.closed_on is None else 'from'} {_day(episode.first_day)}{until}; "
         f"{_number(episode.expected)} were expected"
     )
-    # A drop that lasts need not stay below what raised the alarm.
+    # A lasting drop may rise above the bound that raised the alarm.
     if episode.observed < episode.expected_low:
-        told += f" (at least {_number(episode.expected_low)})"
-    return f"{told}{_cause(causes or Causes())}{_ending(episode)}."
+        facts += f" (at least {_number(episode.expected_low)})"
+    return f"{facts}{_cause(causes or Causes())}{_ending(episode)}."
 
 
 def fleet_sentence(drop: FleetEpisode, newest: date) -> str:
-    """Say a drop of the fleet; ``newest`` is the fleet's newest settled day, which tells whether it lasts."""
+    """Sum a drop of the fleet up; it lasts if it reaches ``newest``, the fleet's newest settled day."""
     first = _day(drop.first_day)
     when = f"dropped together since {first}"
     if not drop.is_open(newest):

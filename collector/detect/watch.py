@@ -1,6 +1,6 @@
-"""Goes through the days of many series, oldest first, and gives a verdict on each from the days up to it. Pure.
+"""Walks over the days of many series, oldest first, and judges each day by the days up to it. Pure.
 
-A day is learned from a week late, and only when it belongs to no drop, so that a drop never becomes what is expected.
+A day is learned from a week later, and only if it belongs to no drop: a drop must never become what is expected.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from collector.detect.decide import (
     Window,
     band_low,
     judgeable,
-    look,
     low_quantile,
     lows,
     recovered,
     scores,
     start_of,
+    sum_windows,
     weekdays_of,
 )
 from collector.detect.joint import combine
@@ -31,39 +31,43 @@ from collector.models import CloseReason, Sensitivity
 NEW_NORMAL_DAYS = 56
 ENDED_DAYS = 14
 _RELEVEL_DAYS = 28
-# What is left of what the drop had left, over two days that would have had so many events, is another drop.
+# Another drop begins where at most this share of what the first had left is left, over two days that expect so many
+# events; not in drops that lost nearly all.
 _DEEPER, _DEEPER_EVENTS, _ALL_LOST = 0.35, 50.0, 0.9
-# Fewer events tell nothing of spread.
-_LEAST_TOLD = 10.0
-# An episode that is over after so many days was one of the series' own falls.
+# Windows that expect fewer events say nothing about noise.
+_LEAST_EVENTS = 10.0
+# Drops that recover within so many days are usual for the series.
 _SHORT_DAYS = 21
-# Numbers that a series must have in its first five weeks, and again after them.
+# Training days, of 28, that must have a number.
 _LEAST_TRAINED = 21
-# From 20 December to 6 January a level may be off by this much (a variance): no year-end is like another.
+# Relative variance of the level from 20 December to 6 January: no year-end is like another.
 _YEAR_END = 0.02
-# A metric by itself needs more than all of a profile together: the false alarms of a profile are one budget.
+# Added to the threshold of a single metric: all metrics of a profile share one budget of false alarms.
 _ALONE = 0.6
-# A metric that lost this share of what makes a drop has fallen with the others.
-_HELD_SHARE = 0.5
+# A metric that lost this share of the least loss of a drop joins the drop of its profile.
+_JOIN_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """What a day's windows showed, to be learned from a week later where ``told``; ``together`` is (2, profiles)."""
+    """Errors of a day's windows, to be learned from a week later where ``usable``.
+
+    ``joint`` (2, profiles) are the day's joint counts and their means.
+    """
 
     error: Floats
     expected: Floats
     uneven: Floats
-    told: Flags
-    together: Floats
+    usable: Flags
+    joint: Floats
 
 
 @dataclass(slots=True)
 class Watch:
     """The state of a walk over ``counts`` (days, n), and what it has found so far, in arrays of the same shape.
 
-    ``metrics`` series that follow each other make a profile; ``threshold`` and ``least_loss`` are (profiles). What is
-    done to series is done to their profiles too, as further columns behind them: ``noise`` is that of both.
+    ``metrics`` neighbouring series make a profile; ``threshold`` and ``least_loss`` are (profiles). The joint series of
+    profiles are judged like the others, as further columns behind them: ``noise`` covers both.
     """
 
     counts: Floats
@@ -95,7 +99,7 @@ class Watch:
         self.silence = np.full((days, series), int(Silence.TOO_LITTLE_HISTORY))
         self.baseline = Baseline.unknown(series)
         self.noise = Noise.unknown(series + series // self.metrics)
-        # A profile with one metric is judged by that: together it is the same series, with the lower threshold.
+        # The joint series of a profile with one metric is that metric, judged by the lower threshold.
         self.thresholds = np.concatenate([self._each(self.threshold) + _ALONE, self.threshold])
         self.least_losses = np.concatenate([self._each(self.least_loss), self.least_loss])
         self.numbers = np.cumsum(~np.isnan(self.counts), axis=0)
@@ -135,19 +139,19 @@ class Watch:
         return combine(self.counts[span], means, spread, free, self.metrics)
 
     def _judge(self, day: int, means: Floats) -> None:
-        """Judge a day by the week until then, of which ``means`` (7, n) are what is usual."""
+        """Judge a day by the week that it ends, of which ``means`` (7, n) are usual."""
         series = len(self.trained)
         known = ~np.isnan(self.counts[day])
         old = self.trained <= day - LONGEST_WINDOW
         self.seen[known] = day
-        window = self._look(day, means, old)
+        window = self._sum_windows(day, means, old)
         own = window.part(slice(series))
-        judged = known & old & (judgeable(own) | self.ledger.told())
-        if self._shut_deepened(day, own, judged):
-            window = self._look(day, means, old)
+        judged = known & old & (judgeable(own) | self.ledger.leading)
+        if self._close_deepened(day, own, judged):
+            window = self._sum_windows(day, means, old)
         found = self._open(day, window, judged)
-        self._close(day, own, judged)
-        self.firing[day] = self.ledger.held
+        self._close_ended(day, own, judged)
+        self.firing[day] = self.ledger.in_drop
         silence = self.silence[day]
         silence[judged] = int(Silence.NONE)
         silence[~judged] = int(Silence.TOO_LITTLE_VOLUME)
@@ -156,17 +160,17 @@ class Watch:
         self.expected[day] = np.where(judged, means[-1], np.nan)
         self.low[day] = np.where(judged, band_low(means[-1], self.noise.spread[:series]), np.nan)
         self.score[day] = np.where(judged, found, np.nan)
-        usual = judged & ~self.ledger.held
-        told = window.complete & (window.expected >= _LEAST_TOLD) & self._and_profiles(usual)
-        together = np.stack([window.counts[-1, series:], window.means[-1, series:]])
-        self.errors[day] = Errors(window.error, window.expected, window.uneven, told, together)
+        usual = judged & ~self.ledger.in_drop
+        usable = window.complete & (window.expected >= _LEAST_EVENTS) & self._and_profiles(usual)
+        joint = np.stack([window.counts[-1, series:], window.means[-1, series:]])
+        self.errors[day] = Errors(window.error, window.expected, window.uneven, usable, joint)
 
-    def _look(self, day: int, means: Floats, old: Flags) -> Window:
-        """Look at the series, and behind them at the profiles, of which series in drops are no part."""
+    def _sum_windows(self, day: int, means: Floats, old: Flags) -> Window:
+        """Sum the windows of the series, and behind them of the profiles, from which series in drops are left out."""
         span = slice(day + 1 - LONGEST_WINDOW, day + 1)
-        counts, joint_means = self._joint(span, means, old & ~self.ledger.held)
+        counts, joint_means = self._joint(span, means, old & ~self.ledger.in_drop)
         learned = self.baseline.learned
-        return look(
+        return sum_windows(
             np.concatenate([self.counts[span], counts], axis=1),
             np.concatenate([means, joint_means], axis=1),
             self.noise,
@@ -175,53 +179,53 @@ class Watch:
         )
 
     def _open(self, day: int, window: Window, judged: Flags) -> Floats:
-        """Open what falls, and return the scores (n): of the metric, or of all of its profile if that is larger."""
+        """Open drops, and return scores (n): of the metric, or of its profile's joint series if that is larger."""
         series = len(self.trained)
         found = scores(window)
-        free = judged & ~self.ledger.held
+        free = judged & ~self.ledger.in_drop
         able = judgeable(window)
         able[:series] = True
         low = lows(window, found, self.thresholds, self.least_losses) & self._and_profiles(free) & able
-        # Profiles first: what falls with the others is told once, of all.
+        # Profiles first: a metric that falls with the others belongs to their drop.
         for column in np.flatnonzero(low.any(axis=0))[::-1]:
             best = int(np.argmax(np.where(low[:, column], found[:, column], -1.0)))
             means = window.expected[:, column]
             bound = low_quantile(means, window.spread[:, column], float(self.thresholds[column])) / means
             if column >= series:
-                self._open_together(day, int(column), window, best, bound, free)
-            elif not self.ledger.held[column]:
+                self._open_joint(day, int(column), window, best, bound, free)
+            elif not self.ledger.in_drop[column]:
                 self._open_alone(day, int(column), window, best, bound)
         best_scores = found.max(axis=0)
         return np.asarray(np.maximum(best_scores[:series], self._each(best_scores[series:])))
 
-    def _open_together(self, day: int, column: int, window: Window, best: int, low: Floats, free: Flags) -> None:
+    def _open_joint(self, day: int, column: int, window: Window, best: int, low: Floats, free: Flags) -> None:
         profile = column - len(self.trained)
         first = day - start_of(window, column, int(WINDOWS[best]))
         members = np.arange(profile * self.metrics, (profile + 1) * self.metrics)
         members = members[free[members]]
         shares = window.observed[best, members] / window.expected[best, members]
-        # The first metric stands for the profile if it fell like the whole.
+        # The first metric leads if it fell like the profile, else the one that fell most.
         fallen = int(members[0 if shares[0] <= low[best] else np.argmin(shares)])
-        leader = self.ledger.recent(profile, day)
-        # Told again only if what fell before is smaller: saves may fall alone, and then so does all engagement.
+        leader = self.ledger.recent_leader(profile, day)
+        # A second drop only if a smaller metric leads the first: saves may fall alone, and then so does all engagement.
         if leader is None or window.expected[best, fallen] > window.expected[best, leader]:
             leader = fallen
-            self.ledger.tell(leader, first, day, low, float(1 - shares[members == leader][0]))
+            self.ledger.start(leader, first, day, low, float(1 - shares[members == leader][0]))
         for series, share in zip(members, shares, strict=True):
-            if series != leader and share < 1 - _HELD_SHARE * self.least_loss[profile]:
-                self.ledger.hold(int(series), leader, first, day, float(1 - share))
+            if series != leader and share < 1 - _JOIN_SHARE * self.least_loss[profile]:
+                self.ledger.join(int(series), leader, first, day, float(1 - share))
 
     def _open_alone(self, day: int, series: int, window: Window, best: int, low: Floats) -> None:
         first = day - start_of(window, series, int(WINDOWS[best]))
         lost = float(1 - window.observed[best, series] / window.expected[best, series])
-        leader = self.ledger.recent(series // self.metrics, day)
+        leader = self.ledger.recent_leader(series // self.metrics, day)
         if leader is None:
-            self.ledger.tell(series, first, day, low, lost)
+            self.ledger.start(series, first, day, low, lost)
         else:
-            self.ledger.hold(series, leader, first, day, lost)
+            self.ledger.join(series, leader, first, day, lost)
 
     def _and_profiles(self, flags: Flags) -> Flags:
-        """Return ``flags`` (n), and behind them which profiles have a series of which it is true."""
+        """Return ``flags`` (n), and behind them which profiles have a series whose flag is true."""
         return np.concatenate([flags, flags.reshape(-1, self.metrics).any(axis=1)])
 
     def _each(self, values: Floats) -> Floats:
@@ -234,73 +238,73 @@ class Watch:
         year_end = (when.month, when.day) >= (12, 20) or (when.month, when.day) <= (1, 6)
         return _YEAR_END if year_end else 0.0
 
-    def _shut_deepened(self, day: int, window: Window, judged: Flags) -> bool:
-        """End episodes in which a metric's last two days fell far below the drop itself: that is another drop."""
+    def _close_deepened(self, day: int, window: Window, judged: Flags) -> bool:
+        """Close drops in which a metric's last two days fell far below the drop itself: that is another drop."""
         ledger = self.ledger
         if not ledger.open:
             return False
         share = window.observed[0] / window.expected[0]
-        # The first windows of a drop hold days from before it; how much it lost shows a day later.
-        young = ledger.held & (day - ledger.detected <= 1) & judged
+        # The first windows of a drop include days from before it; the loss is known a day later.
+        young = ledger.in_drop & (day - ledger.detected <= 1) & judged
         ledger.lost = np.where(young, np.maximum(ledger.lost, 1 - share), ledger.lost)
         fallen = (share <= _DEEPER * (1 - ledger.lost)) & (ledger.lost < _ALL_LOST)
         enough = window.complete[0] & (window.expected[0] >= _DEEPER_EVENTS) & (ledger.opened <= day - int(WINDOWS[1]))
-        leaders = np.unique(ledger.leader[ledger.held & fallen & enough & judged])
+        leaders = np.unique(ledger.leader[ledger.in_drop & fallen & enough & judged])
         for leader in leaders:
-            self._shut(day, int(leader), CloseReason.DEEPENED)
+            self._close_drop(day, int(leader), CloseReason.DEEPENED)
         return len(leaders) > 0
 
-    def _close(self, day: int, window: Window, judged: Flags) -> None:
+    def _close_ended(self, day: int, window: Window, judged: Flags) -> None:
         ledger = self.ledger
         if not ledger.open:
             return
-        ledger.usable[day] &= ~ledger.held
+        ledger.usable[day] &= ~ledger.in_drop
         back = recovered(window, ledger.lost) & judged & (ledger.opened <= day - LONGEST_WINDOW)
-        told = ledger.told()
-        for series in np.flatnonzero(back & ledger.held & ~told):
-            ledger.release(int(series), day, recovered=True)
+        leading = ledger.leading
+        for series in np.flatnonzero(back & ledger.in_drop & ~leading):
+            ledger.leave(int(series), day, recovered=True)
         for which, reason in (
             (back, CloseReason.RECOVERED),
             (day - self.seen >= ENDED_DAYS, CloseReason.DATA_ENDED),
             (day - ledger.opened >= NEW_NORMAL_DAYS, CloseReason.NEW_NORMAL),
         ):
-            for series in np.flatnonzero(which & told & ledger.held):
-                self._shut(day, int(series), reason)
+            for series in np.flatnonzero(which & leading & ledger.in_drop):
+                self._close_drop(day, int(series), reason)
 
-    def _shut(self, day: int, leader: int, reason: CloseReason) -> None:
+    def _close_drop(self, day: int, leader: int, reason: CloseReason) -> None:
         last = self.seen[leader]
         if reason in {CloseReason.RECOVERED, CloseReason.DEEPENED}:
             last = day - (LONGEST_WINDOW if reason == CloseReason.RECOVERED else int(WINDOWS[0]))
         opened = self.ledger.opened[leader]
-        held = self.ledger.shut(leader, day, reason, int(last))
-        for series in held:
-            self.ledger.release(series, day, recovered=reason == CloseReason.RECOVERED and series == leader)
+        members = self.ledger.close(leader, day, reason, int(last))
+        for series in members:
+            self.ledger.leave(series, day, recovered=reason == CloseReason.RECOVERED and series == leader)
         if reason == CloseReason.RECOVERED and day - opened <= _SHORT_DAYS:
             self.noise.doubt(leader)
             self.noise.doubt(len(self.trained) + leader // self.metrics)
         if reason == CloseReason.NEW_NORMAL:
             span = slice(max(0, day + 1 - _RELEVEL_DAYS), day + 1)
-            self.baseline.relevel(held, self.counts[span][:, held], self.weekdays[span])
+            self.baseline.relevel(members, self.counts[span][:, members], self.weekdays[span])
 
     def _learn(self, day: int, means: Floats) -> None:
-        """Learn from the day that ``means`` (n) are of, a week ago."""
+        """Learn from the day a week ago, whose ``means`` (n) these are."""
         late = day + 1 - LONGEST_WINDOW
-        take = self.ledger.usable[late] & ~np.isnan(self.counts[late]) & (self.trained < late) & ~self.ledger.held
-        # What the profiles showed was kept; before there is something to judge they have nothing to learn.
-        told = self.errors.pop(late, None)
-        together = told.together if told is not None else np.full((2, len(self.threshold)), np.nan)
+        take = self.ledger.usable[late] & ~np.isnan(self.counts[late]) & (self.trained < late) & ~self.ledger.in_drop
+        # The joint counts of that day were kept; there are none before anything was judged.
+        errors = self.errors.pop(late, None)
+        joint = errors.joint if errors is not None else np.full((2, len(self.threshold)), np.nan)
         taken = self._and_profiles(take)
-        taken[len(take) :] &= ~np.isnan(together[0])
+        taken[len(take) :] &= ~np.isnan(joint[0])
         spread = self.noise.spread[: len(take)].copy()
         self.noise.learn(
-            np.concatenate([self.counts[late], together[0]]),
-            np.concatenate([means, together[1]]),
-            np.concatenate([np.exp(self.baseline.level), together[1]]),
+            np.concatenate([self.counts[late], joint[0]]),
+            np.concatenate([means, joint[1]]),
+            np.concatenate([np.exp(self.baseline.level), joint[1]]),
             taken,
         )
         self.baseline.learn(self.counts[late], int(self.weekdays[late]), take, spread)
-        if told is not None:
-            self.noise.learn_windows(told.error, told.expected, told.uneven, told.told & taken)
+        if errors is not None:
+            self.noise.learn_windows(errors.error, errors.expected, errors.uneven, errors.usable & taken)
 
     def _end(self) -> None:
         for opening in self.ledger.openings:
