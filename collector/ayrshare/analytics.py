@@ -5,7 +5,7 @@ Pure: no clock, no I/O. What cannot be used is named in ``problems``; what an an
 """
 
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ import msgspec
 
 from collector.ayrshare.dates import read_stamp
 from collector.ayrshare.days import read_days
+from collector.ayrshare.plain import decode_plain
 from collector.ayrshare.problems import Problems, shown
 from collector.ayrshare.refusal import decode, refusal, refused, unreadable
 from collector.ayrshare.window import read_window
@@ -25,21 +26,48 @@ class _Block(msgspec.Struct, rename="camel"):
     analytics: msgspec.Raw
     last_updated: Any = None
     next_update: Any = None
+    status: Any = None
+    warning: Any = None
 
 
 class _Envelope(msgspec.Struct, rename="camel"):
-    """A success, of which only the stamps are read."""
+    """A success, with what it is about left undecoded."""
 
     pinterest: _Block
     status: Literal["success", "partial"]
     last_updated: Any = None
     next_update: Any = None
+    history: Any = None
+    posts: Any = None
 
     def digest(self) -> int:
         """Return a signed 64-bit digest of all but the stamps."""
         # Processors have instructions for SHA-256, which makes it the fastest of the good ones.
         digest = sha256(self.pinterest.analytics).digest()[:8]
         return int.from_bytes(digest, "big", signed=True)
+
+    def stamps(self) -> "_Stamps":
+        block = self.pinterest
+        return _Stamps((block.last_updated, self.last_updated), (block.next_update, self.next_update))
+
+    def plain_analytics(self) -> dict[str, Any] | None:
+        """Return the analytics, or None where anything about them is odd."""
+        odd = (self.pinterest.status, self.pinterest.warning, self.history, self.posts)
+        analytics = decode_plain(self.pinterest.analytics) if odd == (None,) * 4 else None
+        return analytics if analytics is not None and "warning" not in analytics else None
+
+
+class _Stamps(msgspec.Struct, frozen=True):
+    """Where Ayrshare may have put its stamps, the first place first."""
+
+    last_updated: tuple[object, object]
+    next_update: tuple[object, object]
+
+    def read(self, problems: Problems) -> tuple[datetime | None, datetime | None]:
+        return (
+            read_stamp("lastUpdated", self.last_updated, problems),
+            read_stamp("nextUpdate", self.next_update, problems),
+        )
 
 
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
@@ -56,24 +84,25 @@ def parse_account_analytics(body: bytes, *, today: date, known: int | None = Non
     envelope = _open(body)
     digest = envelope.digest() if envelope is not None else None
     if envelope is not None and digest == known:
-        return _seen(envelope)
-    payload = decode(body)
-    if refused(payload):
-        raise refusal(payload, body)
-    if not isinstance(payload, dict):
-        raise unreadable(body, f"the answer is {shown(payload)}, not an object")
-    block, analytics = _blocks(payload, body)
+        last_updated, next_update = envelope.stamps().read(Problems())
+        return SeenAnswer(last_updated=last_updated, next_update=next_update)
     problems = Problems()
-    _note_warnings((block, analytics), problems)
+    analytics = envelope.plain_analytics() if envelope is not None else None
+    if envelope is not None and analytics is not None:
+        stamps = envelope.stamps()
+    else:
+        analytics, stamps = _decode_odd(body, problems)
     window, followers, extra = read_window(analytics, problems)
+    days = read_days(analytics.get("daily"), today + _CLOCK_SKEW, problems)
+    last_updated, next_update = stamps.read(problems)
     return AccountAnalytics(
         window=window,
         followers=followers,
         extra=extra,
-        days=read_days(analytics.get("daily"), today + _CLOCK_SKEW, problems),
-        last_updated=read_stamp("lastUpdated", (block.get("lastUpdated"), payload.get("lastUpdated")), problems),
-        next_update=read_stamp("nextUpdate", (block.get("nextUpdate"), payload.get("nextUpdate")), problems),
+        days=days,
         problems=problems.listed(),
+        last_updated=last_updated,
+        next_update=next_update,
         digest=digest,
     )
 
@@ -85,12 +114,16 @@ def _open(body: bytes) -> _Envelope | None:
         return None
 
 
-def _seen(envelope: _Envelope) -> SeenAnswer:
-    block, problems = envelope.pinterest, Problems()
-    return SeenAnswer(
-        last_updated=read_stamp("lastUpdated", (block.last_updated, envelope.last_updated), problems),
-        next_update=read_stamp("nextUpdate", (block.next_update, envelope.next_update), problems),
-    )
+def _decode_odd(body: bytes, problems: Problems) -> tuple[dict[str, Any], _Stamps]:
+    payload = decode(body)
+    if refused(payload):
+        raise refusal(payload, body)
+    if not isinstance(payload, dict):
+        raise unreadable(body, f"the answer is {shown(payload)}, not an object")
+    block, analytics = _blocks(payload, body)
+    _note_warnings((block, analytics), problems)
+    stamps = [(block.get(key), payload.get(key)) for key in ("lastUpdated", "nextUpdate")]
+    return analytics, _Stamps(*stamps)
 
 
 def _blocks(payload: dict[str, Any], body: bytes) -> tuple[dict[str, Any], dict[str, Any]]:

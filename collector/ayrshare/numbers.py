@@ -16,10 +16,10 @@ from collector.models import Metrics
 
 BIGINT_MAX: Final = 2**63 - 1
 LARGEST: Final = 1e300
-_EXACT_IN_FLOAT: Final = 2**53
+EXACT_IN_FLOAT: Final = 2**53
 _LONGEST_NUMERAL: Final = 400
 _LONGEST_KEY: Final = 64
-_MOST_EXTRA: Final = 100
+MOST_EXTRA: Final = 100
 
 _NUMERAL = re.compile(r"\s*([+-]?(?:([0-9]+)|[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*")
 # video10sView, quartile95PercentView, videoV50WatchTime: digits start a word after a word, not after a lone letter.
@@ -84,9 +84,9 @@ def metric_within(parent: str, key: str) -> Metric:
 def as_json(extra: dict[str, int | float], where: object, problems: Problems) -> str | None:
     if not extra:
         return None
-    if len(extra) > _MOST_EXTRA:
+    if len(extra) > MOST_EXTRA:
         problems.add("too_many_keys", f"{where}: {len(extra)}")
-        extra = {name: extra[name] for name in sorted(extra)[:_MOST_EXTRA]}
+        extra = {name: extra[name] for name in sorted(extra)[:MOST_EXTRA]}
     return msgspec.json.encode(extra, order="sorted").decode()
 
 
@@ -125,7 +125,7 @@ def _other_number(value: object) -> int | float | None:
     if isinstance(number, float):
         if abs(number) > LARGEST:
             raise UnusableError("overflow")
-        return int(number) if number.is_integer() and abs(number) < _EXACT_IN_FLOAT else number
+        return int(number) if number.is_integer() and abs(number) < EXACT_IN_FLOAT else number
     if number is not None and not -BIGINT_MAX - 1 <= number <= BIGINT_MAX:
         raise UnusableError("overflow")
     return number
