@@ -7,6 +7,8 @@
     ├── MigrationsPendingError     the schema is older than the program: exit code 3
     ├── DatabaseUnavailableError   nothing can be read or written now; try again later: exit code 4
     │   └── EmbeddedError          the private server could not be started
+    ├── DataRefusedError           the database cannot take what it was given; the same will fail again
+    │   └── DuplicateError         another row has its key
     ├── MigrationError             an applied migration was changed or lost: a human must look
     ├── RegistryError              a profile cannot be added, found or changed as asked
     ├── PinError                   a pin cannot be queued, found or changed as asked
@@ -50,6 +52,14 @@ class DatabaseUnavailableError(CollectorError):
 
 class EmbeddedError(DatabaseUnavailableError):
     """The embedded PostgreSQL could not be started; the message says what to do."""
+
+
+class DataRefusedError(CollectorError):
+    """The database, or its driver, cannot take what it was given; the message is the database's own."""
+
+
+class DuplicateError(DataRefusedError):
+    """A row of this key is there already."""
 
 
 class MigrationError(CollectorError):

@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 from msgspec.structs import astuple
 
+from collector.errors import DuplicateError
 from collector.models import (
     AccountAnalytics,
     Metrics,
@@ -153,7 +154,7 @@ class MetricStore:
         """
         try:
             return await self._write(records, _batch(records))
-        except asyncpg.UniqueViolationError:
+        except DuplicateError:
             # A day is stored that its profile does not know of.
             return await self._write(records, _batch(records, compare_all=True))
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import asyncpg
 import msgspec
 
-from collector.errors import BadLinesError, PinError
+from collector.errors import BadLinesError, DataRefusedError, PinError
 from collector.models import NewPin, PinState
 from collector.store.pool import Database
 
@@ -195,7 +195,7 @@ class PinStore:
         refuse_unsendable(pin)
         try:
             row = await self._database.fetchrow(_ENQUEUE, *_arguments(pin))
-        except asyncpg.DataError as error:
+        except DataRefusedError as error:
             raise PinError(f"{error}; nothing was queued") from None
         return Enqueued(row["id"], row["created"]) if row is not None else Enqueued(0, created=False)
 

@@ -1,4 +1,4 @@
-"""A pool of connections whose outages are one error, and nothing else."""
+"""A pool of connections whose outages are one error, and what the database refuses another."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -8,40 +8,89 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
-from collector.errors import ConfigurationError, DatabaseUnavailableError
-
-# What an outage was seen to raise, by the moment at which it comes.
-_OUTAGE = (
-    OSError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.ReadOnlySQLTransactionError,  # a standby, until it is promoted
-    asyncpg.InternalClientError,  # a connection that the server ended just as it was to be used
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
+from collector.errors import (
+    CollectorError,
+    ConfigurationError,
+    DatabaseUnavailableError,
+    DataRefusedError,
+    DuplicateError,
 )
+from collector.telemetry import DATABASE_UP
+
 # For connecting, and for statements still running when the pool is closed.
 _PATIENCE_SECONDS = 3.0
 
-_REFUSED = (
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.ObjectNotInPrerequisiteStateError,  # "database is not currently accepting connections"
-)
+# What a SQLSTATE means, or else its class, the first two characters. All others are defects of ours and stay as is.
+_MEANINGS: dict[str, type[CollectorError]] = {
+    "08": DatabaseUnavailableError,  # the connection
+    "25006": DatabaseUnavailableError,  # read only: a standby, until it is promoted
+    "25P03": DatabaseUnavailableError,  # a transaction that idled too long
+    "25P04": DatabaseUnavailableError,  # a transaction that lasted too long
+    "28": DatabaseUnavailableError,  # the user cannot log in
+    "3D": DatabaseUnavailableError,  # there is no such database
+    "40": DatabaseUnavailableError,  # a deadlock, say: whoever lost may try again
+    "53": DatabaseUnavailableError,  # out of disk, memory or connections
+    "55P03": DatabaseUnavailableError,  # a lock that could not be had in time
+    "57": DatabaseUnavailableError,  # shut down, or cancelled by statement_timeout
+    "58": DatabaseUnavailableError,  # the operating system's errors
+    "0A": DataRefusedError,  # not supported, with this data
+    "21": DataRefusedError,  # a row that would be changed twice
+    "22": DataRefusedError,  # a value that does not fit
+    "23": DataRefusedError,  # a constraint
+    "23505": DuplicateError,
+    "44": DataRefusedError,  # the constraint of a view
+    "53400": DataRefusedError,  # a limit of the configuration: TimescaleDB would have to unpack too much
+    "54": DataRefusedError,  # larger than PostgreSQL can handle
+    "P0": DataRefusedError,  # RAISE in a function
+}
+# "The database is not accepting connections"; in a statement it is about some object.
+_NOT_ACCEPTING = "55000"
+
+
+def _meaning(error: BaseException, *, connecting: bool) -> type[CollectorError] | None:
+    if isinstance(error, asyncpg.PostgresError):
+        state = error.sqlstate or ""
+        if connecting and state == _NOT_ACCEPTING:
+            return DatabaseUnavailableError
+        return _MEANINGS.get(state) or _MEANINGS.get(state[:2])
+    # What the driver cannot encode is an InterfaceError too, and a ValueError besides.
+    return DataRefusedError if isinstance(error, ValueError) else DatabaseUnavailableError
 
 
 @contextmanager
-def translated(place: str = "the database") -> Iterator[None]:
-    """Turn the driver's signs of an outage into :class:`DatabaseUnavailableError`."""
+def translated(place: str = "the database", *, connecting: bool = False) -> Iterator[None]:
+    """Turn the driver's errors into ours by their SQLSTATE, and note whether the database can be used.
+
+    Raises:
+        DatabaseUnavailableError: an outage; the same will work later.
+        DataRefusedError: the database or the driver cannot take what it was given; the same will fail again.
+
+    """
     try:
         yield
     except asyncpg.ClientConfigurationError as error:
         raise ConfigurationError([f"COLLECTOR_DATABASE_URL: {_reason(error)}"]) from None
-    except (*_OUTAGE, *_REFUSED) as error:
-        if isinstance(error, ValueError):
-            # The driver's word for an argument that it cannot encode: trying again would not help.
-            raise
-        raise DatabaseUnavailableError(f"{place} cannot be used: {_reason(error)}") from error
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        meaning = _meaning(error, connecting=connecting)
+        if meaning is DatabaseUnavailableError:
+            DATABASE_UP.set(0)
+            raise DatabaseUnavailableError(f"{place} cannot be used: {_reason(error)}") from error
+        if meaning is not None:
+            raise meaning(_reason(error)) from error
+        raise
+    else:
+        DATABASE_UP.set(1)
+
+
+class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
+    """Encodes COPY as it encodes arguments: what cannot be encoded is refused data, not whatever the codec raised."""
+
+    async def copy_records_to_table(self, *arguments: Any, **options: Any) -> str:  # noqa: ANN401 -- asyncpg's own
+        try:
+            status: str = await super().copy_records_to_table(*arguments, **options)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise DataRefusedError(_reason(error)) from error
+        return status
 
 
 def _place(dsn: str) -> str:
@@ -75,38 +124,41 @@ class Database:
         return idle
 
     async def fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
-        with translated():
-            rows: list[asyncpg.Record] = await self._pool.fetch(sql, *arguments)
+        async with self.connection() as connection:
+            rows: list[asyncpg.Record] = await connection.fetch(sql, *arguments)
         return rows
 
     async def fetchrow(self, sql: str, *arguments: object) -> asyncpg.Record | None:
-        with translated():
-            return await self._pool.fetchrow(sql, *arguments)
+        async with self.connection() as connection:
+            return await connection.fetchrow(sql, *arguments)
 
     async def fetchval(self, sql: str, *arguments: object) -> Any:  # noqa: ANN401 -- the statement decides
-        with translated():
-            return await self._pool.fetchval(sql, *arguments)
+        async with self.connection() as connection:
+            return await connection.fetchval(sql, *arguments)
 
     async def execute(self, sql: str, *arguments: object) -> int:
         """Run a statement and return how many rows it touched; none where it is not about rows."""
-        with translated():
-            status: str = await self._pool.execute(sql, *arguments)
+        async with self.connection() as connection:
+            status: str = await connection.execute(sql, *arguments)
         count = status.rpartition(" ")[2]
         return int(count) if count.isdecimal() else 0
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
         """Yield a connection inside a transaction: committed at the end, rolled back by an exception."""
-        with translated():
-            async with self._pool.acquire() as connection, connection.transaction():
-                yield connection
+        async with self.connection() as connection, connection.transaction():
+            yield connection
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """Yield a connection of its own, for statements that cannot run inside a transaction."""
+        with translated(connecting=True):
+            connection = await self._pool.acquire()
         with translated():
-            async with self._pool.acquire() as connection:
+            try:
                 yield connection
+            finally:
+                await self._pool.release(connection)
 
     async def listen(self, channel: str, on_notification: Callable[[], None]) -> None:
         """Call ``on_notification`` now and at every NOTIFY, on a connection of its own, until that is lost.
@@ -120,21 +172,16 @@ class Database:
         def notified(*_notification: object) -> None:
             on_notification()
 
-        with translated():
-            async with self._pool.acquire() as connection:
-                connection.add_termination_listener(lambda _connection: lost.set())
-                await connection.add_listener(channel, notified)
-                try:
-                    on_notification()
-                    await lost.wait()
-                finally:
-                    # Asking for an UNLISTEN could fail in as many ways as connections break.
-                    connection.terminate()
+        async with self.connection() as connection:
+            connection.add_termination_listener(lambda _connection: lost.set())
+            await connection.add_listener(channel, notified)
+            try:
+                on_notification()
+                await lost.wait()
+            finally:
+                # Asking for an UNLISTEN could fail in as many ways as connections break.
+                connection.terminate()
         raise DatabaseUnavailableError("the connection that waits for notifications was lost")
-
-    def sizes(self) -> tuple[int, int]:
-        """Return how many connections there are, and how many of them are idle."""
-        return self._pool.get_size(), self._pool.get_idle_size()
 
 
 @asynccontextmanager
@@ -145,10 +192,11 @@ async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
         DatabaseUnavailableError: the database cannot be reached or refuses us.
 
     """
-    with translated(_place(dsn)):
+    with translated(_place(dsn), connecting=True):
         connection = await asyncpg.connect(
             dsn, timeout=_PATIENCE_SECONDS, server_settings={"application_name": "collector", "timezone": "UTC"}
         )
+    with translated(_place(dsn)):
         try:
             yield connection
         finally:
@@ -167,9 +215,10 @@ async def open_database(dsn: str, *, max_size: int = 8) -> AsyncIterator[Databas
         DatabaseUnavailableError: the database cannot be reached or refuses us.
 
     """
-    with translated(_place(dsn)):
+    with translated(_place(dsn), connecting=True):
         pool = await asyncpg.create_pool(
             dsn,
+            connection_class=_Connection,
             min_size=1,
             max_size=max_size,
             timeout=_PATIENCE_SECONDS,
@@ -192,5 +241,5 @@ async def _close(pool: asyncpg.Pool) -> None:
     try:
         async with asyncio.timeout(_PATIENCE_SECONDS):
             await pool.close()
-    except (*_OUTAGE, TimeoutError):
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
         pool.terminate()

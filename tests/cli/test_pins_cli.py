@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import asyncpg
 import msgspec
 import pytest
 
+from collector.errors import DataRefusedError
 from collector.models import PinState
 from collector.store.pin import PinStore
 from collector.store.pool import Database
@@ -80,7 +80,7 @@ async def test_sql_refuses_what_pinterest_would(
         "board_id": None, "alt_texts": [], "carousel": None, "thumbnail_url": None, "note": None,
     } | changes  # fmt: skip
     numbered = ", ".join(f"{name} => ${place}" for place, name in enumerate(pin, 1))
-    with pytest.raises(asyncpg.InvalidParameterValueError, match=message.replace("(", "\\(")):
+    with pytest.raises(DataRefusedError, match=message.replace("(", "\\(")):
         await database.fetch(f"SELECT enqueue_pin({numbered})", *pin.values())
     assert await stored(database) == 0
 
@@ -132,7 +132,7 @@ async def test_a_bad_pin_is_refused_in_one_line(
 @pytest.mark.parametrize("date", ["0044-03-15 BC", "20000-01-01", "infinity"])
 async def test_a_date_that_no_client_could_read_is_refused(collector: Program, database: Database, date: str) -> None:
     del collector
-    with pytest.raises(asyncpg.InvalidParameterValueError, match="between 2000 and 2100"):
+    with pytest.raises(DataRefusedError, match="between 2000 and 2100"):
         await database.fetch(f"SELECT enqueue_pin('acme', 'a', ARRAY['{URL}'], publish_at => '{date}')")
     assert await stored(database) == 0
 

@@ -1,0 +1,125 @@
+"""What the driver raises, in our own words: an outage, a refusal, or a defect that stays what it is."""
+
+from collections.abc import AsyncIterator, Sequence
+
+import asyncpg
+import pytest
+
+from collector.errors import DatabaseUnavailableError, DataRefusedError, DuplicateError
+from collector.store.pool import Database, open_database, translated
+from collector.telemetry import REGISTRY
+
+OUTAGE, REFUSAL, DEFECT = DatabaseUnavailableError, DataRefusedError, asyncpg.PostgresError
+
+STATES = [
+    ("08006", OUTAGE),  # connection_failure
+    ("25006", OUTAGE),  # read_only_sql_transaction
+    ("40001", OUTAGE),  # serialization_failure
+    ("40P01", OUTAGE),  # deadlock_detected
+    ("53100", OUTAGE),  # disk_full
+    ("53200", OUTAGE),  # out_of_memory
+    ("53300", OUTAGE),  # too_many_connections
+    ("55P03", OUTAGE),  # lock_not_available
+    ("57014", OUTAGE),  # query_canceled
+    ("57P01", OUTAGE),  # admin_shutdown
+    ("57P03", OUTAGE),  # cannot_connect_now
+    ("58030", OUTAGE),  # io_error
+    ("0A000", REFUSAL),  # feature_not_supported
+    ("21000", REFUSAL),  # cardinality_violation
+    ("22003", REFUSAL),  # numeric_value_out_of_range
+    ("22021", REFUSAL),  # character_not_in_repertoire
+    ("23505", DuplicateError),  # unique_violation
+    ("23514", REFUSAL),  # check_violation
+    ("53400", REFUSAL),  # configuration_limit_exceeded
+    ("54000", REFUSAL),  # program_limit_exceeded
+    ("P0001", REFUSAL),  # raise_exception
+    ("42703", DEFECT),  # undefined_column
+    ("42P01", DEFECT),  # undefined_table
+    ("55000", DEFECT),  # object_not_in_prerequisite_state
+    ("XX000", DEFECT),  # internal_error
+    ("TS999", DEFECT),  # one that no one has heard of
+]
+
+
+async def in_transaction(database: Database, *statements: str, rows: Sequence[tuple[object, ...]] = ()) -> None:
+    async with database.transaction() as connection:
+        for statement in statements:
+            await connection.execute(statement)
+        if rows:
+            await connection.copy_records_to_table("copied", records=rows)
+
+
+def database_up() -> float | None:
+    return REGISTRY.get_sample_value("collector_database_up")
+
+
+@pytest.mark.parametrize(("state", "kind"), STATES)
+async def test_the_sqlstate_decides(database: Database, state: str, kind: type[Exception]) -> None:
+    with pytest.raises(kind, match="the words"):
+        await database.execute(f"DO $$ BEGIN RAISE EXCEPTION 'the words' USING ERRCODE = '{state}'; END $$")
+    assert database_up() == (0.0 if kind is OUTAGE else 1.0)
+    with pytest.raises(kind, match="the words"):
+        await in_transaction(database, f"DO $$ BEGIN RAISE EXCEPTION 'the words' USING ERRCODE = '{state}'; END $$")
+    assert await database.fetchval("SELECT 1") == 1
+    assert database_up() == 1.0
+
+
+async def test_not_accepting_connections_is_an_outage_only_when_connecting() -> None:
+    with pytest.raises(OUTAGE), translated(connecting=True):
+        raise asyncpg.ObjectNotInPrerequisiteStateError("the database is not currently accepting connections")
+    with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError), translated():
+        raise asyncpg.ObjectNotInPrerequisiteStateError("the sequence has no current value")
+
+
+@pytest.mark.parametrize("settings", ["statement_timeout = 20", "transaction_read_only = on"])
+async def test_a_server_that_is_slow_or_a_standby_is_an_outage(database: Database, settings: str) -> None:
+    with pytest.raises(OUTAGE):
+        await in_transaction(
+            database, f"SET LOCAL {settings}", "CREATE TABLE never (id integer)", "SELECT pg_sleep(10)"
+        )
+
+
+async def test_a_server_that_is_not_there_is_an_outage() -> None:
+    with pytest.raises(OUTAGE, match=r"at 127\.0\.0\.1:1 "):
+        async with open_database("postgresql://user:secret@127.0.0.1:1/x"):
+            pass
+    assert database_up() == 0.0
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("smallint", 10**6), ("bigint", 10**30), ("integer", "x"), ("text", 5), ("text", "\ud800"), ("text", "nul \0")],
+)
+async def test_what_cannot_be_encoded_is_refused_as_an_argument_and_in_a_copy(
+    database: Database, kind: str, value: object
+) -> None:
+    with pytest.raises(REFUSAL):
+        await database.fetchval(f"SELECT $1::{kind}", value)
+    with pytest.raises(REFUSAL):
+        await in_transaction(database, f"CREATE TEMPORARY TABLE copied (value {kind}) ON COMMIT DROP", rows=[(value,)])
+    assert await database.fetchval("SELECT 1") == 1
+
+
+async def test_a_defect_of_ours_inside_a_transaction_stays_what_it_is(database: Database) -> None:
+    with pytest.raises(ValueError, match="our own"):
+        async with database.transaction():
+            raise ValueError("our own")
+
+
+@pytest.fixture
+async def single(dsn: str) -> AsyncIterator[Database]:
+    async with open_database(dsn, max_size=1) as opened:
+        yield opened
+
+
+async def test_a_connection_that_was_cut_is_an_outage_once(single: Database, database: Database) -> None:
+    pid = await single.fetchval("SELECT pg_backend_pid()")
+    with pytest.raises(OUTAGE):
+        await cut_inside(single, database)
+    assert await single.fetchval("SELECT pg_backend_pid()") != pid
+
+
+async def cut_inside(single: Database, database: Database) -> None:
+    async with single.transaction() as connection:
+        await database.execute("SELECT pg_terminate_backend($1)", connection.get_server_pid())
+        await connection.fetchval("SELECT pg_sleep(10)")
