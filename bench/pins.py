@@ -14,7 +14,8 @@ from pydantic import SecretStr
 
 from bench.support import KEYS, bench_database, register
 from collector.ayrshare.post import PostAnswer
-from collector.loops import Breaker, Heartbeats, Pacer
+from collector.loops.every import Heartbeats
+from collector.loops.gate import Gate
 from collector.models import PinClaim, PinContent, PinResult, Publication
 from collector.publish.decision import PublishPolicy, after_answer
 from collector.publish.publisher import Publisher
@@ -27,7 +28,7 @@ PROFILES = 1000
 PINS_EACH = 20
 ROUNDS = 5
 FINISHED = 1_000_000
-POLICY = PublishPolicy(lane_gap=0.0, spam_cooldown=60.0, looks=(60.0,), requeue_absent=False)
+POLICY = PublishPolicy(lane_gap=0.0, spam_cooldown=60.0, checks=(60.0,), requeue_absent=False)
 
 _QUEUE = """
 INSERT INTO pin (profile_id, client_ref, media_urls)
@@ -72,7 +73,7 @@ async def published(database: Database, name: str) -> float:
             done.set()
 
     queue = PinQueue(database, owner="bench", seconds=120.0)
-    publisher = Publisher(sender, queue, database, concurrency=64, pacer=Pacer(1e9), breaker=Breaker(), on_result=note)
+    publisher = Publisher(sender, queue, database, Gate(1e9), POLICY, concurrency=64, on_result=note)
     started = time.perf_counter()
     task = asyncio.create_task(publisher.run(Heartbeats()))
     await done.wait()

@@ -14,7 +14,7 @@ import uvloop
 from bench.bare import bare
 from bench.support import API_KEY, KEYS, bench_database, empty, emulator_process, identities, register
 from collector.ayrshare.client import open_client
-from collector.loops import Breaker, Pacer
+from collector.loops.gate import Gate
 from collector.poll.decision import Policy
 from collector.poll.poller import Poller
 from collector.poll.reader import Reader
@@ -35,9 +35,8 @@ async def polled(url: str, database: Database, concurrency: int) -> float:
             Reader(client, KEYS, Policy(interval=21600.0, settle_days=3)),
             LeaseStore(database, owner="bench", seconds=120.0),
             MetricStore(database),
+            Gate(1e9),
             concurrency=concurrency,
-            pacer=Pacer(1e9),
-            breaker=Breaker(),
             on_result=lambda result: outcomes.append(result.outcome.value),
         )
         started = time.perf_counter()

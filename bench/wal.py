@@ -15,7 +15,7 @@ import uvloop
 from bench.support import API_KEY, KEYS, bench_database, emulator_process, identities, register
 from collector.ayrshare.client import open_client
 from collector.embedded.binaries import find_binaries
-from collector.loops import Breaker, Pacer
+from collector.loops.gate import Gate
 from collector.poll.decision import Policy
 from collector.poll.poller import Poller
 from collector.poll.reader import Reader
@@ -62,7 +62,7 @@ async def pass_over(database: Database, url: str) -> None:
     async with open_client(url=url, api_key=API_KEY, request_timeout=30.0, connections=32) as client:
         reader = Reader(client, KEYS, Policy(interval=21600.0, settle_days=3))
         leases = LeaseStore(database, owner="bench", seconds=120.0)
-        poller = Poller(reader, leases, MetricStore(database), concurrency=32, pacer=Pacer(1e9), breaker=Breaker())
+        poller = Poller(reader, leases, MetricStore(database), Gate(1e9), concurrency=32)
         await poller.poll_named(ids)
 
 

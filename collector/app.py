@@ -21,7 +21,8 @@ from collector.detect.detector import Detector
 from collector.embedded import embedded
 from collector.export.backlog import measure_backlog
 from collector.export.exporter import Exporter
-from collector.loops import Breaker, Heartbeats, Pacer, every
+from collector.loops.every import Heartbeats, every
+from collector.loops.gate import Gate
 from collector.migrate import check, migrate
 from collector.poll.decision import Policy
 from collector.poll.poller import Poller, PollResult
@@ -37,7 +38,7 @@ from collector.store.fleet import FleetStore
 from collector.store.lease import LeaseStore
 from collector.store.metric import MetricStore
 from collector.store.pin import PinStore
-from collector.store.pin_look import LookStore
+from collector.store.pin_check import CheckStore
 from collector.store.pin_queue import PinQueue
 from collector.store.pool import Database, connected, open_database
 from collector.store.profile import ProfileStore
@@ -102,22 +103,16 @@ def key_ring(settings: Settings) -> KeyRing:
     return KeyRing(settings.encryption_keys or [generated_key(settings.data_dir)])
 
 
-class Shared(msgspec.Struct, frozen=True):
-    """What all calls of this process to Ayrshare share: their pace, and that the API key is refused."""
-
-    pacer: Pacer
-    breaker: Breaker
-
-
-def share(settings: Settings) -> Shared:
-    return Shared(Pacer(settings.max_requests_per_second), Breaker())
+def make_gate(settings: Settings) -> Gate:
+    """Return what all calls of this process to Ayrshare go through."""
+    return Gate(settings.max_requests_per_second)
 
 
 @asynccontextmanager
 async def open_ayrshare(
-    settings: Settings, shared: Shared, *, connections: int | None = None, idle_seconds: float = 15.0
+    settings: Settings, gate: Gate, *, connections: int | None = None, idle_seconds: float = 15.0
 ) -> AsyncIterator[AyrshareClient]:
-    """Yield a client that tells the breaker of every call, with a connection for each concurrent poll by default.
+    """Yield a client that tells the gate of every call, with a connection for each concurrent poll by default.
 
     Raises:
         ConfigurationError: there is no API key.
@@ -130,7 +125,7 @@ async def open_ayrshare(
         request_timeout=settings.request_seconds,
         connections=connections or settings.poll_concurrency,
         idle_seconds=idle_seconds,
-        on_verdict=shared.breaker.note,
+        on_verdict=gate.note,
     ) as client:
         yield client
 
@@ -143,26 +138,32 @@ def make_poller(
     settings: Settings,
     database: Database,
     client: AyrshareClient,
-    shared: Shared,
+    gate: Gate,
     on_result: Callable[[PollResult], None],
 ) -> Poller:
-    policy = Policy(interval=settings.poll_interval, settle_days=settings.settle_days)
     return Poller(
-        Reader(client, key_ring(settings), policy),
-        LeaseStore(database, owner=_owner(), seconds=settings.lease_time),
+        Reader(client, key_ring(settings), _poll_policy(settings)),
+        _leases(settings, database),
         MetricStore(database),
+        gate,
         concurrency=settings.poll_concurrency,
-        pacer=shared.pacer,
-        breaker=shared.breaker,
         on_result=on_result,
     )
+
+
+def _poll_policy(settings: Settings) -> Policy:
+    return Policy(interval=settings.poll_interval, settle_days=settings.settle_days)
+
+
+def _leases(settings: Settings, database: Database) -> LeaseStore:
+    return LeaseStore(database, owner=_owner(), seconds=settings.lease_time)
 
 
 def _publish_policy(settings: Settings) -> PublishPolicy:
     return PublishPolicy(
         lane_gap=settings.pin_lane_gap,
         spam_cooldown=settings.pin_spam_cooldown,
-        looks=settings.pin_reconcile_after,
+        checks=settings.pin_reconcile_after,
         requeue_absent=settings.pins_requeue_absent,
     )
 
@@ -171,35 +172,30 @@ def _make_publisher(
     settings: Settings,
     database: Database,
     client: AyrshareClient,
-    shared: Shared,
+    gate: Gate,
     on_result: Callable[[Published], None],
 ) -> Publisher:
+    policy = _publish_policy(settings)
     return Publisher(
-        Sender(
-            client,
-            key_ring(settings),
-            _publish_policy(settings),
-            patience=settings.lease_time / 5,
-        ),
+        Sender(client, key_ring(settings), policy, patience=settings.lease_time / 5),
         PinQueue(database, owner=_owner(), seconds=settings.lease_time),
         database,
+        gate,
+        policy,
         concurrency=settings.pin_concurrency,
-        pacer=shared.pacer,
-        breaker=shared.breaker,
         on_result=on_result,
     )
 
 
-def make_reconciler(settings: Settings, database: Database, client: AyrshareClient, shared: Shared) -> Reconciler:
+def make_reconciler(settings: Settings, database: Database, client: AyrshareClient, gate: Gate) -> Reconciler:
     return Reconciler(
         client,
         key_ring(settings),
         PinQueue(database, owner=_owner(), seconds=settings.lease_time),
-        LookStore(database),
+        CheckStore(database),
+        gate,
         _publish_policy(settings),
-        hold=settings.lease_time,
-        pacer=shared.pacer,
-        breaker=shared.breaker,
+        claim_seconds=settings.lease_time,
     )
 
 
@@ -211,14 +207,17 @@ async def run_daemon(settings: Settings, *, apply_migrations: bool = False) -> N
         await run_roles(settings, database, Hooks())
 
 
+_Loop = Callable[[], Coroutine[Any, Any, None]]
+
+
 async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> None:
     """Run every role on a database with a current schema, until cancelled."""
     heartbeats = Heartbeats()
-    shared = share(settings)
+    gate = make_gate(settings)
     fleet = FleetStore(database)
     DATABASE_CONNECTIONS.labels("busy").set_function(lambda: database.busy)
     DATABASE_CONNECTIONS.labels("idle").set_function(lambda: database.idle)
-    loops: list[Callable[[], Coroutine[Any, Any, None]]] = [
+    loops: list[_Loop] = [
         partial(every, _BACKLOG_SECONDS, "backlog", partial(measure_backlog, fleet), heartbeats),
         partial(
             every,
@@ -233,15 +232,10 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
         if settings.calls_ayrshare:
             await try_keys(ProfileStore(database), key_ring(settings))
         if Role.POLLER in settings.roles:
-            client = await resources.enter_async_context(open_ayrshare(settings, shared))
-            loops.append(partial(make_poller(settings, database, client, shared, hooks.polled).run, heartbeats))
+            client = await resources.enter_async_context(open_ayrshare(settings, gate))
+            loops.append(partial(make_poller(settings, database, client, gate, hooks.polled).run, heartbeats))
         if Role.PUBLISHER in settings.roles:
-            client = await resources.enter_async_context(
-                open_ayrshare(settings, shared, connections=settings.pin_concurrency, idle_seconds=_PIN_IDLE_SECONDS)
-            )
-            # Slow histories must not use up the connections, and with them the time, of pins.
-            histories = await resources.enter_async_context(open_ayrshare(settings, shared, connections=_HISTORIES))
-            loops += _publishing(settings, database, (client, histories), shared, hooks, heartbeats)
+            loops += await _publishing(settings, database, gate, hooks, heartbeats, resources)
         if Role.EXPORTER in settings.roles:
             exporter = Exporter(fleet, DropStore(database))
             loops.append(partial(every, _EXPORT_SECONDS, "exporter", exporter.refresh, heartbeats))
@@ -249,7 +243,7 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
             alive = partial(heartbeats.beat, "detector")
             detect = partial(Detector(DropStore(database)).run_once, alive)
             loops.append(partial(every, _DETECT_SECONDS, "detector", detect, heartbeats))
-        health = Health(database, heartbeats, api_key_refused=lambda: shared.breaker.open)
+        health = Health(database, heartbeats, api_key_refused=lambda: gate.key_refused)
         pages = Pages(health, (lambda: exporter.page) if exporter else None)
         address = await resources.enter_async_context(
             serving(pages.application(), settings.http_host, settings.http_port)
@@ -262,27 +256,25 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
             hooks.serving(address)
 
 
-def _publishing(
+async def _publishing(
     settings: Settings,
     database: Database,
-    clients: tuple[AyrshareClient, AyrshareClient],
-    shared: Shared,
+    gate: Gate,
     hooks: Hooks,
     heartbeats: Heartbeats,
-) -> list[Callable[[], Coroutine[Any, Any, None]]]:
-    """Return the loops of the role ``publisher``."""
-    publisher = _make_publisher(settings, database, clients[0], shared, hooks.published)
-    reconciler = make_reconciler(settings, database, clients[1], shared)
+    resources: AsyncExitStack,
+) -> list[_Loop]:
+    """Return the loops of the role ``publisher``; their clients are closed with ``resources``."""
+    client = await resources.enter_async_context(
+        open_ayrshare(settings, gate, connections=settings.pin_concurrency, idle_seconds=_PIN_IDLE_SECONDS)
+    )
+    # Slow histories must not use up the connections, and with them the time, of pins.
+    histories = await resources.enter_async_context(open_ayrshare(settings, gate, connections=_HISTORIES))
+    reconcile = make_reconciler(settings, database, histories, gate).run_once
+    # A history may be asked for twice, and a slow Ayrshare is no stuck loop.
+    longest = 2 * settings.request_seconds
     return [
-        partial(publisher.run, heartbeats),
-        partial(
-            every,
-            _RECONCILE_SECONDS,
-            "reconciler",
-            reconciler.run_once,
-            heartbeats,
-            # A history may be asked for twice, and a slow Ayrshare is no stuck loop.
-            longest=2 * settings.request_seconds,
-        ),
+        partial(_make_publisher(settings, database, client, gate, hooks.published).run, heartbeats),
+        partial(every, _RECONCILE_SECONDS, "reconciler", reconcile, heartbeats, longest=longest),
         partial(every, _QUEUE_SECONDS, "queue", partial(measure_queue, PinStore(database)), heartbeats),
     ]

@@ -166,6 +166,17 @@ class PinState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class PauseReason(StrEnum):
+    """Why a profile's pins wait: a state of the profile, Pinterest's anti-spam block, or a call that is not allowed."""
+
+    PAUSED = "paused"
+    UNLINKED = "unlinked"
+    SUSPENDED = "suspended"
+    KEY_INVALID = "key_invalid"
+    SPAM_BLOCK = "spam_block"
+    NOT_ALLOWED = "not_allowed"
+
+
 class PinContent(msgspec.Struct, frozen=True, kw_only=True):
     """What is published. ``carousel`` is a JSON list of texts; a ``thumbnail_url`` makes the media a video."""
 
@@ -209,6 +220,15 @@ class PinClaim(msgspec.Struct, frozen=True, kw_only=True):
     content: PinContent
 
 
+class LostCall(msgspec.Struct, frozen=True):
+    """A claimed pin that nobody is sending any more; ``owner`` and ``attempt`` are the fence of its outcome."""
+
+    pin_id: int
+    profile_id: int
+    attempt: int
+    owner: str
+
+
 class Publication(msgspec.Struct, frozen=True):
     """Where a pin is live; what Ayrshare did not tell is None."""
 
@@ -221,8 +241,9 @@ class PinResult(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one attempt, as it is written.
 
     ``state`` is what the pin is now: queued, published, failed or unknown. ``reason`` is a short constant, None when
-    published. ``wait_seconds`` is how long the lane sends nothing. ``pause`` takes the lane out of service: with a
-    :class:`ProfileState` until the profile is active again, with ``spam_block`` for ``wait_seconds``.
+    published. ``wait_seconds`` is how long the lane sends nothing, ``check_seconds`` when an unknown pin is looked for.
+    ``pause`` takes the lane out of service: until the profile is active again where it is the profile's state, else for
+    ``wait_seconds``.
     """
 
     pin_id: int
@@ -232,10 +253,10 @@ class PinResult(msgspec.Struct, frozen=True, kw_only=True):
     state: PinState
     reason: str | None = None
     wait_seconds: float = 0.0
-    look_seconds: float | None = None
+    check_seconds: float | None = None
     lane_failed: bool = False
     refused: bool = False
-    pause: str | None = None
+    pause: PauseReason | None = None
     publication: Publication = Publication()
     http_status: int | None = None
     code: int | None = None
@@ -244,34 +265,44 @@ class PinResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnknownPin(msgspec.Struct, frozen=True):
-    """A pin to be looked for in its profile's history; ``looks`` is how many complete looks did not find it.
+    """A pin to be looked for in its profile's history; ``checks`` is how many found it absent.
 
     ``token`` is the pin's, to which an attempt adds its number. The attempts nobody knows the end of began between
-    ``first_sent_at`` and ``last_sent_at``. ``due`` tells whether this look is one of the planned ones.
+    ``first_sent_at`` and ``last_sent_at``. ``due`` tells whether this check is one of the planned ones.
     """
 
     pin_id: int
     attempt: int
     token: str
-    looks: int
+    checks: int
     first_sent_at: datetime
     last_sent_at: datetime
     due: bool
 
 
-class PinLook(msgspec.Struct, frozen=True, kw_only=True):
-    """What a look came to: the pin's ``state`` now, and when to look again (None: no more).
+class UnknownPins(msgspec.Struct, frozen=True):
+    """The unknown pins of one profile, which one answer of Ayrshare settles."""
 
-    ``counts`` tells whether it was a complete look that did not find the pin; ``seen`` is the answer in words.
+    profile_id: int
+    profile: str
+    key_ciphertext: bytes
+    pins: tuple[UnknownPin, ...]
+
+
+class HistoryCheck(msgspec.Struct, frozen=True, kw_only=True):
+    """What a check of Ayrshare's history came to: the pin's ``state`` now, and when to check again (None: no more).
+
+    ``absent`` tells that the history would have the pin and does not; ``finding`` is the answer in words, about the
+    attempt ``found_attempt``.
     """
 
     pin_id: int
     attempt: int
     state: PinState
-    counts: bool
+    absent: bool
     next_seconds: float | None
-    seen: str
-    seen_attempt: int
+    finding: str
+    found_attempt: int
     publication: Publication = Publication()
     code: int | None = None
 

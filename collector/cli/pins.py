@@ -2,22 +2,24 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TextIO
 
 import click
 import msgspec
 
-from collector.app import make_reconciler, open_ayrshare, open_storage, share
+from collector.app import make_gate, make_reconciler, open_ayrshare, open_storage
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.report import ago, as_json_text, bad_lines, pin_report, print_table
+from collector.config import Settings
 from collector.errors import BadLinesError, PinError
-from collector.models import NewPin, PinContent, PinLook, PinState
+from collector.models import HistoryCheck, NewPin, PinContent, PinState, UnknownPins
+from collector.publish.operator import Evidence, FoundPin, PinOperator, Retry
 from collector.publish.table import publish_time, scan_pins
 from collector.store.pin import PinStore
-from collector.store.pin_look import LookStore
+from collector.store.pin_check import CheckStore
+from collector.store.pool import Database
 from collector.store.profile import ProfileStore
-
-_RETRIED = (PinState.FAILED, PinState.CANCELLED, PinState.UNKNOWN)
 
 
 @click.group()
@@ -163,24 +165,26 @@ def show(pin_id: int, *, as_json: bool) -> None:
 def cancel(pin_id: int, *, yes: bool) -> None:
     """Take a queued pin out of the queue, or give an unknown one up."""
 
-    async def state_of() -> PinState:
-        async with _queue() as store:
-            row, _ = await store.story(pin_id)
-            return PinState(row["state"])
+    async def find() -> FoundPin:
+        async with open_storage(settings_for_command()) as database:
+            return await _operator(database).find_cancellable(pin_id)
 
-    async def work(state: PinState) -> None:
-        async with _queue() as store:
-            if not await store.cancel(pin_id, state):
-                raise PinError(f"pin {pin_id} changed meanwhile; nothing was done")
+    async def work() -> None:
+        async with open_storage(settings_for_command()) as database:
+            await _operator(database).cancel(pin)
 
-    state = execute(state_of())
-    if state not in {PinState.QUEUED, PinState.UNKNOWN}:
-        raise PinError(f"pin {pin_id} is {state.value}; only a queued or unknown one can be cancelled")
-    if state is PinState.UNKNOWN and not yes:
+    pin = execute(find())
+    if pin.state is PinState.UNKNOWN and not yes:
         # Asked outside the event loop, whose signal handlers would swallow a Ctrl-C.
         click.confirm(f"Pin {pin_id} may be live. Stop looking for it?", abort=True)
-    execute(work(state))
-    click.echo(f"pin {pin_id} cancelled" + ("; it may be live" if state is PinState.UNKNOWN else ""))
+    execute(work())
+    click.echo(f"pin {pin_id} cancelled" + ("; it may be live" if pin.state is PinState.UNKNOWN else ""))
+
+
+_WARNINGS = {
+    Evidence.ABSENT: "Pin {} is not in Ayrshare's history.",
+    Evidence.UNASKED: "Nobody has looked whether pin {} is live.",
+}
 
 
 @pins.command()
@@ -192,47 +196,36 @@ def retry(pin_id: int, *, yes: bool, without_history: bool) -> None:
 
     Of an unknown one Ayrshare's history is asked first. If the pin is there, that is recorded and nothing is sent.
     """
-    state, attempts, found = execute(_look_first(pin_id, without_history=without_history))
-    if found is not None and found.state is not PinState.UNKNOWN:
-        click.echo(f"pin {pin_id} is in Ayrshare's history: {found.state.value}; nothing was sent")
-        return
-    if found is not None and not found.counts:
-        raise PinError(f"pin {pin_id}: {found.seen}; nothing was sent")
-    if without_history and not yes:
-        click.confirm(
-            f"Nobody has looked whether pin {pin_id} is live. Sent twice it is live twice. Send it?", abort=True
-        )
-    if found is not None and not yes:
-        click.confirm(f"Pin {pin_id} is not in Ayrshare's history. Sent twice it is live twice. Send it?", abort=True)
+    settings = settings_for_command()
+
+    async def prepare() -> Retry:
+        async with open_storage(settings) as database:
+            check = None if without_history else partial(_check, settings, database)
+            return await _operator(database).prepare_retry(pin_id, check)
 
     async def work() -> None:
-        async with _queue() as store:
-            if not await store.retry(pin_id, state, attempts):
-                raise PinError(f"pin {pin_id} changed meanwhile; nothing was done")
+        async with open_storage(settings) as database:
+            await _operator(database).retry(found.pin)
 
+    found = execute(prepare())
+    if found.evidence is Evidence.SETTLED:
+        click.echo(f"pin {pin_id} is in Ayrshare's history: {found.pin.state.value}; nothing was sent")
+        return
+    if found.evidence in _WARNINGS and not yes:
+        click.confirm(f"{_WARNINGS[found.evidence].format(pin_id)} Sent twice it is live twice. Send it?", abort=True)
     execute(work())
     click.echo(f"pin {pin_id} queued again")
 
 
-async def _look_first(pin_id: int, *, without_history: bool) -> tuple[PinState, int, PinLook | None]:
-    """Return the pin's state and attempts, and what a look into the history said of attempts without a known end."""
-    settings = settings_for_command()
-    async with open_storage(settings) as database:
-        row, _ = await PinStore(database).story(pin_id)
-        state = PinState(row["state"])
-        if state not in _RETRIED:
-            raise PinError(f"pin {pin_id} is {state.value}; only a failed, cancelled or unknown one can be sent again")
-        looks = LookStore(database)
-        # Also of one that was given up: it may be live.
-        group = await looks.of_pin(pin_id)
-        if group is None or without_history:
-            return state, row["attempts"], None
-        shared = share(settings)
-        async with open_ayrshare(settings_for_command(api_key=True), shared) as client:
-            [look] = await make_reconciler(settings, database, client, shared).look(group)
-        if look.state is not PinState.UNKNOWN:
-            await looks.record([look])
-        return state, row["attempts"], look
+def _operator(database: Database) -> PinOperator:
+    return PinOperator(PinStore(database), CheckStore(database))
+
+
+async def _check(settings: Settings, database: Database, group: UnknownPins) -> HistoryCheck:
+    gate = make_gate(settings)
+    async with open_ayrshare(settings, gate) as client:
+        [found] = await make_reconciler(settings, database, client, gate).check(group)
+    return found
 
 
 @pins.command()

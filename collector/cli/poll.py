@@ -4,7 +4,7 @@ from collections import Counter
 
 import click
 
-from collector.app import make_poller, open_ayrshare, open_storage, share
+from collector.app import make_gate, make_poller, open_ayrshare, open_storage
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.progress import progress
 from collector.config import Settings
@@ -32,8 +32,8 @@ def poll(names: tuple[str, ...], *, everything: bool) -> None:
 
 
 async def _pass(settings: Settings, names: tuple[str, ...], *, everything: bool) -> bool:
-    shared = share(settings)
-    async with open_ayrshare(settings, shared) as client, open_storage(settings) as database:
+    gate = make_gate(settings)
+    async with open_ayrshare(settings, gate) as client, open_storage(settings) as database:
         ids = await _chosen(ProfileStore(database), names, everything=everything)
         results: list[PollResult] = []
         with progress("polling", len(ids)) as advance:
@@ -42,9 +42,9 @@ async def _pass(settings: Settings, names: tuple[str, ...], *, everything: bool)
                 advance()
                 results.append(result)
 
-            poller = make_poller(settings, database, client, shared, note)
+            poller = make_poller(settings, database, client, gate, note)
             busy = await poller.poll_named(ids, only_due=not names and not everything)
-    return _report(results, asked=len(ids), busy=busy, refused=poller.api_key_refused)
+    return _report(results, asked=len(ids), busy=busy, refused=gate.key_refused)
 
 
 async def _chosen(store: ProfileStore, names: tuple[str, ...], *, everything: bool) -> list[int]:

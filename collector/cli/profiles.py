@@ -7,7 +7,7 @@ from typing import TextIO
 
 import click
 
-from collector.app import key_ring, open_ayrshare, open_storage, share
+from collector.app import key_ring, make_gate, open_ayrshare, open_storage
 from collector.cli.execute import ClearErrors, execute, settings_for_command
 from collector.cli.report import as_json_text, bad_lines, print_table, profile_report
 from collector.crypto import KeyRing, fingerprint
@@ -197,7 +197,7 @@ def discover(*, as_json: bool) -> None:
 
     async def work() -> Comparison:
         settings = settings_for_command(api_key=True)
-        async with open_ayrshare(settings, share(settings)) as client, open_storage(settings) as database:
+        async with open_ayrshare(settings, make_gate(settings)) as client, open_storage(settings) as database:
             return compare([entry async for entry in client.profiles()], await ProfileStore(database).all())
 
     found = execute(work())

@@ -7,7 +7,7 @@ from typing import assert_never
 import msgspec
 
 from collector.errors import AyrshareError
-from collector.loops import backoff
+from collector.loops.every import backoff
 from collector.models import AccountAnalytics, Claim, Failure, PollRecord, ProfileState, RateLimit, SeenAnswer, Success
 
 # Ayrshare counts requests per profile over five minutes.

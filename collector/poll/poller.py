@@ -9,25 +9,19 @@ import structlog
 
 from collector.cancellation import uninterrupted
 from collector.errors import DatabaseUnavailableError
-from collector.loops import Breaker, Heartbeats, Pacer, attempt, backoff
+from collector.loops.batch import BatchWriter
+from collector.loops.claiming import ClaimLoop
+from collector.loops.every import Heartbeats
+from collector.loops.gate import Gate, Permits
 from collector.models import Claim, Outcome, PollRecord, Written
 from collector.poll.reader import Reader
-from collector.poll.writer import Writer
+from collector.poll.writer import GATHER_SECONDS, PollTarget
 from collector.store.lease import LeaseStore
 from collector.store.metric import MetricStore
 
 log = structlog.get_logger(__name__)
 
-_IDLE_SECONDS = 1.0
 _WIND_DOWN_SECONDS = 3.0
-# With the pace as the limit, claims are gathered for as long as this.
-_PACE_SECONDS = 0.1
-
-# A write that takes longer holds back the claims, and one that takes much longer the heartbeat.
-_SLOW_WRITE_SECONDS = 5.0
-_STUCK_WRITE_SECONDS = 15.0
-
-HEARTBEAT = "poller"
 
 
 class PollResult(msgspec.Struct, frozen=True):
@@ -40,51 +34,43 @@ class PollResult(msgspec.Struct, frozen=True):
 
 
 class Poller:
-    """Polls profiles, at most ``concurrency`` at once and as fast as ``pacer`` permits."""
+    """Polls profiles, at most ``concurrency`` at once and as fast as the gate permits."""
 
     def __init__(
         self,
         reader: Reader,
         leases: LeaseStore,
         metrics: MetricStore,
+        gate: Gate,
         *,
         concurrency: int,
-        pacer: Pacer,
-        breaker: Breaker,
         on_result: Callable[[PollResult], None] = lambda _result: None,
     ) -> None:
         self._reader = reader
         self._leases = leases
-        self._writer = Writer(metrics, self._settled)
+        self._writer = BatchWriter("polls", PollTarget(metrics, self._written), gather_seconds=GATHER_SECONDS)
         self._concurrency = concurrency
-        self._pacer = pacer
+        self._gate = gate
         self._on_result = on_result
-        self._breaker = breaker
         self._claims: asyncio.Queue[Claim] = asyncio.Queue()
+        # The readers want more, and there may be more.
         self._hungry = asyncio.Event()
-        self._rest_seconds = _IDLE_SECONDS
-        # Everything claimed and not yet written.
-        self._held: dict[int, Claim] = {}
-
-    @property
-    def api_key_refused(self) -> bool:
-        return self._breaker.open
+        self._more_due = True
+        # Claims whose results are not written.
+        self._open: dict[int, Claim] = {}
 
     async def run(self, heartbeats: Heartbeats) -> None:
         """Poll what is due until cancelled; then store what was read and give back what was not."""
-        heartbeats.expect(HEARTBEAT, _IDLE_SECONDS)
-        async with self._machinery():
-            failures = 0
-            while True:
-                self._hungry.clear()
-                if await attempt(HEARTBEAT, self._claim_due, failures):
-                    failures = 0
-                    if self._writer.waiting_seconds() < _STUCK_WRITE_SECONDS:
-                        heartbeats.beat(HEARTBEAT)
-                    await self._rest()
-                else:
-                    failures += 1
-                    await asyncio.sleep(0.2 + backoff(failures, base=0.5, cap=15.0))
+        loop = ClaimLoop(
+            "poller",
+            self._gate,
+            self._claim_due,
+            room=self._room,
+            writing_seconds=self._writer.waiting_seconds,
+            wake=self._hungry,
+        )
+        async with self._readers_and_writer():
+            await loop.run(heartbeats)
 
     async def poll_named(self, profile_ids: Sequence[int], *, only_due: bool = False) -> int:
         """Poll these profiles once; return how many were left out, paused or being polled by another process.
@@ -93,22 +79,25 @@ class Poller:
         """
         busy = 0
         waiting = list(profile_ids)
-        async with self._machinery():
-            while waiting and not self.api_key_refused:
+        self._more_due = True
+        async with self._readers_and_writer():
+            while waiting and not self._gate.key_refused:
                 self._hungry.clear()
-                count = await self._permits(min(len(waiting), self._room()))
-                batch, waiting = waiting[:count], waiting[count:]
-                claims = await self._leases.claim_named(batch, only_due=only_due)
+                with self._gate.permits(min(len(waiting), self._room())) as permits:
+                    batch, waiting = waiting[: permits.count], waiting[permits.count :]
+                    claims = await self._leases.claim_named(batch, only_due=only_due)
+                    permits.used = len(claims)
                 busy += len(batch) - len(claims)
                 self._enqueue(claims)
                 if self._claims.qsize() >= self._concurrency:
                     await self._hungry.wait()
+                await asyncio.sleep(self._gate.seconds_to_next())
             await self._claims.join()
             await self._writer.join()
         return busy
 
     @asynccontextmanager
-    async def _machinery(self) -> AsyncIterator[None]:
+    async def _readers_and_writer(self) -> AsyncIterator[None]:
         """Run the readers and the writer; at the end, however it comes, nothing read is lost and no lease is kept."""
         try:
             async with asyncio.TaskGroup() as group:
@@ -129,48 +118,28 @@ class Poller:
                 await self._leases.release_all()
         except (DatabaseUnavailableError, TimeoutError) as error:
             # Nothing is lost: the leases end by themselves, and the next owner reads the same days again.
-            log.warning("stopped without the database", profiles=len(self._held), reason=str(error))
+            log.warning("stopped without the database", profiles=len(self._open), reason=str(error))
 
-    async def _claim_due(self) -> None:
-        # What is read while nothing can be stored would be read again when its lease has run out.
-        stalled = self._writer.waiting_seconds() > _SLOW_WRITE_SECONDS
-        wanted = 0 if stalled else self._breaker.allows(self._room())
-        permits = self._pacer.take(wanted) if wanted > 0 else 0
-        claims = await self._leases.claim_due(permits) if permits else []
-        self._pacer.give_back(permits - len(claims))
-        self._breaker.started(len(claims))
+    async def _claim_due(self, permits: Permits) -> bool:
+        claims = await self._leases.claim_due(permits.count)
+        permits.used = len(claims)
         self._enqueue(claims)
-        nothing_to_claim = wanted <= 0 or len(claims) < permits
-        self._rest_seconds = _IDLE_SECONDS if nothing_to_claim else _PACE_SECONDS
-
-    async def _rest(self) -> None:
-        """Wait until the readers want more; when nothing more is due or the pace forbids it, for a moment."""
-        full = self._claims.qsize() >= self._concurrency
-        if not full:
-            await asyncio.sleep(self._rest_seconds)
-            return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_IDLE_SECONDS):
-                await self._hungry.wait()
+        self._more_due = len(claims) == permits.count
+        return self._more_due
 
     def _room(self) -> int:
         """Return how many to claim: few enough to be polled well within their leases, many enough to be worth it."""
         return 3 * self._concurrency - self._claims.qsize()
 
-    async def _permits(self, wanted: int) -> int:
-        while (permits := self._pacer.take(wanted)) == 0:  # noqa: ASYNC110 -- time itself is waited for
-            await asyncio.sleep(self._pacer.seconds_to_next())
-        return permits
-
     def _enqueue(self, claims: list[Claim]) -> None:
         for claim in claims:
-            self._held[claim.profile_id] = claim
+            self._open[claim.profile_id] = claim
             self._claims.put_nowait(claim)
 
     async def _read(self) -> None:
         while True:
             claim = await self._claims.get()
-            if self._claims.qsize() < self._concurrency:
+            if self._more_due and self._claims.qsize() < self._concurrency:
                 self._hungry.set()
             try:
                 await self._poll(claim)
@@ -185,7 +154,7 @@ class Poller:
             log.exception("polling a profile failed unexpectedly", profile=claim.name)
             record = self._reader.unexpected(claim, error)
         await self._writer.put(record)
-        if self.api_key_refused:
+        if self._gate.key_refused:
             await self._give_back_queued()
 
     async def _give_back_queued(self) -> None:
@@ -197,14 +166,14 @@ class Poller:
             with suppress(DatabaseUnavailableError):  # then the leases end by themselves
                 await self._leases.release(claims)
             for claim in claims:
-                self._held.pop(claim.profile_id, None)
+                self._open.pop(claim.profile_id, None)
             self._hungry.set()
 
-    def _settled(self, record: PollRecord, written: Written | None) -> None:
-        claim = self._held.get(record.profile_id)
+    def _written(self, record: PollRecord, written: Written | None) -> None:
+        claim = self._open.get(record.profile_id)
         if claim is None or claim.lease_until != record.lease_until:
             return
-        del self._held[record.profile_id]
+        del self._open[record.profile_id]
         outcome = record.outcome if written is None else written.outcome
         if written is None or record.analytics is None:
             reason = record.detail if written is not None else "its lease was lost; another process polls it"

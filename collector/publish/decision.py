@@ -10,10 +10,8 @@ import msgspec
 
 from collector.ayrshare.post import PostAnswer
 from collector.errors import AyrshareError
-from collector.loops import backoff
-from collector.models import Failure, PinClaim, PinResult, PinState, ProfileState
-
-SPAM_BLOCK = "spam_block"
+from collector.loops.every import backoff
+from collector.models import Failure, LostCall, PauseReason, PinClaim, PinResult, PinState
 
 # Ayrshare counts requests per profile over five minutes.
 _RATE_LIMIT_WINDOW = 300.0
@@ -28,24 +26,23 @@ _CERTAIN = frozenset({200, 400, 402, 403, 413, 422})
 # They refuse the profile or the plan rather than the pin: its turn comes again, but not for ever.
 _NOT_ALLOWED = frozenset({402, 403})
 _NOT_ALLOWED_CODES = frozenset({169})
-NOT_ALLOWED = "not_allowed"
 _NOT_ALLOWED_WAIT = 900.0
 _LEAST_RATE_LIMIT_WAIT = 2.0
 # The classes of an error that Ayrshare answered in JSON; all others say nothing of the pin.
 _JUDGED_BY_STATUS = frozenset({Failure.UPSTREAM_ERROR, Failure.SUSPENDED})
-_STATES = {
-    Failure.UNLINKED: ProfileState.UNLINKED,
-    Failure.SUSPENDED: ProfileState.SUSPENDED,
-    Failure.KEY_INVALID: ProfileState.KEY_INVALID,
+_PAUSES = {
+    Failure.UNLINKED: PauseReason.UNLINKED,
+    Failure.SUSPENDED: PauseReason.SUSPENDED,
+    Failure.KEY_INVALID: PauseReason.KEY_INVALID,
 }
 
 
 class PublishPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings that decide about a pin, in seconds; at the ages ``looks`` an unknown one is looked for."""
+    """The settings that decide about a pin, in seconds; at the ages ``checks`` an unknown one is looked for."""
 
     lane_gap: float
     spam_cooldown: float
-    looks: tuple[float, ...]
+    checks: tuple[float, ...]
     requeue_absent: bool
 
 
@@ -54,53 +51,51 @@ def after_answer(claim: PinClaim, answer: PostAnswer, policy: PublishPolicy) -> 
     if answer.live:
         return _result(claim, PinState.PUBLISHED, None, policy.lane_gap, publication=answer.publication)
     detail = "Ayrshare accepted it and has not said yet whether it is live"
-    return unknown(claim, "undecided", detail, policy, publication=answer.publication)
+    return _unknown(claim, "undecided", policy, detail=detail, publication=answer.publication)
 
 
 def after_error(claim: PinClaim, error: AyrshareError, policy: PublishPolicy) -> PinResult:
     """Decide by what the error makes certain."""
-    outcome, told = error.failure, _told(error)
-    if error.unsent or outcome is Failure.UNAUTHORIZED:
-        return _result(claim, PinState.QUEUED, outcome.value, _backoff(claim.lane_failures), lane_failed=True, **told)
-    if outcome is Failure.RATE_LIMITED:
-        # However little the answer asks for: a thousand of them in a day suspend the profile.
-        asked = _RATE_LIMIT_WINDOW if error.retry_after_seconds is None else error.retry_after_seconds
-        wait = min(max(asked, _LEAST_RATE_LIMIT_WAIT) * 2.0 ** min(claim.lane_failures, 10), max(asked, 3600.0))
-        return _result(claim, PinState.QUEUED, outcome.value, wait + _jitter(wait / 10), lane_failed=True, **told)
-    blocked = _is_spam_block(error)
-    if blocked and not _is_refusal(error):
-        return _result(
-            claim,
-            PinState.UNKNOWN,
-            SPAM_BLOCK,
-            policy.spam_cooldown,
-            pause=SPAM_BLOCK,
-            look_seconds=policy.looks[0],
-            **told,
-        )
-    if outcome in _STATES and (outcome is not Failure.SUSPENDED or "suspend" in str(error).lower()):
-        return _result(claim, PinState.QUEUED, outcome.value, policy.lane_gap, pause=_STATES[outcome], **told)
+    failure, answer = error.failure, _answer(error)
+    if error.unsent or failure is Failure.UNAUTHORIZED:
+        wait = _backoff(claim.lane_failures)
+        return _result(claim, PinState.QUEUED, failure.value, wait, lane_failed=True, **answer)
+    if failure is Failure.RATE_LIMITED:
+        wait = _rate_limit_wait(claim, error)
+        return _result(claim, PinState.QUEUED, failure.value, wait, lane_failed=True, **answer)
+    if _is_spam_block(error) and not _is_refusal(error):
+        pause = PauseReason.SPAM_BLOCK
+        return _unknown(claim, pause.value, policy, wait=policy.spam_cooldown, pause=pause, **answer)
+    if failure in _PAUSES and (failure is not Failure.SUSPENDED or "suspend" in str(error).lower()):
+        return _result(claim, PinState.QUEUED, failure.value, policy.lane_gap, pause=_PAUSES[failure], **answer)
     if _is_refusal(error):
         return _after_refusal(claim, error, policy)
-    return _result(claim, PinState.UNKNOWN, outcome.value, policy.lane_gap, look_seconds=policy.looks[0], **told)
+    return _unknown(claim, failure.value, policy, **answer)
 
 
-def unknown(claim: PinClaim, reason: str, detail: str, policy: PublishPolicy, **fields: Any) -> PinResult:  # noqa: ANN401 -- of PinResult
-    """Nobody knows whether the pin is live; it is looked for in Ayrshare's history."""
-    return _result(
-        claim,
-        PinState.UNKNOWN,
-        reason,
-        policy.lane_gap,
-        detail=detail,
-        look_seconds=policy.looks[0],
-        **fields,
-    )
+def interrupted(claim: PinClaim, policy: PublishPolicy) -> PinResult:
+    """Return the result of a call that was cut off."""
+    return _unknown(claim, "interrupted", policy, detail="this process was stopped during the call")
 
 
-def not_sent(claim: PinClaim, reason: str, detail: str, *, wait: float = 0.0) -> PinResult:
-    """The call was never made, for a reason of ours."""
-    return _result(claim, PinState.QUEUED, reason, wait, detail=detail)
+def unexpected(claim: PinClaim, error: Exception, policy: PublishPolicy) -> PinResult:
+    """Return the result of a call that our own defect ended; it may have been sent."""
+    return _unknown(claim, "internal_error", policy, detail=f"internal error: {type(error).__name__}; see the log")
+
+
+def worker_died(call: LostCall, policy: PublishPolicy) -> PinResult:
+    """Return the result of a call whose worker was not heard of again; it may have been sent."""
+    return _unknown(call, "worker_died", policy, wait=0.0, detail=f"its worker {call.owner} was not heard of again")
+
+
+def claim_lost(call: LostCall) -> PinResult:
+    """Return the result of a claim that was made although its maker was not told; it was certainly not sent."""
+    return not_sent(call, "claim_lost", "not sent: the database did not confirm the claim")
+
+
+def not_sent(call: PinClaim | LostCall, reason: str, detail: str, *, wait: float = 0.0) -> PinResult:
+    """Return the result of a call that was never made, for a reason of ours."""
+    return _result(call, PinState.QUEUED, reason, wait, detail=detail)
 
 
 def _is_refusal(error: AyrshareError) -> bool:
@@ -114,16 +109,18 @@ def _is_refusal(error: AyrshareError) -> bool:
 
 
 def _after_refusal(claim: PinClaim, error: AyrshareError, policy: PublishPolicy) -> PinResult:
+    answer, again = _answer(error), claim.refusals + 1 < _MOST_REFUSALS
     if _is_spam_block(error):
-        return _result(claim, PinState.QUEUED, SPAM_BLOCK, policy.spam_cooldown, pause=SPAM_BLOCK, **_told(error))
+        pause = PauseReason.SPAM_BLOCK
+        return _result(claim, PinState.QUEUED, pause.value, policy.spam_cooldown, pause=pause, **answer)
     allowed = error.http_status not in _NOT_ALLOWED and error.code not in _NOT_ALLOWED_CODES
-    if not allowed and claim.refusals + 1 < _MOST_REFUSALS:
-        wait = _NOT_ALLOWED_WAIT * 2.0**claim.refusals
-        return _result(claim, PinState.QUEUED, NOT_ALLOWED, wait, refused=True, pause=NOT_ALLOWED, **_told(error))
-    if error.retry_available and claim.refusals + 1 < _MOST_REFUSALS:
+    if not allowed and again:
+        pause, wait = PauseReason.NOT_ALLOWED, _NOT_ALLOWED_WAIT * 2.0**claim.refusals
+        return _result(claim, PinState.QUEUED, pause.value, wait, refused=True, pause=pause, **answer)
+    if error.retry_available and again:
         wait = error.retry_after_seconds or _backoff(claim.refusals)
-        return _result(claim, PinState.QUEUED, "retry_available", wait, refused=True, **_told(error))
-    return _result(claim, PinState.FAILED, "refused", policy.lane_gap, refused=error.retry_available, **_told(error))
+        return _result(claim, PinState.QUEUED, "retry_available", wait, refused=True, **answer)
+    return _result(claim, PinState.FAILED, "refused", policy.lane_gap, refused=error.retry_available, **answer)
 
 
 def _is_spam_block(error: AyrshareError) -> bool:
@@ -131,7 +128,7 @@ def _is_spam_block(error: AyrshareError) -> bool:
     return "spam" in words and ("block" in words or "combat" in words)
 
 
-def _told(error: AyrshareError) -> dict[str, Any]:
+def _answer(error: AyrshareError) -> dict[str, Any]:
     return {
         "http_status": error.http_status,
         "code": error.code,
@@ -140,17 +137,43 @@ def _told(error: AyrshareError) -> dict[str, Any]:
     }
 
 
-def _result(claim: PinClaim, state: PinState, reason: str | None, wait: float, **fields: Any) -> PinResult:  # noqa: ANN401 -- of PinResult
+def _unknown(
+    call: PinClaim | LostCall,
+    reason: str,
+    policy: PublishPolicy,
+    *,
+    wait: float | None = None,
+    **fields: Any,  # noqa: ANN401 -- of PinResult
+) -> PinResult:
+    """Return the result of a pin that may be live; it is looked for in Ayrshare's history."""
+    wait = policy.lane_gap if wait is None else wait
+    return _result(call, PinState.UNKNOWN, reason, wait, check_seconds=policy.checks[0], **fields)
+
+
+def _result(
+    call: PinClaim | LostCall,
+    state: PinState,
+    reason: str | None,
+    wait: float,
+    **fields: Any,  # noqa: ANN401 -- of PinResult
+) -> PinResult:
     return PinResult(
-        pin_id=claim.pin_id,
-        profile_id=claim.profile_id,
-        attempt=claim.attempt,
-        owner=claim.owner,
+        pin_id=call.pin_id,
+        profile_id=call.profile_id,
+        attempt=call.attempt,
+        owner=call.owner,
         state=state,
         reason=reason,
         wait_seconds=wait,
         **fields,
     )
+
+
+def _rate_limit_wait(claim: PinClaim, error: AyrshareError) -> float:
+    # However little the answer asks for: a thousand of them in a day suspend the profile.
+    asked = _RATE_LIMIT_WINDOW if error.retry_after_seconds is None else error.retry_after_seconds
+    wait = min(max(asked, _LEAST_RATE_LIMIT_WAIT) * 2.0 ** min(claim.lane_failures, 10), max(asked, 3600.0))
+    return wait + _jitter(wait / 10)
 
 
 def _backoff(failures: int) -> float:

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import UTC, datetime
 
 import msgspec
@@ -11,9 +10,13 @@ import structlog
 
 from collector.cancellation import uninterrupted
 from collector.errors import DatabaseUnavailableError
-from collector.loops import Breaker, Heartbeats, Pacer, attempt, backoff
+from collector.loops.batch import BatchWriter
+from collector.loops.claiming import ClaimLoop
+from collector.loops.every import Heartbeats, backoff
+from collector.loops.gate import Gate, Permits
 from collector.models import PinClaim, PinResult, PinState
-from collector.publish.recorder import Recorder
+from collector.publish.decision import PublishPolicy, claim_lost, interrupted, unexpected
+from collector.publish.outcome import OutcomeTarget
 from collector.publish.sender import Sender
 from collector.store.pin_queue import CHANNEL, PinQueue
 from collector.store.pool import Database
@@ -21,11 +24,6 @@ from collector.telemetry import PIN_PUBLISH_SECONDS, PINS_IN_FLIGHT
 
 log = structlog.get_logger(__name__)
 
-HEARTBEAT = "publisher"
-
-# Notifications come at once; this is for pins that become due by themselves, and for a lost notification.
-_IDLE_SECONDS = 1.0
-_STUCK_WRITE_SECONDS = 15.0
 # Shorter than what orchestrators wait before they kill.
 _GRACE_SECONDS = 6.0
 _WIND_DOWN_SECONDS = 8.0
@@ -41,109 +39,78 @@ class Published(msgspec.Struct, frozen=True):
 
 
 class Publisher:
-    """Sends pins, at most ``concurrency`` at once, one of a profile, and as fast as ``pacer`` permits."""
+    """Sends pins, at most ``concurrency`` at once, one of a profile, and as fast as the gate permits."""
 
     def __init__(
         self,
         sender: Sender,
         queue: PinQueue,
         database: Database,
+        gate: Gate,
+        policy: PublishPolicy,
         *,
         concurrency: int,
-        pacer: Pacer,
-        breaker: Breaker,
         on_result: Callable[[Published], None] = lambda _result: None,
     ) -> None:
         self._sender = sender
         self._queue = queue
         self._database = database
-        self._recorder = Recorder(queue)
+        self._gate = gate
+        self._policy = policy
+        self._outcomes = BatchWriter("outcomes of pins", OutcomeTarget(queue))
         self._concurrency = concurrency
-        self._pacer = pacer
-        self._breaker = breaker
         self._on_result = on_result
         self._wake = asyncio.Event()
         self._calls: set[asyncio.Task[None]] = set()
         # Pins whose call was begun here and whose outcome is not recorded; whether a claim was made and not heard of.
         self._started: set[int] = set()
         self._claim_in_doubt = False
-        self._rest_seconds = 0.0
 
     async def run(self, heartbeats: Heartbeats) -> None:
         """Publish what is due until cancelled; then let calls under way end, and record what became of all."""
-        heartbeats.expect(HEARTBEAT, _IDLE_SECONDS)
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._listen(), name="pin notifications")
-                await self._claim_for_ever(heartbeats)
-        finally:
-            await uninterrupted(self._wind_down())
+        loop = ClaimLoop(
+            "publisher",
+            self._gate,
+            self._claim_due,
+            room=lambda: self._concurrency - len(self._calls),
+            writing_seconds=self._outcomes.waiting_seconds,
+            wake=self._wake,
+            urgent=True,
+        )
+        async with asyncio.TaskGroup() as group:
+            writing = group.create_task(self._outcomes.run(), name="outcomes of pins")
+            listening = group.create_task(self._listen(), name="pin notifications")
+            try:
+                await loop.run(heartbeats)
+            finally:
+                listening.cancel()
+                await uninterrupted(self._wind_down(writing))
 
-    async def _claim_for_ever(self, heartbeats: Heartbeats) -> None:
-        failures = 0
-        while True:
-            self._wake.clear()
-            if await attempt(HEARTBEAT, self._claim_due, failures):
-                failures = 0
-                if self._recorder.waiting_seconds() < _STUCK_WRITE_SECONDS:
-                    heartbeats.beat(HEARTBEAT)
-                await self._rest()
-            else:
-                failures += 1
-                await asyncio.sleep(0.2 + backoff(failures, base=0.5, cap=15.0))
-
-    async def _claim_due(self) -> None:
-        wanted = self._breaker.allows(self._concurrency - len(self._calls))
-        permits = self._pacer.take(wanted, urgent=True) if wanted > 0 else 0
-        self._rest_seconds = _IDLE_SECONDS if permits or not wanted else self._pacer.seconds_to_next()
-        if not permits:
-            return
+    async def _claim_due(self, permits: Permits) -> bool:
         # A claim that was made and not heard of would leave its pins unknown, though they were never sent.
-        await uninterrupted(self._start(permits))
+        return await uninterrupted(self._start(permits))
 
-    async def _start(self, permits: int) -> None:
-        """Claim up to ``permits`` pins and begin their calls."""
+    async def _start(self, permits: Permits) -> bool:
+        """Claim pins and begin their calls; tell whether more may be due."""
         await self._return_strays()
         claimed_at = time.monotonic()
-        claims: list[PinClaim] = []
         self._claim_in_doubt = True
-        try:
-            claims, more = await self._queue.claim(permits)
-        finally:
-            self._pacer.give_back(permits - len(claims))
+        claims, more = await self._queue.claim(permits.count)
         self._claim_in_doubt = False
-        self._breaker.started(len(claims))
+        permits.used = len(claims)
         for claim in claims:
             self._started.add(claim.pin_id)
             task = asyncio.create_task(self._publish(claim, claimed_at), name=f"pin {claim.pin_id}")
             self._calls.add(task)
             task.add_done_callback(self._ended)
-        if more:
-            self._rest_seconds = 0.0
+        return more
 
     async def _return_strays(self) -> None:
         """Give back pins of a claim that was committed although its answer was lost; they were certainly not sent."""
         if self._claim_in_doubt:
-            results = [
-                PinResult(
-                    pin_id=pin_id,
-                    profile_id=profile_id,
-                    attempt=attempt,
-                    owner=owner,
-                    state=PinState.QUEUED,
-                    reason="claim_lost",
-                    detail="not sent: the database did not confirm the claim",
-                )
-                for pin_id, profile_id, attempt, owner in await self._queue.stray(self._started)
-            ]
+            results = [claim_lost(call) for call in await self._queue.stray(self._started)]
             if results:
                 await self._queue.finish(results)
-
-    async def _rest(self) -> None:
-        """Wait until somebody queues a pin or a call ends; at the latest until the next look."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._rest_seconds):
-                await self._wake.wait()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._calls.discard(task)
@@ -156,12 +123,14 @@ class Publisher:
             try:
                 result = await self._sender.send(claim, claimed_at)
             except asyncio.CancelledError:
-                result = self._sender.interrupted(claim)
+                result = interrupted(claim, self._policy)
             except Exception as error:
                 # A defect that one pin brings out must not stop the publishing of all the others.
                 log.exception("publishing a pin failed unexpectedly", pin=claim.pin_id, profile=claim.profile)
-                result = self._sender.unexpected(claim, error)
-            await self._recorder.record(result)
+                result = unexpected(claim, error, self._policy)
+            if not await uninterrupted(self._outcomes.write(result)):
+                log.warning("its outcome is not recorded; the pin becomes unknown", pin=claim.pin_id)
+                return
         self._started.discard(claim.pin_id)
         self._report(claim, result)
 
@@ -192,11 +161,13 @@ class Publisher:
                 log.exception("waiting for notifications failed; trying again")
             await asyncio.sleep(0.5 + backoff(failures + 1, base=0.5, cap=15.0))
 
-    async def _wind_down(self) -> None:
-        self._recorder.give_up_after(_WIND_DOWN_SECONDS)
+    async def _wind_down(self, writing: asyncio.Task[None]) -> None:
         if self._calls:
             await asyncio.wait(self._calls, timeout=_GRACE_SECONDS)
         for call in list(self._calls):
             call.cancel()
         if self._calls:
             await asyncio.wait(self._calls, timeout=_WIND_DOWN_SECONDS - _GRACE_SECONDS)
+        writing.cancel()
+        await asyncio.wait([writing])
+        self._outcomes.give_up()

@@ -9,11 +9,11 @@ import structlog
 from collector.ayrshare.client import AyrshareClient
 from collector.crypto import KeyRing
 from collector.errors import AyrshareError, DatabaseUnavailableError, KeyDecryptionError
-from collector.loops import Breaker, Pacer
-from collector.models import Failure, History, PinLook, PinResult, PinState
-from collector.publish.decision import PublishPolicy
-from collector.publish.look import failed_looks, goes_back_far_enough, read_looks
-from collector.store.pin_look import LookStore, UnknownPins
+from collector.loops.gate import Gate
+from collector.models import Failure, History, HistoryCheck, PinState, UnknownPins
+from collector.publish.check import check_history, goes_back_far_enough, unreadable_history
+from collector.publish.decision import PublishPolicy, worker_died
+from collector.store.pin_check import CheckStore
 from collector.store.pin_queue import PinQueue
 from collector.telemetry import PIN_FAILURES, PIN_LOOKS, PINS_PUBLISHED
 
@@ -26,44 +26,38 @@ _BATCH = 32
 
 
 class Reconciler:
-    """Looks for unknown pins, and finds those whose worker died; its claim to a look ends after ``hold`` seconds."""
+    """Looks for unknown pins, and finds those whose worker died; its claim to a check ends after ``claim_seconds``."""
 
     def __init__(
         self,
         client: AyrshareClient,
         keys: KeyRing,
         queue: PinQueue,
-        looks: LookStore,
+        checks: CheckStore,
+        gate: Gate,
         policy: PublishPolicy,
         *,
-        hold: float,
-        pacer: Pacer,
-        breaker: Breaker,
+        claim_seconds: float,
     ) -> None:
         self._client = client
         self._keys = keys
         self._queue = queue
-        self._looks = looks
+        self._checks = checks
+        self._gate = gate
         self._policy = policy
-        self._hold = hold
-        self._pacer = pacer
-        self._breaker = breaker
+        self._claim_seconds = claim_seconds
 
     async def run_once(self) -> None:
-        """Call pins unknown whose lease ran out, and do the looks that are due."""
+        """Call pins unknown whose lease ran out, and make the checks that are due."""
         await self._expire()
-        permits = self._pacer.take(self._breaker.allows(_BATCH), urgent=True)
-        groups: list[UnknownPins] = []
-        try:
-            groups = await self._looks.claim(permits, seconds=self._hold) if permits else []
-        finally:
-            self._pacer.give_back(permits - len(groups))
-        self._breaker.started(len(groups))
+        with self._gate.permits(_BATCH, urgent=True) as permits:
+            groups = await self._checks.claim(permits.count, seconds=self._claim_seconds) if permits.count else []
+            permits.used = len(groups)
         async with asyncio.TaskGroup() as tasks:
             for group in groups:
                 tasks.create_task(self._reconcile(group))
 
-    async def look(self, group: UnknownPins) -> list[PinLook]:
+    async def check(self, group: UnknownPins) -> list[HistoryCheck]:
         """Ask Ayrshare, and return what its answer says of these pins; nothing is written."""
         now = datetime.now(UTC)
         try:
@@ -76,41 +70,29 @@ class Reconciler:
                 if goes_back_far_enough(history, since, limit=limit):
                     break
         except KeyDecryptionError as error:
-            return failed_looks(group.pins, AyrshareError(Failure.KEY_INVALID, str(error)), self._policy, now)
+            return unreadable_history(group.pins, AyrshareError(Failure.KEY_INVALID, str(error)), self._policy, now)
         except AyrshareError as error:
             if error.failure is Failure.RATE_LIMITED:
                 await self._queue.note_rate_limited(group.profile_id)
-            return failed_looks(group.pins, error, self._policy, now)
-        return read_looks(group.pins, history, limit=limit, policy=self._policy, now=now)
+            return unreadable_history(group.pins, error, self._policy, now)
+        return check_history(group.pins, history, limit=limit, policy=self._policy, now=now)
 
     async def _reconcile(self, group: UnknownPins) -> None:
         try:
-            looks = await self.look(group)
-            states = await self._looks.record(looks) if looks else {}
+            checks = await self.check(group)
+            states = await self._checks.record(checks) if checks else {}
         except DatabaseUnavailableError:
             raise
         except Exception:
             # A defect that one profile's history brings out must not keep the others from being looked for.
             log.exception("looking for unknown pins failed unexpectedly", profile=group.profile)
             return
-        for look in looks:
-            if look.pin_id in states:
-                _report(group.profile, look)
+        for check in checks:
+            if check.pin_id in states:
+                _report(group.profile, check)
 
     async def _expire(self) -> None:
-        results = [
-            PinResult(
-                pin_id=pin_id,
-                profile_id=profile_id,
-                attempt=attempt,
-                owner=owner,
-                state=PinState.UNKNOWN,
-                reason="worker_died",
-                detail=f"its worker {owner} was not heard of again",
-                look_seconds=self._policy.looks[0],
-            )
-            for pin_id, profile_id, attempt, owner in await self._queue.expired()
-        ]
+        results = [worker_died(call, self._policy) for call in await self._queue.expired()]
         if not results:
             return
         for pin_id in await self._queue.finish(results):
@@ -118,17 +100,17 @@ class Reconciler:
             log.warning("the worker of a pin died; nobody knows whether it is live", pin=pin_id)
 
 
-def _report(profile: str, look: PinLook) -> None:
-    found = look.state.value if look.state is not PinState.UNKNOWN else "absent" if look.counts else "undecided"
+def _report(profile: str, check: HistoryCheck) -> None:
+    found = check.state.value if check.state is not PinState.UNKNOWN else "absent" if check.absent else "undecided"
     PIN_LOOKS.labels(found).inc()
-    if look.state is PinState.PUBLISHED:
+    if check.state is PinState.PUBLISHED:
         PINS_PUBLISHED.inc()
-        log.info("an unknown pin is live", pin=look.pin_id, profile=profile, url=look.publication.pin_url)
-    elif look.state is PinState.UNKNOWN and look.next_seconds is None:
+        log.info("an unknown pin is live", pin=check.pin_id, profile=profile, url=check.publication.pin_url)
+    elif check.state is PinState.UNKNOWN and check.next_seconds is None:
         log.error(
             "a pin's fate stays unknown; look at the account, then `collector pins retry` or `cancel`",
-            pin=look.pin_id,
+            pin=check.pin_id,
             profile=profile,
         )
     else:
-        log.warning("looked for an unknown pin", pin=look.pin_id, profile=profile, seen=look.seen)
+        log.warning("looked for an unknown pin", pin=check.pin_id, profile=profile, found=check.finding)

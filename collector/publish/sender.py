@@ -8,7 +8,7 @@ from collector.ayrshare.client import AyrshareClient
 from collector.crypto import KeyRing
 from collector.errors import AyrshareError, KeyDecryptionError
 from collector.models import PinClaim, PinResult
-from collector.publish.decision import PublishPolicy, after_answer, after_error, not_sent, unknown
+from collector.publish.decision import PublishPolicy, after_answer, after_error, not_sent
 
 log = structlog.get_logger(__name__)
 
@@ -40,11 +40,3 @@ class Sender:
         except AyrshareError as error:
             return after_error(claim, error, self._policy)
         return after_answer(claim, answer, self._policy)
-
-    def interrupted(self, claim: PinClaim) -> PinResult:
-        """Return the result of a call that was cut off."""
-        return unknown(claim, "interrupted", "this process was stopped during the call", self._policy)
-
-    def unexpected(self, claim: PinClaim, error: Exception) -> PinResult:
-        """Return the result of a call that our own defect ended; it may have been sent."""
-        return unknown(claim, "internal_error", f"internal error: {type(error).__name__}; see the log", self._policy)

@@ -1,7 +1,7 @@
 """Values as columns of ``unnest`` and COPY, and rows as values: a field of a struct is the column of its name."""
 
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from enum import StrEnum
 from operator import attrgetter
@@ -22,27 +22,24 @@ Value = TypeVar("Value", bound=msgspec.Struct)
 
 
 def columns(kind: type[Value], values: Iterable[Value]) -> list[list[Any]]:
-    """Return a list for each field, in the order of the fields."""
+    """Return a list for each column, in the order of the fields."""
     kept = list(values)
-    return [list(map(attrgetter(name), kept)) for name in kind.__struct_fields__]
+    return [list(map(attrgetter(path), kept)) for path, _ in _columns(kind)]
 
 
 def names(kind: type[msgspec.Struct], prefix: str = "") -> str:
     """Return the list of columns: ``prefix`` is that of a table, dot included."""
-    return ", ".join(prefix + name for name in kind.__struct_fields__)
+    return ", ".join(prefix + _name(path) for path, _ in _columns(kind))
 
 
 def arrays(kind: type[msgspec.Struct], first: int = 1) -> str:
     """Return the arguments of ``unnest`` that take what `columns` gives, the first of them being ``$first``."""
-    return ", ".join(
-        f"${number}::{_sql_type(field.type)}[]"
-        for number, field in enumerate(msgspec.structs.fields(kind), start=first)
-    )
+    return ", ".join(f"${number}::{_sql_type(each)}[]" for number, (_, each) in enumerate(_columns(kind), start=first))
 
 
 def definitions(kind: type[msgspec.Struct]) -> str:
     """Return the columns of a table that COPY fills: their names and types."""
-    return ", ".join(f"{field.name} {_sql_type(field.type)}" for field in msgspec.structs.fields(kind))
+    return ", ".join(f"{_name(path)} {_sql_type(each)}" for path, each in _columns(kind))
 
 
 def values(kind: type[Value], rows: Iterable[Mapping[str, Any]]) -> list[Value]:
@@ -54,9 +51,28 @@ def values(kind: type[Value], rows: Iterable[Mapping[str, Any]]) -> list[Value]:
 
     """
     dicts = [dict(row) for row in rows]
-    if dicts and dicts[0].keys() != set(kind.__struct_fields__):
-        raise TypeError(f"{kind.__name__} and a row differ in {sorted(dicts[0].keys() ^ set(kind.__struct_fields__))}")
-    return [msgspec.convert(row, kind) for row in dicts]
+    expected = {_name(path) for path, _ in _columns(kind)}
+    if dicts and dicts[0].keys() != expected:
+        raise TypeError(f"{kind.__name__} and a row differ in {sorted(dicts[0].keys() ^ expected)}")
+    inner = [field.name for field in msgspec.structs.fields(kind) if _is_struct(field.type)]
+    return [msgspec.convert(row | dict.fromkeys(inner, row), kind) for row in dicts]
+
+
+def _columns(kind: type[msgspec.Struct]) -> Iterator[tuple[str, Any]]:
+    """Yield the path and the type of each column; the fields of a struct in a struct are columns beside the others."""
+    for field in msgspec.structs.fields(kind):
+        if _is_struct(field.type):
+            yield from ((f"{field.name}.{path}", each) for path, each in _columns(field.type))
+        else:
+            yield field.name, field.type
+
+
+def _name(path: str) -> str:
+    return path.rpartition(".")[2]
+
+
+def _is_struct(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 def _sql_type(kind: Any) -> str:  # noqa: ANN401 -- whatever a field was annotated with

@@ -5,16 +5,18 @@ a lane is read by a statement that starts after its lock is held: else a pin que
 """
 
 from collections.abc import Collection, Sequence
+from operator import attrgetter
 
 import asyncpg
 
-from collector.models import Failure, PinClaim, PinContent, PinResult, ProfileState
+from collector.models import Failure, LostCall, PauseReason, PinClaim, PinResult
+from collector.store.columns import arrays, columns, names, values
 from collector.store.pool import Database
 
 CHANNEL = "collector_pin"
 
 _ARRIVALS = 5000
-_PROFILE_STATES = frozenset(ProfileState)
+_PROFILE_STATES = frozenset({PauseReason.UNLINKED, PauseReason.SUSPENDED, PauseReason.KEY_INVALID})
 
 _ABSORB = """
 WITH arrived AS (
@@ -100,9 +102,10 @@ laned AS (
     RETURNING l.profile_id, l.failures
 )
 SELECT
-    s.id, s.profile_id, h.name, h.key_ciphertext, s.attempts, s.refusals, l.failures,
-    a.idempotency_key::text AS idempotency_key, s.token || '#' || s.attempts AS token, s.publish_at, s.media_urls,
-    s.description, s.title, s.link, s.board_id, s.alt_texts, s.carousel, s.thumbnail_url, s.note
+    s.id AS pin_id, s.profile_id, h.name AS profile, h.key_ciphertext, $2 AS owner, s.attempts AS attempt, s.refusals,
+    l.failures AS lane_failures, a.idempotency_key::text AS idempotency_key, s.token || '#' || s.attempts AS token,
+    s.publish_at, s.media_urls, s.description, s.title, s.link, s.board_id, s.alt_texts, s.carousel, s.thumbnail_url,
+    s.note
 FROM sending s
 JOIN head h ON h.profile_id = s.profile_id
 JOIN attempted a ON a.pin_id = s.id
@@ -119,18 +122,10 @@ FOR NO KEY UPDATE
 
 # An attempt has one outcome. Its lease may have run out meanwhile and left the pin unknown: then what its owner found
 # out is news, and that it is live is news whatever somebody made of the pin since.
-_FINISH = """
+_FINISH = f"""
 WITH result AS MATERIALIZED (
     SELECT *
-    FROM unnest(
-        $1::bigint[], $2::integer[], $3::text[], $4::text[], $5::text[], $6::float8[], $7::float8[], $8::boolean[],
-        $9::boolean[], $10::text[], $11::text[], $12::text[], $13::text[], $14::smallint[], $15::integer[], $16::text[],
-        $17::text[]
-    ) AS r (
-        pin, attempt, owner, state, reason, wait_seconds, look_seconds, lane_failed,
-        refused, pause, ayrshare_id, pinterest_pin_id, pin_url, http_status, code, detail,
-        excerpt
-    )
+    FROM unnest({arrays(PinResult)}) AS r ({names(PinResult)})
 ),
 finished AS (
     UPDATE pin AS p
@@ -143,10 +138,10 @@ finished AS (
         pin_url = coalesce(r.pin_url, p.pin_url),
         published_at = CASE WHEN r.state = 'published' THEN now() END,
         looks = 0,
-        next_look_at = now() + r.look_seconds * interval '1 second',
+        next_look_at = now() + r.check_seconds * interval '1 second',
         lease_until = NULL
     FROM result r
-    WHERE p.id = r.pin
+    WHERE p.id = r.pin_id
       AND p.attempts = r.attempt
       AND p.owner = r.owner
       AND (
@@ -154,7 +149,7 @@ finished AS (
           OR (p.state = 'unknown' AND r.state <> 'unknown')
           OR (p.state IN ('queued', 'cancelled') AND r.state = 'published')
       )
-    RETURNING p.id, p.profile_id, r.*
+    RETURNING r.*
 ),
 attempted AS (
     UPDATE pin_attempt AS a
@@ -166,7 +161,7 @@ attempted AS (
         detail = f.detail,
         excerpt = f.excerpt
     FROM finished f
-    WHERE a.pin_id = f.id
+    WHERE a.pin_id = f.pin_id
       AND a.attempt = f.attempt
 ),
 returned AS (
@@ -197,12 +192,11 @@ laned AS (
         LIMIT 1
     ) h ON true
     WHERE l.profile_id = f.profile_id
-      AND l.sending_pin = f.id
+      AND l.sending_pin = f.pin_id
 )
-SELECT id FROM finished
+SELECT pin_id FROM finished
 """
 
-# Profiles are changed one by one, outside of any transaction: their locks are the pollers' too.
 _MARK_PROFILE = """
 UPDATE profile
 SET state = $2, state_reason = $3, state_since = now()
@@ -222,7 +216,7 @@ WHERE id = $1
 """
 
 _STRAY = """
-SELECT id, profile_id, attempts, owner
+SELECT id AS pin_id, profile_id, attempts AS attempt, owner
 FROM pin
 WHERE state = 'sending'
   AND owner = $1
@@ -230,7 +224,7 @@ WHERE state = 'sending'
 """
 
 _EXPIRED = """
-SELECT id, profile_id, attempts, owner
+SELECT id AS pin_id, profile_id, attempts AS attempt, owner
 FROM pin
 WHERE state = 'sending'
   AND lease_until <= now()
@@ -253,72 +247,38 @@ class PinQueue:
         async with self._database.transaction() as connection:
             lanes = [row["profile_id"] for row in await connection.fetch(_LOCK_DUE, limit)]
             rows = await connection.fetch(_CLAIM, lanes, self._owner, self._seconds) if lanes else []
-        return [self._claimed(row) for row in rows], len(lanes) == limit
+        return values(PinClaim, rows), len(lanes) == limit
 
     async def finish(self, results: Sequence[PinResult]) -> set[int]:
-        """Record outcomes and set the lanes free; return the pins whose outcome was still ours to record."""
-        for result in results:
-            if result.pause in _PROFILE_STATES:
-                await self._database.execute(_MARK_PROFILE, result.profile_id, result.pause, result.detail)
-            if result.reason == Failure.RATE_LIMITED:
-                await self.note_rate_limited(result.profile_id)
+        """Record outcomes and set the lanes free; return the pins whose outcome was still ours to record.
+
+        What an outcome says of its profile is recorded with it, so that an outcome recorded twice counts once.
+        """
         async with self._database.transaction() as connection:
             await connection.execute(_LOCK_OF_PINS, [result.pin_id for result in results])
-            rows = await connection.fetch(_FINISH, *_columns(results))
-        return {row["id"] for row in rows}
+            rows = await connection.fetch(_FINISH, *columns(PinResult, results))
+            recorded = {row["pin_id"] for row in rows}
+            # In one order; a poller may lock them in another, and whoever loses such a deadlock tries again.
+            for result in sorted(results, key=attrgetter("profile_id")):
+                if result.pin_id in recorded:
+                    await _mark_profile(connection, result)
+        return recorded
 
     async def note_rate_limited(self, profile_id: int) -> None:
-        """Count an answer of 429."""
+        """Count an answer of 429 that was not a pin's."""
         await self._database.execute(_NOTE_RATE_LIMITED, profile_id)
 
-    async def stray(self, started: Collection[int]) -> list[tuple[int, int, int, str]]:
-        """Return what :meth:`expired` does, of pins of this worker that are none of those that it ``started``."""
-        return [tuple(row) for row in await self._database.fetch(_STRAY, self._owner, list(started))]
+    async def stray(self, started: Collection[int]) -> list[LostCall]:
+        """Return what was claimed in the name of this worker, of which it ``started`` nothing."""
+        return values(LostCall, await self._database.fetch(_STRAY, self._owner, list(started)))
 
-    async def expired(self) -> list[tuple[int, int, int, str]]:
-        """Return (pin, profile, attempt, owner) of calls whose worker has not been heard of since its lease ran out."""
-        return [tuple(row) for row in await self._database.fetch(_EXPIRED)]
-
-    def _claimed(self, row: asyncpg.Record) -> PinClaim:
-        return PinClaim(
-            pin_id=row["id"],
-            profile_id=row["profile_id"],
-            profile=row["name"],
-            key_ciphertext=row["key_ciphertext"],
-            owner=self._owner,
-            attempt=row["attempts"],
-            refusals=row["refusals"],
-            lane_failures=row["failures"],
-            idempotency_key=row["idempotency_key"],
-            token=row["token"],
-            publish_at=row["publish_at"],
-            content=PinContent(
-                media_urls=tuple(row["media_urls"]),
-                description=row["description"],
-                title=row["title"],
-                link=row["link"],
-                board_id=row["board_id"],
-                alt_texts=tuple(row["alt_texts"]),
-                carousel=row["carousel"],
-                thumbnail_url=row["thumbnail_url"],
-                note=row["note"],
-            ),
-        )
+    async def expired(self) -> list[LostCall]:
+        """Return calls whose worker has not been heard of since its lease ran out."""
+        return values(LostCall, await self._database.fetch(_EXPIRED))
 
 
-def _columns(results: Sequence[PinResult]) -> tuple[list[object], ...]:
-    """Turn results into the arrays of ``_FINISH``, in its order."""
-    return tuple(
-        list(column)
-        for column in zip(
-            *(
-                (
-                    r.pin_id, r.attempt, r.owner, r.state.value, r.reason, r.wait_seconds, r.look_seconds,
-                    r.lane_failed, r.refused, r.pause, r.publication.ayrshare_id,
-                    r.publication.pinterest_pin_id, r.publication.pin_url, r.http_status, r.code, r.detail, r.excerpt,
-                )
-                for r in results
-            ),
-            strict=True,
-        )
-    )  # fmt: skip
+async def _mark_profile(connection: asyncpg.Connection, result: PinResult) -> None:
+    if result.pause in _PROFILE_STATES:
+        await connection.execute(_MARK_PROFILE, result.profile_id, result.pause, result.detail)
+    if result.reason == Failure.RATE_LIMITED:
+        await connection.execute(_NOTE_RATE_LIMITED, result.profile_id)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from collector.errors import CollectorError, DatabaseUnavailableError
-from collector.loops import Heartbeats
+from collector.loops.every import Heartbeats
 from collector.migrate import check
 from collector.store.pool import Database
 

@@ -22,13 +22,13 @@ from pydantic import SecretStr
 from collector.ayrshare.client import open_client
 from collector.embedded import embedded
 from collector.emulator import EmulatorConfig, serve
-from collector.loops import Breaker, Pacer
+from collector.loops.gate import Gate
 from collector.migrate import migrate
 from collector.models import NewPin, PinContent, PinState
 from collector.publish.decision import PublishPolicy
 from collector.publish.reconciler import Reconciler
 from collector.store.pin import PinStore
-from collector.store.pin_look import LookStore
+from collector.store.pin_check import CheckStore
 from collector.store.pin_queue import PinQueue
 from collector.store.pool import Database, connected, open_database
 from tests.support.ayrshare import Ayrshare
@@ -194,18 +194,18 @@ async def _until_quiet(database: Database, patience: float) -> None:
 
 async def _retry_unknown(database: Database, ayrshare: Ayrshare) -> None:
     """Do what ``collector pins retry`` does, for every unknown pin."""
-    policy = PublishPolicy(lane_gap=0.0, spam_cooldown=60.0, looks=(1.0,), requeue_absent=False)
+    policy = PublishPolicy(lane_gap=0.0, spam_cooldown=60.0, checks=(1.0,), requeue_absent=False)
     queue = PinQueue(database, owner="operator", seconds=5.0)
-    looks, store = LookStore(database), PinStore(database)
+    checks, store = CheckStore(database), PinStore(database)
     await asyncio.sleep(ayrshare.config.history_cache_seconds)
     key = SecretStr(ayrshare.config.api_key)
     async with open_client(url=ayrshare.url, api_key=key, request_timeout=5.0, connections=4) as client:
-        reconciler = Reconciler(client, KEYS, queue, looks, policy, hold=5.0, pacer=Pacer(1e6), breaker=Breaker())
+        reconciler = Reconciler(client, KEYS, queue, checks, Gate(1e6), policy, claim_seconds=5.0)
         for row in await store.listed(state=PinState.UNKNOWN, profile=None, client=None, limit=10_000):
-            group = await looks.of_pin(row["id"])
+            group = await checks.of_pin(row["id"])
             assert group is not None
-            [look] = await reconciler.look(group)
-            assert look.counts, f"pin {row['id']} stayed unknown, and the history says: {look.seen}"
+            [check] = await reconciler.check(group)
+            assert check.absent, f"pin {row['id']} stayed unknown, and the history says: {check.finding}"
             assert await store.retry(row["id"], PinState.UNKNOWN, row["attempts"])
 
 

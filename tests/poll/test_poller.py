@@ -8,11 +8,12 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 from pydantic import SecretStr
 
-from collector import loops
 from collector.ayrshare.client import open_client
-from collector.loops import Breaker, Heartbeats, Pacer
+from collector.loops import claiming
+from collector.loops import gate as gate_module
+from collector.loops.every import Heartbeats
+from collector.loops.gate import Breaker, Gate
 from collector.models import Failure
-from collector.poll import poller as poller_module
 from collector.poll.decision import Policy
 from collector.poll.poller import Poller, PollResult
 from collector.poll.reader import Reader
@@ -30,8 +31,9 @@ DEADLINE = 20.0
 class Fixture:
     """A poller with what it needs, and everything it reported."""
 
-    def __init__(self, poller: Poller, results: list[PollResult]) -> None:
+    def __init__(self, poller: Poller, gate: Gate, results: list[PollResult]) -> None:
         self.poller = poller
+        self.gate = gate
         self.results = results
 
     def outcomes(self) -> dict[str, str]:
@@ -53,20 +55,19 @@ async def polling(
 ) -> AsyncIterator[Fixture]:
     key = SecretStr(api_key or ayrshare.config.api_key)
     results: list[PollResult] = []
-    breaker = Breaker()
+    gate = Gate(rate)
     async with open_client(
-        url=ayrshare.url, api_key=key, request_timeout=patience, connections=concurrency, on_verdict=breaker.note
+        url=ayrshare.url, api_key=key, request_timeout=patience, connections=concurrency, on_verdict=gate.note
     ) as client:
         poller = Poller(
             Reader(client, KEYS, Policy(interval=interval, settle_days=3)),
             LeaseStore(database, owner=owner, seconds=lease),
             MetricStore(database),
+            gate,
             concurrency=concurrency,
-            pacer=Pacer(rate),
-            breaker=breaker,
             on_result=results.append,
         )
-        yield Fixture(poller, results)
+        yield Fixture(poller, gate, results)
 
 
 @asynccontextmanager
@@ -163,12 +164,12 @@ async def test_a_row_lost_in_the_table_comes_back_with_the_next_utc_day(database
 async def test_a_refused_api_key_stops_every_poll_but_a_probe(
     database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loops, "_PROBE_SECONDS", 0.3)
-    monkeypatch.setattr(poller_module, "_IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(gate_module, "_PROBE_SECONDS", 0.3)
+    monkeypatch.setattr(claiming, "_IDLE_SECONDS", 0.05)
     await register(database, ayrshare, 50)
     await ayrshare.fault("*", "unauthorized")
     async with polling(database, ayrshare, concurrency=4) as fixture, running(fixture.poller):
-        await until(lambda: fixture.poller.api_key_refused)
+        await until(lambda: fixture.gate.key_refused)
         await until(lambda: len(fixture.results) >= 6)
         assert REGISTRY.get_sample_value("collector_api_key_refused") == 1.0
         refused = sum((await ayrshare.record())["requests"].values())
@@ -277,8 +278,8 @@ async def test_a_defect_of_ours_in_one_profile_does_not_stop_the_others(
 async def test_one_profile_that_is_refused_does_not_hold_up_the_fleet_for_good(
     database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loops, "_PROBE_SECONDS", 0.2)
-    monkeypatch.setattr(poller_module, "_IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(gate_module, "_PROBE_SECONDS", 0.2)
+    monkeypatch.setattr(claiming, "_IDLE_SECONDS", 0.05)
     await register(database, ayrshare, 20)
     await ayrshare.fault("client-001", "unauthorized")
     await database.execute("UPDATE profile SET next_poll_at = now() - interval '1 day' WHERE name = 'client-001'")
@@ -314,8 +315,8 @@ async def test_a_database_that_refuses_even_the_log_does_not_make_us_hammer(
 async def test_while_nothing_can_be_stored_nothing_is_read_again_and_no_heart_beats(
     database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(poller_module, "_SLOW_WRITE_SECONDS", 0.2)
-    monkeypatch.setattr(poller_module, "_STUCK_WRITE_SECONDS", 0.2)
+    monkeypatch.setattr(claiming, "_SLOW_WRITE_SECONDS", 0.2)
+    monkeypatch.setattr(claiming, "_STUCK_WRITE_SECONDS", 0.2)
     await register(database, ayrshare, 5)
     heartbeats = Heartbeats()
     beats: list[str] = []

@@ -3,12 +3,12 @@
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
 import msgspec
 import pytest
 
 from collector.ayrshare.post import PostAnswer, parse_post
-from collector.errors import DatabaseUnavailableError
+from collector.errors import DatabaseUnavailableError, DataRefusedError
+from collector.loops import claiming
 from collector.models import PinState, Publication
 from collector.publish import publisher as publisher_module
 from collector.publish.decision import after_answer
@@ -272,7 +272,7 @@ async def test_an_outcome_of_another_attempt_is_dropped(database: Database, ayrs
 async def test_the_database_never_has_two_pins_of_a_profile_under_way(database: Database, ayrshare: Ayrshare) -> None:
     await register(database, ayrshare, 1)
     await PinStore(database).enqueue_all([(0, pin("client-001", "a")), (1, pin("client-001", "b"))])
-    with pytest.raises(asyncpg.UniqueViolationError):
+    with pytest.raises(DataRefusedError):
         await database.execute("UPDATE pin SET state = 'sending'")
 
 
@@ -331,7 +331,7 @@ async def test_a_program_that_enqueues_in_a_long_transaction_holds_nothing_up(
 async def test_a_notification_wakes_the_publisher_at_once(
     database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(publisher_module, "_IDLE_SECONDS", 3600.0)
+    monkeypatch.setattr(claiming, "_IDLE_SECONDS", 3600.0)
     await register(database, ayrshare, 1)
     async with working(database, ayrshare):
         listening = "SELECT count(*) > 0 FROM pg_stat_activity WHERE query ILIKE 'listen%'"

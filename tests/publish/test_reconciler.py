@@ -9,8 +9,8 @@ import pytest
 from collector.ayrshare.history import parse_history
 from collector.errors import AyrshareError
 from collector.models import Failure, History, PinState, PostedPin, Publication, UnknownPin
+from collector.publish.check import check_history, unreadable_history
 from collector.publish.decision import PublishPolicy
-from collector.publish.look import failed_looks, read_looks
 from collector.store.pin import PinStore
 from collector.store.pool import Database
 from tests.support.ayrshare import Ayrshare
@@ -22,10 +22,10 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SENT = NOW - timedelta(minutes=10)
 UNKNOWN = UnknownPin(7, 2, "tok", 0, SENT - timedelta(hours=1), SENT, due=True)
 LIVE = Publication("ay", "1", "https://pin/1")
-POLICY_OF_TWO = PublishPolicy(lane_gap=0.0, spam_cooldown=60.0, looks=(60.0, 300.0), requeue_absent=False)
+POLICY_OF_TWO = PublishPolicy(lane_gap=0.0, spam_cooldown=60.0, checks=(60.0, 300.0), requeue_absent=False)
 
 
-async def look_now(database: Database, worker: Any) -> None:
+async def check_now(database: Database, worker: Any) -> None:
     await database.execute("UPDATE pin SET next_look_at = now() WHERE state = 'unknown'")
     await worker.reconciler.run_once()
 
@@ -37,7 +37,7 @@ async def test_a_lost_answer_is_found_in_the_history(database: Database, ayrshar
     async with working(database, ayrshare) as worker:
         await until(lambda: count_of(database, "unknown", 1))
         assert await database.fetchval("SELECT next_look_at - now() > interval '50 s' FROM pin")
-        await look_now(database, worker)
+        await check_now(database, worker)
     row, [attempt] = await PinStore(database).story(1)
     [post] = await posts(ayrshare)
     assert (row["state"], row["pinterest_pin_id"], row["attempts"]) == ("published", post["pin_id"], 1)
@@ -64,10 +64,10 @@ async def test_an_absent_pin_stays_unknown_after_the_last_look(database: Databas
     await PinStore(database).enqueue(pin("client-001", "a"))
     async with working(database, ayrshare) as worker:
         await until(lambda: count_of(database, "unknown", 1))
-        await look_now(database, worker)
+        await check_now(database, worker)
         again = await database.fetchval("SELECT extract(epoch FROM next_look_at - now()) FROM pin")
         assert 200 < again <= 240, "five minutes after it became unknown, of which one is over"
-        await look_now(database, worker)
+        await check_now(database, worker)
     row, _ = await PinStore(database).story(1)
     assert (row["state"], row["looks"], row["next_look_at"]) == ("unknown", 2, None)
     assert await posts(ayrshare) == []
@@ -79,9 +79,9 @@ async def test_an_absent_pin_is_sent_again_where_the_operator_wants_that(
     await register(database, ayrshare, 1)
     await ayrshare.fault("*", "reset_before", endpoint="/post", times=1)
     await PinStore(database).enqueue(pin("client-001", "a"))
-    async with working(database, ayrshare, policy=with_policy(looks=(60.0,), requeue_absent=True)) as worker:
+    async with working(database, ayrshare, policy=with_policy(checks=(60.0,), requeue_absent=True)) as worker:
         await until(lambda: count_of(database, "unknown", 1))
-        await look_now(database, worker)
+        await check_now(database, worker)
         await until(lambda: count_of(database, "published", 1))
     assert len(await posts(ayrshare)) == 1
 
@@ -92,7 +92,7 @@ async def test_one_request_serves_all_unknown_pins_of_a_profile(database: Databa
     await PinStore(database).enqueue_all([(i, pin("client-001", f"{i}")) for i in range(5)])
     async with working(database, ayrshare) as worker:
         await until(lambda: count_of(database, "unknown", 5))
-        await look_now(database, worker)
+        await check_now(database, worker)
     assert set((await states(database)).values()) == {"published"}
     assert (await ayrshare.record())["requests"]["GET /history"] == 1
 
@@ -103,12 +103,12 @@ async def test_a_pin_that_is_still_being_processed_is_looked_for_later(database:
     await PinStore(database).enqueue(pin("client-001", "a"))
     async with working(database, ayrshare) as worker:
         await until(lambda: count_of(database, "unknown", 1))
-        await look_now(database, worker)
+        await check_now(database, worker)
         row, [attempt] = await PinStore(database).story(1)
         assert (row["state"], row["looks"]) == ("unknown", 0)
         assert "processing" in attempt["look"]
         await ayrshare.pass_time(700)
-        await look_now(database, worker)
+        await check_now(database, worker)
     assert await states(database) == {"a": "published"}
 
 
@@ -118,10 +118,10 @@ async def test_a_history_that_cannot_be_read_says_nothing(database: Database, ay
     await ayrshare.fault("*", "reset_before", endpoint="/post", times=1)
     await ayrshare.fault("*", fault, endpoint="/history")
     await PinStore(database).enqueue(pin("client-001", "a"))
-    async with working(database, ayrshare, policy=with_policy(requeue_absent=True, looks=(1.0,))) as worker:
+    async with working(database, ayrshare, policy=with_policy(requeue_absent=True, checks=(1.0,))) as worker:
         await until(lambda: count_of(database, "unknown", 1))
         for _ in range(3):
-            await look_now(database, worker)
+            await check_now(database, worker)
     row, [attempt] = await PinStore(database).story(1)
     assert (row["state"], row["looks"]) == ("unknown", 0)
     assert row["next_look_at"] is not None
@@ -136,55 +136,57 @@ def row(notes: str, state: PinState | None, status: str = "x") -> PostedPin:
     return PostedPin(notes, status, state, LIVE if state is PinState.PUBLISHED else Publication("ay"))
 
 
-def look(found: History, *, unknown: UnknownPin = UNKNOWN, limit: int = 100, **policy: Any) -> Any:
-    looks = read_looks((unknown,), found, limit=limit, policy=msgspec.structs.replace(POLICY_OF_TWO, **policy), now=NOW)
-    return looks[0] if looks else None
+def check(found: History, *, unknown: UnknownPin = UNKNOWN, limit: int = 100, **policy: Any) -> Any:
+    checks = check_history(
+        (unknown,), found, limit=limit, policy=msgspec.structs.replace(POLICY_OF_TWO, **policy), now=NOW
+    )
+    return checks[0] if checks else None
 
 
 def test_a_live_row_of_any_attempt_settles_the_pin() -> None:
-    found = look(history(row("tok#2", PinState.FAILED), row("tok#1", PinState.PUBLISHED)))
-    assert (found.state, found.seen_attempt, found.publication) == (PinState.PUBLISHED, 1, LIVE)
+    found = check(history(row("tok#2", PinState.FAILED), row("tok#1", PinState.PUBLISHED)))
+    assert (found.state, found.found_attempt, found.publication) == (PinState.PUBLISHED, 1, LIVE)
 
 
 def test_an_earlier_attempts_failure_says_nothing_of_the_last() -> None:
-    assert look(history(row("tok#1", PinState.FAILED))).state is PinState.UNKNOWN
-    assert look(history(row("tok#2", PinState.FAILED))).state is PinState.FAILED
+    assert check(history(row("tok#1", PinState.FAILED))).state is PinState.UNKNOWN
+    assert check(history(row("tok#2", PinState.FAILED))).state is PinState.FAILED
 
 
 def test_other_pins_are_not_ours() -> None:
     for notes in ("", "tok", "tokk#2", "xtok#2", "other#2"):
-        found = look(history(row(notes, PinState.PUBLISHED)))
+        found = check(history(row(notes, PinState.PUBLISHED)))
         assert (found.state is PinState.PUBLISHED) == (notes == "tok")
 
 
 def test_a_list_that_does_not_go_back_to_the_attempt_proves_no_absence() -> None:
     full = history(rows=100, oldest=SENT)
-    assert not look(full, requeue_absent=True, looks=(60.0,)).counts
-    assert look(full, requeue_absent=True, looks=(60.0,)).state is PinState.UNKNOWN
+    assert not check(full, requeue_absent=True, checks=(60.0,)).absent
+    assert check(full, requeue_absent=True, checks=(60.0,)).state is PinState.UNKNOWN
     far = history(rows=100, oldest=SENT - timedelta(hours=2))
-    assert look(far, requeue_absent=True, looks=(60.0,)).state is PinState.QUEUED
+    assert check(far, requeue_absent=True, checks=(60.0,)).state is PinState.QUEUED
 
 
 def test_a_copy_from_before_the_attempt_proves_no_absence() -> None:
     stale = history(as_of=SENT - timedelta(seconds=1))
-    assert not look(stale, requeue_absent=True, looks=(60.0,)).counts
+    assert not check(stale, requeue_absent=True, checks=(60.0,)).absent
     fresh = history(as_of=SENT + timedelta(seconds=1))
-    assert look(fresh, requeue_absent=True, looks=(60.0,)).state is PinState.QUEUED
+    assert check(fresh, requeue_absent=True, checks=(60.0,)).state is PinState.QUEUED
 
 
 def test_a_pin_whose_look_is_not_due_is_only_ever_found() -> None:
     waiting = msgspec.structs.replace(UNKNOWN, due=False)
-    assert look(history(), unknown=waiting) is None
-    assert look(history(row("tok#2", PinState.PUBLISHED)), unknown=waiting).state is PinState.PUBLISHED
+    assert check(history(), unknown=waiting) is None
+    assert check(history(row("tok#2", PinState.PUBLISHED)), unknown=waiting).state is PinState.PUBLISHED
 
 
 def test_looks_that_fail_are_repeated_and_grow_rarer() -> None:
     error = AyrshareError(Failure.RATE_LIMITED, "slow down", retry_after_seconds=900.0)
-    assert failed_looks((UNKNOWN,), error, POLICY_OF_TWO, NOW)[0].next_seconds == 900.0
+    assert unreadable_history((UNKNOWN,), error, POLICY_OF_TWO, NOW)[0].next_seconds == 900.0
     error = AyrshareError(Failure.TIMEOUT, "no answer")
-    assert failed_looks((UNKNOWN,), error, POLICY_OF_TWO, NOW)[0].next_seconds == 300.0
+    assert unreadable_history((UNKNOWN,), error, POLICY_OF_TWO, NOW)[0].next_seconds == 300.0
     early = NOW - timedelta(minutes=8)
-    assert failed_looks((UNKNOWN,), error, POLICY_OF_TWO, early)[0].next_seconds == 60.0
+    assert unreadable_history((UNKNOWN,), error, POLICY_OF_TWO, early)[0].next_seconds == 60.0
 
 
 def test_recorded_histories_are_read() -> None:

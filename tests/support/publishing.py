@@ -10,20 +10,21 @@ from pydantic import SecretStr
 
 from collector.ayrshare.client import AyrshareClient, open_client
 from collector.errors import DatabaseUnavailableError
-from collector.loops import Breaker, Heartbeats, Pacer
+from collector.loops.every import Heartbeats
+from collector.loops.gate import Gate
 from collector.models import NewPin, PinContent
 from collector.publish.decision import PublishPolicy
 from collector.publish.publisher import Publisher
 from collector.publish.reconciler import Reconciler
 from collector.publish.sender import Sender
-from collector.store.pin_look import LookStore
+from collector.store.pin_check import CheckStore
 from collector.store.pin_queue import PinQueue
 from collector.store.pool import Database
 from tests.support.ayrshare import Ayrshare
 from tests.support.profiles import KEYS
 
 IMAGE = ("https://images.example.com/a.jpg",)
-POLICY = PublishPolicy(lane_gap=0.0, spam_cooldown=3600.0, looks=(60.0, 300.0), requeue_absent=False)
+POLICY = PublishPolicy(lane_gap=0.0, spam_cooldown=3600.0, checks=(60.0, 300.0), requeue_absent=False)
 
 
 class Worker:
@@ -33,24 +34,16 @@ class Worker:
         self,
         database: Database,
         client: AyrshareClient,
-        breaker: Breaker,
+        gate: Gate,
         policy: PublishPolicy,
         owner: str,
         lease: float,
     ) -> None:
         self.queue = PinQueue(database, owner=owner, seconds=lease)
-        pacer = Pacer(1e6)
         self.publisher = Publisher(
-            Sender(client, KEYS, policy, patience=lease / 5),
-            self.queue,
-            database,
-            concurrency=64,
-            pacer=pacer,
-            breaker=breaker,
+            Sender(client, KEYS, policy, patience=lease / 5), self.queue, database, gate, policy, concurrency=64
         )
-        self.reconciler = Reconciler(
-            client, KEYS, self.queue, LookStore(database), policy, hold=lease, pacer=pacer, breaker=breaker
-        )
+        self.reconciler = Reconciler(client, KEYS, self.queue, CheckStore(database), gate, policy, claim_seconds=lease)
 
 
 @asynccontextmanager
@@ -63,11 +56,11 @@ async def working(
     lease: float = 60.0,
     patience: float = 5.0,
 ) -> AsyncIterator[Worker]:
-    key, breaker = SecretStr(ayrshare.config.api_key), Breaker()
+    key, gate = SecretStr(ayrshare.config.api_key), Gate(1e6)
     async with open_client(
-        url=ayrshare.url, api_key=key, request_timeout=patience, connections=64, on_verdict=breaker.note
+        url=ayrshare.url, api_key=key, request_timeout=patience, connections=64, on_verdict=gate.note
     ) as client:
-        worker = Worker(database, client, breaker, policy, owner, lease)
+        worker = Worker(database, client, gate, policy, owner, lease)
         task = asyncio.create_task(worker.publisher.run(Heartbeats()))
         try:
             yield worker

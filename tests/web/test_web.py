@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from collector.errors import CollectorError
 from collector.export.exporter import Exporter
-from collector.loops import Heartbeats
+from collector.loops.every import Heartbeats
 from collector.store.drop import DropStore
 from collector.store.fleet import FleetStore
 from collector.store.pool import Database, open_database
@@ -84,7 +84,7 @@ async def test_a_loop_that_does_not_come_round_is_named(database: Database, monk
         made.heartbeats.expect("poller", 1.0)
         made.heartbeats.expect("exporter", 60.0)
         later = time.monotonic() + 100.0
-        monkeypatch.setattr("collector.loops.time.monotonic", lambda: later)
+        monkeypatch.setattr("collector.loops.every.time.monotonic", lambda: later)
         assert made.heartbeats.late().keys() == {"poller"}
         status, problems = await ready(session)
     assert status == 503

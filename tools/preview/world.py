@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from collector.app import Hooks, key_ring, make_poller, open_ayrshare, open_storage, run_roles, share
+from collector.app import Hooks, key_ring, make_gate, make_poller, open_ayrshare, open_storage, run_roles
 from collector.config import Role, Settings
 from collector.detect.detector import Detector
 from collector.emulator import EMULATOR, Emulator, EmulatorConfig, make_app, profile_identity, serve
@@ -149,9 +149,9 @@ class World:
             for days_ago, factor in changes:
                 since = _today() - timedelta(days=days_ago)
                 self._fault("drop", profile=_title(self.emulator, name), since=since, factor=factor)
-        shared = share(self.settings)
-        async with open_ayrshare(self.settings, shared) as client:
-            poller = make_poller(self.settings, self.database, client, shared, lambda _result: None)
+        gate = make_gate(self.settings)
+        async with open_ayrshare(self.settings, gate) as client:
+            poller = make_poller(self.settings, self.database, client, gate, lambda _result: None)
             for days_ago in _POLLED_DAYS_AGO:
                 await self._poll(poller, days_ago)
         await Detector(DropStore(self.database)).run_once()

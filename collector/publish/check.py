@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from collector.errors import AyrshareError
-from collector.models import History, PinLook, PinState, PostedPin, UnknownPin
+from collector.models import History, HistoryCheck, PinState, PostedPin, UnknownPin
 from collector.publish.decision import PublishPolicy
 
 # The rows' times are Ayrshare's clock, ours is the database's.
@@ -15,27 +15,27 @@ _CACHED = timedelta(seconds=120)
 _PAGE = 100
 
 
-def read_looks(
+def check_history(
     pins: tuple[UnknownPin, ...], history: History, *, limit: int, policy: PublishPolicy, now: datetime
-) -> list[PinLook]:
+) -> list[HistoryCheck]:
     """Look for pins in a history that was asked for with ``limit``; those not found before their time are left out."""
-    looks = []
+    checks = []
     for pin in pins:
         found = _best(pin, history)
         if found is not None:
-            looks.append(_found(pin, found, policy, now))
+            checks.append(_found(pin, found, policy, now))
         elif pin.due:
-            looks.append(_not_found(pin, history, limit=limit, policy=policy, now=now))
-    return looks
+            checks.append(_not_found(pin, history, limit=limit, policy=policy, now=now))
+    return checks
 
 
-def failed_looks(
+def unreadable_history(
     pins: tuple[UnknownPin, ...], error: AyrshareError, policy: PublishPolicy, now: datetime
-) -> list[PinLook]:
-    """The history could not be read, which says nothing; look again later."""
-    seen = f"the history could not be read: {error}"
+) -> list[HistoryCheck]:
+    """Plan another check: a history that could not be read says nothing."""
+    finding = f"the history could not be read: {error}"
     return [
-        _undecided(pin, seen, max(error.retry_after_seconds or 0.0, _patience(pin, policy, now)))
+        _undecided(pin, finding, max(error.retry_after_seconds or 0.0, _patience(pin, policy, now)))
         for pin in pins
         if pin.due
     ]
@@ -68,57 +68,57 @@ def _rows_of(pin: UnknownPin, history: History) -> Iterator[tuple[int, PostedPin
             yield int(number) if known else pin.attempt, row
 
 
-def _found(pin: UnknownPin, found: tuple[int, PostedPin], policy: PublishPolicy, now: datetime) -> PinLook:
+def _found(pin: UnknownPin, found: tuple[int, PostedPin], policy: PublishPolicy, now: datetime) -> HistoryCheck:
     attempt, row = found
     if row.state is None:
-        return _undecided(pin, f"Ayrshare has it as {row.status!r}", _patience(pin, policy, now), seen_attempt=attempt)
-    return PinLook(
+        return _undecided(pin, f"Ayrshare has it as {row.status!r}", _patience(pin, policy, now), found_attempt=attempt)
+    return HistoryCheck(
         pin_id=pin.pin_id,
         attempt=pin.attempt,
         state=row.state,
-        counts=False,
+        absent=False,
         next_seconds=None,
-        seen=row.detail or f"found in the history: {row.status}",
-        seen_attempt=attempt,
+        finding=row.detail or f"found in the history: {row.status}",
+        found_attempt=attempt,
         publication=row.publication,
         code=row.code,
     )
 
 
-def _not_found(pin: UnknownPin, history: History, *, limit: int, policy: PublishPolicy, now: datetime) -> PinLook:
+def _not_found(pin: UnknownPin, history: History, *, limit: int, policy: PublishPolicy, now: datetime) -> HistoryCheck:
     # An empty history comes without a time, as an error, and nobody caches errors.
     made_at = history.as_of or (now - _CACHED if history.rows else now)
     if made_at < pin.last_sent_at:
         return _undecided(pin, "the history is a copy from before the attempt", _STALE_SECONDS)
     if not goes_back_far_enough(history, pin.first_sent_at, limit=limit):
-        return _undecided(pin, "the history does not go back to the attempt", policy.looks[-1])
-    ages = policy.looks
-    done = pin.looks + 1
+        return _undecided(pin, "the history does not go back to the attempt", policy.checks[-1])
+    ages = policy.checks
+    done = pin.checks + 1
     last = done >= len(ages)
     requeued = last and policy.requeue_absent
-    return PinLook(
+    return HistoryCheck(
         pin_id=pin.pin_id,
         attempt=pin.attempt,
         state=PinState.QUEUED if requeued else PinState.UNKNOWN,
-        counts=True,
+        absent=True,
         next_seconds=None if last else max(0.0, ages[done] - ages[done - 1]),
-        seen=f"not in the history (look {done} of {len(ages)})" + ("; queued again" if requeued else ""),
-        seen_attempt=pin.attempt,
+        finding=f"not in the history (check {done} of {len(ages)})" + ("; queued again" if requeued else ""),
+        found_attempt=pin.attempt,
     )
 
 
-def _undecided(pin: UnknownPin, seen: str, seconds: float, *, seen_attempt: int | None = None) -> PinLook:
-    return PinLook(
+def _undecided(pin: UnknownPin, finding: str, seconds: float, *, found_attempt: int | None = None) -> HistoryCheck:
+    return HistoryCheck(
         pin_id=pin.pin_id,
         attempt=pin.attempt,
         state=PinState.UNKNOWN,
-        counts=False,
+        absent=False,
         next_seconds=seconds,
-        seen=seen,
-        seen_attempt=pin.attempt if seen_attempt is None else seen_attempt,
+        finding=finding,
+        found_attempt=pin.attempt if found_attempt is None else found_attempt,
     )
 
 
 def _patience(pin: UnknownPin, policy: PublishPolicy, now: datetime) -> float:
-    """Wait half as long again as it has taken so far, between the first and the last of the planned looks."""
-    return min(max(policy.looks[0], (now - pin.last_sent_at).total_seconds() / 2), policy.looks[-1])
+    """Wait half as long again as it has taken so far, between the first and the last of the planned checks."""
+    return min(max(policy.checks[0], (now - pin.last_sent_at).total_seconds() / 2), policy.checks[-1])

@@ -1,4 +1,4 @@
-"""What loops share: running every so often, backing off, keeping a pace, heeding a refused API key."""
+"""Runs work every so often, backs off when it fails, and knows which loops are late."""
 
 import asyncio
 import random
@@ -8,16 +8,11 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from collector.errors import DatabaseUnavailableError
-from collector.models import Failure
-from collector.telemetry import API_KEY_REFUSED, DATABASE_UP, LOOP_FAILURES, LOOP_LAST_SUCCESS
+from collector.telemetry import LOOP_FAILURES, LOOP_LAST_SUCCESS
 
 log = structlog.get_logger(__name__)
 
 _LONGEST_PAUSE_SECONDS = 30.0
-_PROBE_SECONDS = 60.0
-
-# What a proxy or a defect of ours cannot have said.
-_ACCEPTED = frozenset({None, Failure.SUSPENDED, Failure.UNLINKED, Failure.KEY_INVALID})
 
 
 def backoff(failures: int, *, base: float, cap: float) -> float:
@@ -72,7 +67,6 @@ async def every(
             await asyncio.sleep(min(period, 0.5 + backoff(failures, base=1.0, cap=_LONGEST_PAUSE_SECONDS)))
         else:
             heartbeats.beat(name)
-            DATABASE_UP.set(1)
             await asyncio.sleep(period)
 
 
@@ -81,7 +75,6 @@ async def attempt(name: str, work: Callable[[], Awaitable[object]], failures: in
     try:
         await work()
     except DatabaseUnavailableError as error:
-        DATABASE_UP.set(0)
         LOOP_FAILURES.labels(name).inc()
         if failures == 0:
             log.warning("the database cannot be used; trying again", loop=name, reason=str(error))
@@ -93,66 +86,3 @@ async def attempt(name: str, work: Callable[[], Awaitable[object]], failures: in
             log.info("working again", loop=name, failures=failures)
         return True
     return False
-
-
-class Pacer:
-    """A token bucket: at most ``rate`` permits a second, of which one second's worth may come at once."""
-
-    def __init__(self, rate: float) -> None:
-        self._rate = rate
-        self._most = max(1.0, rate)
-        self._tokens = self._most
-        self._refilled = time.monotonic()
-
-    def take(self, wanted: int, *, urgent: bool = False) -> int:
-        """Take up to ``wanted`` permits and return how many there were.
-
-        ``urgent`` work may overdraw by a second's worth, so that a backlog of other work cannot hold it up: the others
-        then wait until the debt is paid, and the pace is kept all the same.
-        """
-        now = time.monotonic()
-        self._tokens = min(self._most, self._tokens + (now - self._refilled) * self._rate)
-        self._refilled = now
-        taken = max(0, min(wanted, int(self._tokens + (self._most if urgent else 0.0))))
-        self._tokens -= taken
-        return taken
-
-    def give_back(self, permits: int) -> None:
-        self._tokens += permits
-
-    def seconds_to_next(self) -> float:
-        return max(0.0, (1.0 - self._tokens) / self._rate)
-
-
-class Breaker:
-    """Holds all calls while Ayrshare refuses the API key, save for one probe a minute."""
-
-    def __init__(self) -> None:
-        self._probe_at: float | None = None
-
-    @property
-    def open(self) -> bool:
-        return self._probe_at is not None
-
-    def note(self, failure: Failure | None, http_status: int | None) -> None:
-        """Open on a refused API key; close on an answer that Ayrshare gives only to an accepted one."""
-        if failure is Failure.UNAUTHORIZED:
-            if not self.open:
-                log.error("Ayrshare refuses the API key; all calls are held, and one a minute tries again")
-            self._probe_at = time.monotonic() + _PROBE_SECONDS
-            API_KEY_REFUSED.set(1)
-        elif self.open and http_status is not None and failure in _ACCEPTED:
-            log.info("Ayrshare accepts the API key again")
-            self._probe_at = None
-            API_KEY_REFUSED.set(0)
-
-    def allows(self, wanted: int) -> int:
-        """Return how many calls may start now."""
-        if self._probe_at is None:
-            return wanted
-        return min(1, wanted) if time.monotonic() >= self._probe_at else 0
-
-    def started(self, calls: int) -> None:
-        """Take note of calls that were allowed and have something to do."""
-        if self._probe_at is not None and calls:
-            self._probe_at = time.monotonic() + _PROBE_SECONDS

@@ -1,0 +1,95 @@
+"""What an operator may do to a pin: cancel one that waits or may be live, and send one again that is not live."""
+
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+
+import msgspec
+
+from collector.errors import PinError
+from collector.models import HistoryCheck, PinState, UnknownPins
+from collector.store.pin import PinStore
+from collector.store.pin_check import CheckStore
+
+_CANCELLABLE = frozenset({PinState.QUEUED, PinState.UNKNOWN})
+_RETRIABLE = frozenset({PinState.FAILED, PinState.CANCELLED, PinState.UNKNOWN})
+
+Check = Callable[[UnknownPins], Awaitable[HistoryCheck]]
+
+
+class FoundPin(msgspec.Struct, frozen=True):
+    """A pin as it was found; it is changed only if it still is like that."""
+
+    pin_id: int
+    state: PinState
+    attempts: int
+
+
+class Evidence(StrEnum):
+    """What is known of a pin that is to be sent again, and so of whether it will be live twice."""
+
+    REFUSED = "refused"  # Ayrshare said of every attempt that it did not take it
+    ABSENT = "absent"  # not in Ayrshare's history
+    UNASKED = "unasked"  # the history was not asked
+    SETTLED = "settled"  # the history has it: nothing is to be sent
+
+
+class Retry(msgspec.Struct, frozen=True):
+    """A pin that may be sent again; if it is ``SETTLED``, ``pin`` is as it was settled, and it may not."""
+
+    pin: FoundPin
+    evidence: Evidence
+
+
+class PinOperator:
+    """Changes pins in two steps, between which the operator may be asked. Both raise ``PinError``."""
+
+    def __init__(self, pins: PinStore, checks: CheckStore) -> None:
+        self._pins = pins
+        self._checks = checks
+
+    async def find_cancellable(self, pin_id: int) -> FoundPin:
+        """Return a pin that can be cancelled; an unknown one may be live and is then given up."""
+        pin = await self._find(pin_id)
+        if pin.state not in _CANCELLABLE:
+            raise PinError(f"pin {pin_id} is {pin.state.value}; only a queued or unknown one can be cancelled")
+        return pin
+
+    async def cancel(self, pin: FoundPin) -> None:
+        if not await self._pins.cancel(pin.pin_id, pin.state):
+            raise _changed(pin)
+
+    async def prepare_retry(self, pin_id: int, check: Check | None) -> Retry:
+        """Return a pin that can be sent again, if ``check`` does not find it in Ayrshare's history.
+
+        What the history settles is recorded. Without a ``check`` the history is not asked.
+        """
+        pin = await self._find(pin_id)
+        if pin.state not in _RETRIABLE:
+            raise PinError(
+                f"pin {pin_id} is {pin.state.value}; only a failed, cancelled or unknown one can be sent again"
+            )
+        if check is None:
+            return Retry(pin, Evidence.UNASKED)
+        # Also of one that was given up: it may be live.
+        group = await self._checks.of_pin(pin_id)
+        if group is None:
+            return Retry(pin, Evidence.REFUSED)
+        found = await check(group)
+        if found.state is not PinState.UNKNOWN:
+            await self._checks.record([found])
+            return Retry(msgspec.structs.replace(pin, state=found.state), Evidence.SETTLED)
+        if not found.absent:
+            raise PinError(f"pin {pin_id}: {found.finding}; nothing was sent")
+        return Retry(pin, Evidence.ABSENT)
+
+    async def retry(self, pin: FoundPin) -> None:
+        if not await self._pins.retry(pin.pin_id, pin.state, pin.attempts):
+            raise _changed(pin)
+
+    async def _find(self, pin_id: int) -> FoundPin:
+        row, _ = await self._pins.story(pin_id)
+        return FoundPin(pin_id, PinState(row["state"]), row["attempts"])
+
+
+def _changed(pin: FoundPin) -> PinError:
+    return PinError(f"pin {pin.pin_id} changed meanwhile; nothing was done")

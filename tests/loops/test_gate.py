@@ -1,0 +1,67 @@
+"""The gate: a permit is used or given back, and a refused API key lets one probe through."""
+
+import pytest
+
+from collector.errors import DatabaseUnavailableError
+from collector.loops.gate import Gate
+from collector.models import Failure
+
+
+def used(gate: Gate, wanted: int) -> int:
+    with gate.permits(wanted) as permits:
+        permits.used = permits.count
+    return permits.count
+
+
+def test_a_claim_that_fails_loses_no_permits() -> None:
+    gate = Gate(10.0)
+    for _ in range(5):
+        with pytest.raises(DatabaseUnavailableError), gate.permits(10):
+            raise DatabaseUnavailableError("gone")
+    assert used(gate, 10) == 10
+
+
+def test_permits_that_found_no_work_are_given_back() -> None:
+    gate = Gate(10.0)
+    with gate.permits(10) as permits:
+        permits.used = 3
+    assert (permits.count, permits.paced) == (10, False)
+    assert used(gate, 10) == 7
+
+
+def test_the_pace_is_told_from_a_want_of_work() -> None:
+    gate = Gate(10.0)
+    with gate.permits(25) as permits:
+        assert (permits.count, permits.paced) == (10, True)
+        permits.used = 10
+    assert 0.0 < gate.seconds_to_next() <= 0.1
+    with gate.permits(0) as permits:
+        assert (permits.count, permits.paced) == (0, False)
+    with gate.permits(-3) as permits:
+        assert (permits.count, permits.paced) == (0, False)
+
+
+def test_urgent_work_overdraws_and_the_others_pay_it_back() -> None:
+    gate = Gate(10.0)
+    assert used(gate, 10) == 10
+    with gate.permits(10, urgent=True) as permits:
+        permits.used = permits.count
+    assert permits.count == 10
+    assert used(gate, 10) == 0
+    assert gate.seconds_to_next() > 0.9
+
+
+def test_a_probe_is_used_up_only_by_a_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr("collector.loops.gate.time.monotonic", lambda: now)
+    gate = Gate(10.0)
+    gate.note(Failure.UNAUTHORIZED, 401)
+    assert gate.key_refused
+    assert used(gate, 5) == 0
+    now += 61
+    with gate.permits(5) as permits:
+        assert (permits.count, permits.paced) == (1, False)
+    assert used(gate, 5) == 1, "nothing was claimed, so the probe is still to be sent"
+    assert used(gate, 5) == 0
+    gate.note(None, 200)
+    assert used(gate, 5) == 5
