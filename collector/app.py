@@ -25,6 +25,7 @@ from collector.loops.every import Heartbeats, every
 from collector.loops.gate import Gate
 from collector.migrate import check, migrate
 from collector.poll.decision import Policy
+from collector.poll.interval import shorten_waits
 from collector.poll.poller import Poller, PollResult
 from collector.poll.reader import Reader
 from collector.publish.decision import PublishPolicy
@@ -233,6 +234,7 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
             await try_keys(ProfileStore(database), key_ring(settings))
         if Role.POLLER in settings.roles:
             client = await resources.enter_async_context(open_ayrshare(settings, gate))
+            await shorten_waits(_leases(settings, database), _poll_policy(settings))
             loops.append(partial(make_poller(settings, database, client, gate, hooks.polled).run, heartbeats))
         if Role.PUBLISHER in settings.roles:
             loops += await _publishing(settings, database, gate, hooks, heartbeats, resources)

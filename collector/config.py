@@ -146,7 +146,8 @@ class Settings(BaseSettings):
     poll_interval: Annotated[Duration, Field(ge=1, le=86400)] = Field(
         21600.0,
         description="How often each profile is read. Each has its own moment of the interval, so the first gap is "
-        "between half and one and a half of it.",
+        "between half and one and a half of it. At the start, profiles that wait for longer than that are moved to "
+        "their moment.",
     )
     poll_concurrency: Annotated[int, Field(ge=1, le=1000)] = Field(
         32, description="How many profiles are read at the same time by this process."

@@ -1,10 +1,9 @@
 """Claims: which profiles are due, and whose they are for now."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-import asyncpg
-
-from collector.models import Claim, ProfileState
+from collector.models import Claim
+from collector.store.columns import values
 from collector.store.pool import Database
 
 _CLAIM = """
@@ -14,9 +13,9 @@ SET lease_owner = $1,
 FROM claimable AS c
 WHERE p.id = c.id
 RETURNING
-    p.id, p.name, p.key_ciphertext, p.state, p.consecutive_failures, p.lease_until,
+    p.id AS profile_id, p.name, p.key_ciphertext, p.state, p.consecutive_failures, p.lease_until,
     -- Once a UTC day the whole answer is compared with the table, so that a row lost there comes back.
-    CASE WHEN p.answer_day = (now() AT TIME ZONE 'UTC')::date THEN p.answer_digest END,
+    CASE WHEN p.answer_day = (now() AT TIME ZONE 'UTC')::date THEN p.answer_digest END AS known_answer,
     p.last_day
 """
 
@@ -51,13 +50,31 @@ _RELEASE = """
 UPDATE profile AS p
 SET lease_owner = NULL,
     lease_until = NULL
-FROM unnest($1::bigint[], $2::timestamptz[]) AS held (id, lease_until)
-WHERE p.id = held.id
-  AND p.lease_until = held.lease_until
+FROM unnest($1::bigint[], $2::timestamptz[]) AS claim (id, lease_until)
+WHERE p.id = claim.id
+  AND p.lease_until = claim.lease_until
 """
 
-
 _RELEASE_ALL = "UPDATE profile SET lease_owner = NULL, lease_until = NULL WHERE lease_owner = $1"
+
+# Profiles that wait because of a failure keep their time.
+_FAR_AHEAD = """
+SELECT id
+FROM profile
+WHERE next_poll_at > now() + $1 * interval '1 second'
+  AND state = 'active'
+  AND consecutive_failures = 0
+  AND (lease_until IS NULL OR lease_until <= now())
+ORDER BY next_poll_at DESC
+LIMIT 1000
+FOR NO KEY UPDATE SKIP LOCKED
+"""
+_BRING_FORWARD = """
+UPDATE profile AS p
+SET next_poll_at = now() + slot.seconds * interval '1 second'
+FROM unnest($1::bigint[], $2::double precision[]) AS slot (id, seconds)
+WHERE p.id = slot.id
+"""
 
 
 class LeaseStore:
@@ -70,12 +87,12 @@ class LeaseStore:
 
     async def claim_due(self, limit: int) -> list[Claim]:
         """Claim up to ``limit`` due profiles, those that waited longest first."""
-        return [_claim(row) for row in await self._database.fetch(_CLAIM_DUE, self._owner, self._seconds, limit)]
+        return values(Claim, await self._database.fetch(_CLAIM_DUE, self._owner, self._seconds, limit))
 
     async def claim_named(self, profile_ids: Sequence[int], *, only_due: bool = False) -> list[Claim]:
         """Claim these profiles, save those that are paused or that somebody else is polling right now."""
         rows = await self._database.fetch(_CLAIM_NAMED, self._owner, self._seconds, profile_ids, only_due)
-        return [_claim(row) for row in rows]
+        return values(Claim, rows)
 
     async def release(self, claims: Sequence[Claim]) -> None:
         """Give claims back unused; those that are no longer ours are left alone."""
@@ -86,7 +103,19 @@ class LeaseStore:
         """Give everything back, also what was claimed and, the claim being interrupted, never heard of."""
         await self._database.execute(_RELEASE_ALL, self._owner)
 
+    async def bring_forward(self, seconds: float, slot: Callable[[int], float]) -> int:
+        """Plan healthy profiles that wait for longer than ``seconds`` anew; return how many there were.
 
-def _claim(row: asyncpg.Record) -> Claim:
-    profile_id, name, ciphertext, state, failures, lease_until, known_answer, last_day = row
-    return Claim(profile_id, name, ciphertext, ProfileState(state), failures, lease_until, known_answer, last_day)
+        ``slot`` returns the new wait of a profile in seconds, no longer than ``seconds``.
+        """
+        moved = 0
+        while ids := await self._bring_some_forward(seconds, slot):
+            moved += len(ids)
+        return moved
+
+    async def _bring_some_forward(self, seconds: float, slot: Callable[[int], float]) -> list[int]:
+        async with self._database.transaction() as connection:
+            ids = [row["id"] for row in await connection.fetch(_FAR_AHEAD, seconds)]
+            if ids:
+                await connection.execute(_BRING_FORWARD, ids, [slot(profile_id) for profile_id in ids])
+        return ids
