@@ -2,18 +2,19 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
 import pytest
 from pydantic import SecretStr
 
 from collector.ayrshare.client import open_client
+from collector.errors import DatabaseUnavailableError
 from collector.loops import claiming
 from collector.loops import gate as gate_module
 from collector.loops.every import Heartbeats
 from collector.loops.gate import Breaker, Gate
-from collector.models import Failure
+from collector.models import Claim, Failure, PollRecord, Written
 from collector.poll.decision import Policy
 from collector.poll.poller import Poller, PollResult
 from collector.poll.reader import Reader
@@ -334,3 +335,69 @@ async def test_while_nothing_can_be_stored_nothing_is_read_again_and_no_heart_be
         with suppress(asyncio.CancelledError):
             await task
     assert sum((await ayrshare.record())["requests"].values()) <= 10, "not once a lease"
+
+
+LIMITED = """
+CREATE FUNCTION refuse_days() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'tuple decompression limit exceeded by operation' USING ERRCODE = '53400';
+END
+$$
+"""
+
+
+async def test_a_limit_that_one_profile_exceeds_is_no_outage_and_stops_no_other(
+    database: Database, ayrshare: Ayrshare
+) -> None:
+    ids = await register(database, ayrshare, 10)
+    await database.execute(LIMITED)
+    await database.execute(
+        "CREATE TRIGGER temporary BEFORE INSERT ON daily_metric "
+        f"FOR EACH ROW WHEN (NEW.profile_id = {ids[6]}) EXECUTE FUNCTION refuse_days()"
+    )
+    try:
+        async with polling(database, ayrshare) as fixture, asyncio.timeout(DEADLINE):
+            await fixture.poller.poll_named(ids)
+    finally:
+        await database.execute("DROP TRIGGER temporary ON daily_metric")
+        await database.execute("DROP FUNCTION refuse_days")
+    assert Counter(fixture.outcomes().values()) == {"ok": 9, "payload_invalid": 1}
+    error = await database.fetchval("SELECT last_error FROM profile WHERE name = 'client-007'")
+    assert error == "not stored: tuple decompression limit exceeded by operation"
+
+
+async def test_a_defect_that_one_profile_brings_out_in_the_store_stops_no_other(
+    database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = await register(database, ayrshare, 10)
+    write = MetricStore.write_polls
+
+    async def failing(self: MetricStore, records: Sequence[PollRecord]) -> list[Written]:
+        if any(record.profile_id == ids[2] and record.analytics is not None for record in records):
+            raise ZeroDivisionError
+        return await write(self, records)
+
+    monkeypatch.setattr(MetricStore, "write_polls", failing)
+    async with polling(database, ayrshare) as fixture:
+        await fixture.poller.poll_named(ids)
+    assert Counter(fixture.outcomes().values()) == {"ok": 9, "internal_error": 1}
+
+
+async def test_claims_that_fail_cost_nothing_of_the_pace(
+    database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await register(database, ayrshare, 1)
+    claim = LeaseStore.claim_due
+    failures = 0
+
+    async def failing(self: LeaseStore, limit: int) -> list[Claim]:
+        nonlocal failures
+        if failures < 3:
+            failures += 1
+            raise DatabaseUnavailableError("gone")
+        return await claim(self, limit)
+
+    monkeypatch.setattr(LeaseStore, "claim_due", failing)
+    # At so slow a pace a permit that was lost would not come back within the test's time.
+    async with polling(database, ayrshare, rate=0.01) as fixture, running(fixture.poller):
+        await until(lambda: len(fixture.results) == 1)
