@@ -213,23 +213,10 @@ _Loop = Callable[[], Coroutine[Any, Any, None]]
 
 async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> None:
     """Run every role on a database with a current schema, until cancelled."""
-    heartbeats = Heartbeats()
-    gate = make_gate(settings)
-    fleet = FleetStore(database)
-    DATABASE_CONNECTIONS.labels("busy").set_function(lambda: database.busy)
-    DATABASE_CONNECTIONS.labels("idle").set_function(lambda: database.idle)
-    loops: list[_Loop] = [
-        partial(every, _BACKLOG_SECONDS, "backlog", partial(measure_backlog, fleet), heartbeats),
-        partial(
-            every,
-            _EXPIRY_SECONDS,
-            "expiry",
-            partial(expire, database, retention_days=settings.retention_days),
-            heartbeats,
-        ),
-    ]
+    heartbeats, gate = Heartbeats(), make_gate(settings)
+    exporter = Exporter(FleetStore(database), DropStore(database)) if Role.EXPORTER in settings.roles else None
+    loops = _measuring(settings, database, heartbeats)
     async with AsyncExitStack() as resources:
-        exporter = None
         if settings.calls_ayrshare:
             await try_keys(ProfileStore(database), key_ring(settings))
         if Role.POLLER in settings.roles:
@@ -238,12 +225,10 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
             loops.append(partial(make_poller(settings, database, client, gate, hooks.polled).run, heartbeats))
         if Role.PUBLISHER in settings.roles:
             loops += await _publishing(settings, database, gate, hooks, heartbeats, resources)
-        if Role.EXPORTER in settings.roles:
-            exporter = Exporter(fleet, DropStore(database))
+        if exporter is not None:
             loops.append(partial(every, _EXPORT_SECONDS, "exporter", exporter.refresh, heartbeats))
         if Role.DETECTOR in settings.roles:
-            alive = partial(heartbeats.beat, "detector")
-            detect = partial(Detector(DropStore(database)).run_once, alive)
+            detect = partial(Detector(DropStore(database)).run_once, partial(heartbeats.beat, "detector"))
             loops.append(partial(every, _DETECT_SECONDS, "detector", detect, heartbeats))
         health = Health(database, heartbeats, api_key_refused=lambda: gate.key_refused)
         pages = Pages(health, (lambda: exporter.page) if exporter else None)
@@ -256,6 +241,18 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
             resources.callback(log.info, "stopped")
             log.info("running", version=__version__, address=address, roles=",".join(sorted(settings.roles)))
             hooks.serving(address)
+
+
+def _measuring(settings: Settings, database: Database, heartbeats: Heartbeats) -> list[_Loop]:
+    """Return the loops of every process, whatever its roles."""
+    DATABASE_CONNECTIONS.labels("busy").set_function(lambda: database.busy)
+    DATABASE_CONNECTIONS.labels("idle").set_function(lambda: database.idle)
+    backlog = partial(measure_backlog, FleetStore(database))
+    drop_old = partial(expire, database, retention_days=settings.retention_days)
+    return [
+        partial(every, _BACKLOG_SECONDS, "backlog", backlog, heartbeats),
+        partial(every, _EXPIRY_SECONDS, "expiry", drop_old, heartbeats),
+    ]
 
 
 async def _publishing(

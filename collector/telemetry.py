@@ -51,7 +51,7 @@ LEASES_LOST = Counter(
 )
 PINS = Gauge("collector_pins", "Pins by their state, in the whole queue.", ["state"], registry=REGISTRY)
 PINS_UNRESOLVED = Gauge(
-    "collector_pins_unresolved", "Unknown pins that the last look into the history did not find.", registry=REGISTRY
+    "collector_pins_unresolved", "Unknown pins that the last check of the history did not find.", registry=REGISTRY
 )
 PIN_OLDEST_DUE = Gauge(
     "collector_pin_oldest_due_seconds",
@@ -70,7 +70,12 @@ PIN_FAILURES = Counter(
 PIN_OUTCOMES_LOST = Counter(
     "collector_pin_outcomes_lost", "Outcomes dropped because the pin had moved on.", registry=REGISTRY
 )
-PIN_LOOKS = Counter("collector_pin_looks", "Looks for unknown pins, by what they found.", ["found"], registry=REGISTRY)
+PIN_LOOKS = Counter(
+    "collector_pin_looks",
+    "Checks of Ayrshare's history for unknown pins, by what they found.",
+    ["found"],
+    registry=REGISTRY,
+)
 PIN_PUBLISH_SECONDS = Histogram(
     "collector_pin_publish_seconds", "From when a pin was due until it was published.",
     buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0),
