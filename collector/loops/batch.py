@@ -38,9 +38,15 @@ class Target(Protocol[Record, Written]):
 
 
 class _Entry(Generic[Record]):
-    def __init__(self, record: Record) -> None:
+    __slots__ = ("done", "record")
+
+    def __init__(self, record: Record, done: asyncio.Future[bool] | None = None) -> None:
         self.record = record
-        self.done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.done = done
+
+    def end(self, *, written: bool) -> None:
+        if self.done is not None and not self.done.done():
+            self.done.set_result(written)
 
 
 class BatchWriter(Generic[Record, Written]):
@@ -56,6 +62,7 @@ class BatchWriter(Generic[Record, Written]):
         self._gather_seconds = gather_seconds
         # Bounded: when the database is slow or gone, whoever makes records has to wait too.
         self._queue: asyncio.Queue[_Entry[Record]] = asyncio.Queue(maxsize=4 * BATCH)
+        self._full = asyncio.Event()
         # What is not written of the batch under way; the last part is next.
         self._parts: list[list[_Entry[Record]]] = []
         self._since: float | None = None
@@ -67,11 +74,13 @@ class BatchWriter(Generic[Record, Written]):
 
     async def put(self, record: Record) -> None:
         """Hand a record over as soon as there is room for it."""
-        await self._put(record)
+        await self._put(_Entry(record))
 
     async def write(self, record: Record) -> bool:
         """Hand a record over and wait until it is done; False is that the writer gave up."""
-        return await (await self._put(record)).done
+        done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        await self._put(_Entry(record, done))
+        return await done
 
     async def run(self) -> None:
         """Write until cancelled; what is not written then is left to :meth:`flush` or :meth:`give_up`."""
@@ -107,23 +116,26 @@ class BatchWriter(Generic[Record, Written]):
         if left:
             log.warning("stopped without the database; results are lost", what=self._what, count=len(left))
         for entry in left:
-            if not entry.done.done():
-                entry.done.set_result(False)
+            entry.end(written=False)
 
-    async def _put(self, record: Record) -> _Entry[Record]:
-        entry = _Entry(record)
+    async def _put(self, entry: _Entry[Record]) -> None:
         await self._queue.put(entry)
-        if self._given_up and not entry.done.done():
-            entry.done.set_result(False)
-        return entry
+        if self._queue.qsize() >= BATCH - 1:
+            self._full.set()
+        if self._given_up:
+            entry.end(written=False)
 
     async def _gather(self) -> None:
+        """Wait for a record and those that come soon after: for all of them at once, which costs a tenth."""
         part = [await self._queue.get()]
         self._parts = [part]
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._gather_seconds):
-                while len(part) < BATCH:
-                    part.append(await self._queue.get())
+        self._full.clear()
+        if self._queue.qsize() < BATCH - 1:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._gather_seconds):
+                    await self._full.wait()
+        while len(part) < BATCH and not self._queue.empty():
+            part.append(self._queue.get_nowait())
 
     async def _write_until_done(self) -> None:
         failures = 0
@@ -152,7 +164,7 @@ class BatchWriter(Generic[Record, Written]):
                 written = [await self._write_refused(records[0], error)]
             for entry, (record, result) in zip(part, written, strict=True):
                 self._target.on_written(record, result)
-                entry.done.set_result(True)
+                entry.end(written=True)
                 self._queue.task_done()
             self._parts.pop()
 

@@ -76,6 +76,7 @@ def _count(record: PollRecord, written: Written | None) -> None:
         return
     _polls(written.outcome.value).inc()
     days = len(record.analytics.days) if isinstance(record.analytics, AccountAnalytics) else 0
-    _NEW.inc(written.rows_new)
-    _CHANGED.inc(written.rows_changed)
-    _UNCHANGED.inc(days - written.rows_new - written.rows_changed)
+    if days:
+        _NEW.inc(written.rows_new)
+        _CHANGED.inc(written.rows_changed)
+        _UNCHANGED.inc(days - written.rows_new - written.rows_changed)
