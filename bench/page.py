@@ -4,22 +4,29 @@ import asyncio
 import resource
 import statistics
 import time
+from typing import Any
 
 import aiohttp
 import uvloop
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from collector.export.page import FAMILIES, Fleet, Page, _gzipped
+from collector.models import ProfileState
+from collector.store.fleet import ProfileStatus
 from collector.web.server import Pages, serving
 
 PROFILES = 10_000
 ROUNDS = 7
 
 
-def rows() -> list[dict[str, object]]:
+def statuses() -> list[ProfileStatus]:
+    unknown: dict[str, Any] = dict.fromkeys(ProfileStatus.__struct_fields__)
     return [
-        {"id": i, "name": f"client-{i:05d}", "client": f"brand-{i // 3:04d}", "state": "active"}
-        | {family.column: (i * 7919 + j) / (1 if j % 3 else 1000) for j, family in enumerate(FAMILIES)}
+        ProfileStatus(
+            **unknown
+            | {"id": i, "name": f"client-{i:05d}", "client": f"brand-{i // 3:04d}", "state": ProfileState.ACTIVE}
+            | {family.field: (i * 7919 + j) / (1 if j % 3 else 1000) for j, family in enumerate(FAMILIES)}
+        )
         for i in range(PROFILES)
     ]
 
@@ -70,11 +77,9 @@ async def served(url: str, encoding: str) -> float:
 def client_python() -> float:
     registry = CollectorRegistry()
     gauges = [Gauge(family.name, family.help, ["client", "profile"], registry=registry) for family in FAMILIES]
-    for row in rows():
+    for status in statuses():
         for gauge, family in zip(gauges, FAMILIES, strict=True):
-            value = row[family.column]
-            assert isinstance(value, float)
-            gauge.labels(row["client"], row["name"]).set(value)
+            gauge.labels(status.client, status.name).set(getattr(status, family.field))
     started = time.perf_counter()
     generate_latest(registry)
     return 1000 * (time.perf_counter() - started)
@@ -82,7 +87,7 @@ def client_python() -> float:
 
 async def main() -> None:
     fleet = Fleet()
-    fleet.update(rows())
+    fleet.update(statuses())
     found = [await rendered(fleet) for _ in range(ROUNDS)]
     page = found[-1][2]
     series = page.plain.count(b"\n") - 2 * (len(FAMILIES) + 1)

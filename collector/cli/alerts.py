@@ -8,8 +8,8 @@ import click
 
 from collector.app import open_storage
 from collector.cli.execute import execute, settings_for_command
+from collector.cli.format import as_json_text
 from collector.cli.picture_file import Draw, picture_file
-from collector.cli.report import as_json_text
 from collector.config import Settings
 from collector.detect.backtest import Asked, Rates, Replay
 from collector.detect.backtest import backtest as replay

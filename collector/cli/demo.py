@@ -90,20 +90,20 @@ class _Demo:
     async def _prepare(self, settings: Settings, database: Database) -> None:
         store = ProfileStore(database)
         wanted = self._registrations()
-        rows = await store.all()
-        foreign = [row.name for row in rows if _TAG not in row.tags]
+        known = await store.all()
+        foreign = [profile.name for profile in known if _TAG not in profile.tags]
         if foreign:
             raise RegistryError(
                 f"{self._folder} holds {len(foreign)} profiles that are not the demo's; "
                 "name another folder in COLLECTOR_DATA_DIR"
             )
-        gone = {row.name for row in rows} - {profile.name for profile in wanted}
+        gone = {profile.name for profile in known} - {profile.name for profile in wanted}
         if gone:
             await store.remove(sorted(gone))
             _line("Removed", f"{len(gone)} profiles of an earlier demo, which this one does not have")
         await register(wanted, store, key_ring(settings))
-        found = await FleetStore(database).database() or {}
-        _line("Database", f"PostgreSQL {found['version']} in {self._folder}, {found['days']:,} days from earlier runs")
+        found = await FleetStore(database).database()
+        _line("Database", f"PostgreSQL {found.version} in {self._folder}, {found.days:,} days from earlier runs")
 
     def _registrations(self) -> list[Registration]:
         emulator = self._emulator

@@ -3,20 +3,21 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, TextIO
+from typing import TextIO
 
 import click
 import msgspec
 
 from collector.app import make_gate, make_reconciler, open_ayrshare, open_storage
 from collector.cli.execute import execute, settings_for_command
-from collector.cli.report import ago, as_json_text, bad_lines, pin_report, print_table
+from collector.cli.format import ago, as_json_text, bad_lines, print_table
+from collector.cli.story import pin_story
 from collector.config import Settings
 from collector.errors import BadLinesError, PinError
 from collector.models import HistoryCheck, NewPin, PinContent, PinState, UnknownPins
 from collector.publish.operator import Evidence, FoundPin, PinOperator, Retry
 from collector.publish.table import publish_time, scan_pins
-from collector.store.pin import PinStore
+from collector.store.pin import ListedPin, PinStore
 from collector.store.pin_check import CheckStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
@@ -73,8 +74,8 @@ def add(profile: str, client_ref: str, publish_at: str | None, carousel: str | N
             queued = await store.enqueue(pin)
             if queued.created:
                 return f"pin {queued.id} queued"
-            row, _ = await store.story(queued.id)
-            return f"{profile} has this client_ref already: pin {queued.id}, {row['state']}; nothing was changed"
+            known, _ = await store.story(queued.id)
+            return f"{profile} has this client_ref already: pin {known.id}, {known.state}; nothing was changed"
 
     click.echo(execute(work()))
 
@@ -124,25 +125,23 @@ def import_(file: TextIO) -> None:
 def list_(*, state: str | None, profile: str | None, client: str | None, limit: int, as_json: bool) -> None:
     """List pins, newest first."""
 
-    async def work() -> list[dict[str, object]]:
+    async def work() -> list[ListedPin]:
         async with _queue() as store:
             wanted = PinState(state) if state is not None else None
-            rows = await store.listed(state=wanted, profile=profile, client=client, limit=limit)
-            return [dict(row) for row in rows]
+            return await store.listed(state=wanted, profile=profile, client=client, limit=limit)
 
-    rows = execute(work())
+    found = execute(work())
     if as_json:
-        click.echo(as_json_text(rows))
+        click.echo(as_json_text(found))
         return
     titles = ("pin", "profile", "client_ref", "state", "due", "attempts", "what")
-    print_table(titles, [_cells(row) for row in rows])
-    click.echo(f"{len(rows)} pins" + (f"; --limit shows more than {limit}" if len(rows) == limit else ""))
+    print_table(titles, [_cells(pin) for pin in found])
+    click.echo(f"{len(found)} pins" + (f"; --limit shows more than {limit}" if len(found) == limit else ""))
 
 
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
-    what = row["pin_url"] or row["last_error"] or ""
-    shown = [str(row[name]) for name in ("id", "profile", "client_ref", "state")]
-    return (*shown, ago(row["publish_at"]), str(row["attempts"]), str(what)[:100])
+def _cells(pin: ListedPin) -> tuple[str, ...]:
+    what = pin.pin_url or pin.last_error or ""
+    return (str(pin.id), pin.profile, pin.client_ref, pin.state, ago(pin.publish_at), str(pin.attempts), what[:100])
 
 
 @pins.command()
@@ -153,8 +152,7 @@ def show(pin_id: int, *, as_json: bool) -> None:
 
     async def work() -> str:
         async with _queue() as store:
-            row, attempts = await store.story(pin_id)
-            return pin_report(dict(row), [dict(each) for each in attempts], as_json=as_json)
+            return pin_story(*await store.story(pin_id), as_json=as_json)
 
     click.echo(execute(work()))
 
@@ -241,5 +239,5 @@ def resume(profiles: Sequence[str]) -> None:
     lanes = execute(work())
     for name in dict.fromkeys(profiles):
         state = lanes.get(name)
-        held = "" if state == "active" else f", but the profile is {state}; `collector profiles resume` ends that"
-        click.echo(f"{name}: its pins go out now{held}" if state is not None else f"{name}: it never had a pin")
+        but = "" if state == "active" else f", but the profile is {state}; `collector profiles resume` ends that"
+        click.echo(f"{name}: its pins go out now{but}" if state is not None else f"{name}: it never had a pin")

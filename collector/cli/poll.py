@@ -49,11 +49,11 @@ async def _pass(settings: Settings, names: tuple[str, ...], *, everything: bool)
 
 async def _chosen(store: ProfileStore, names: tuple[str, ...], *, everything: bool) -> list[int]:
     if names:
-        rows = await store.named(names)
-        paused = [row.name for row in rows if row.state == ProfileState.PAUSED]
+        found = await store.named(names)
+        paused = [profile.name for profile in found if profile.state is ProfileState.PAUSED]
         if paused:
             raise RegistryError(f"{', '.join(paused)}: paused; `collector profiles resume` first")
-        return [row.id for row in rows]
+        return [profile.id for profile in found]
     return await (store.unpaused_ids() if everything else store.due_ids())
 
 

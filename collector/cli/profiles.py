@@ -6,10 +6,12 @@ from contextlib import asynccontextmanager
 from typing import TextIO
 
 import click
+import msgspec
 
 from collector.app import key_ring, make_gate, open_ayrshare, open_storage
 from collector.cli.execute import ClearErrors, execute, settings_for_command
-from collector.cli.report import as_json_text, bad_lines, print_table, profile_report
+from collector.cli.format import as_json_text, bad_lines, print_table
+from collector.cli.story import profile_story
 from collector.crypto import KeyRing, fingerprint
 from collector.errors import BadLinesError, RegistryError
 from collector.registry.register import Comparison, compare, register
@@ -17,7 +19,7 @@ from collector.registry.table import read_table
 from collector.registry.validate import checked_key, checked_text, registration
 from collector.store.drop import DropStore
 from collector.store.fleet import FleetStore
-from collector.store.profile import ProfileRow, ProfileStore
+from collector.store.profile import ProfileStore, RegisteredProfile
 
 
 @click.group(cls=ClearErrors)
@@ -91,16 +93,16 @@ def import_(file: TextIO) -> None:
 def list_(*, as_json: bool) -> None:
     """List all profiles."""
 
-    async def work() -> list[ProfileRow]:
+    async def work() -> list[RegisteredProfile]:
         async with _registry() as store:
             return await store.all()
 
-    rows = execute(work())
+    found = execute(work())
     if as_json:
-        click.echo(as_json_text([_as_dict(row) for row in rows]))
+        click.echo(as_json_text([_as_dict(profile) for profile in found]))
         return
-    print_table(("profile", "client", "state", "last read", "tags"), [_cells(row) for row in rows])
-    click.echo(f"{len(rows)} profiles")
+    print_table(("profile", "client", "state", "last read", "tags"), [_cells(profile) for profile in found])
+    click.echo(f"{len(found)} profiles")
 
 
 @profiles.command()
@@ -112,11 +114,11 @@ def show(name: str, *, as_json: bool) -> None:
     async def work() -> str:
         settings = settings_for_command()
         async with open_storage(settings) as database:
-            [row] = await ProfileStore(database).named([name])
+            [profile] = await ProfileStore(database).named([name])
             fleet = FleetStore(database)
-            [status] = await fleet.status_of([row.id])
-            told = {**status, "drop_sensitivity": await DropStore(database).sensitivity_of(row.id)}
-            return profile_report(told, await fleet.recent_polls(row.id, 10), as_json=as_json)
+            [status] = await fleet.status_of([profile.id])
+            sensitivity = await DropStore(database).sensitivity_of(profile.id)
+            return profile_story(status, sensitivity, await fleet.recent_polls(profile.id, 10), as_json=as_json)
 
     click.echo(execute(work()))
 
@@ -202,7 +204,7 @@ def discover(*, as_json: bool) -> None:
 
     found = execute(work())
     if as_json:
-        click.echo(as_json_text(_comparison_dict(found)))
+        click.echo(as_json_text(found))
     else:
         _print_comparison(found)
 
@@ -216,23 +218,13 @@ def _read_key(file: TextIO) -> str:
         raise RegistryError("the profile key is not text") from None
 
 
-def _cells(row: ProfileRow) -> tuple[str, ...]:
-    last = row.last_success_at.strftime("%Y-%m-%d %H:%M") if row.last_success_at else "never"
-    return row.name, row.client, row.state, last, ", ".join(row.tags)
+def _cells(profile: RegisteredProfile) -> tuple[str, ...]:
+    last = profile.last_success_at.strftime("%Y-%m-%d %H:%M") if profile.last_success_at else "never"
+    return profile.name, profile.client, profile.state, last, ", ".join(profile.tags)
 
 
-def _as_dict(row: ProfileRow) -> dict[str, object]:
-    return {name: getattr(row, name) for name in ProfileRow.__struct_fields__ if name != "id"}
-
-
-def _comparison_dict(found: Comparison) -> dict[str, object]:
-    return {
-        "profiles": [
-            {name: getattr(profile, name) for name in profile.__struct_fields__} for profile in found.profiles
-        ],
-        "gone": found.gone,
-        "without_ref_id": found.without_ref_id,
-    }
+def _as_dict(profile: RegisteredProfile) -> dict[str, object]:
+    return {name: value for name, value in msgspec.structs.asdict(profile).items() if name != "id"}
 
 
 def _print_comparison(found: Comparison) -> None:

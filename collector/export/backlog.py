@@ -6,6 +6,6 @@ from collector.telemetry import POLL_LAG, PROFILES_DUE
 
 async def measure_backlog(fleet: FleetStore) -> None:
     """Set the gauges of due profiles and of the longest wait among them."""
-    due, lag_seconds = await fleet.backlog()
-    PROFILES_DUE.set(due)
-    POLL_LAG.set(lag_seconds)
+    backlog = await fleet.backlog()
+    PROFILES_DUE.set(backlog.due)
+    POLL_LAG.set(backlog.lag_seconds)

@@ -48,8 +48,8 @@ class Exporter:
     async def _read_all(self) -> None:
         started = time.monotonic()
         fleet = Fleet()
-        async for rows in self._store.status():
-            fleet.update(rows)
+        async for profiles in self._store.status():
+            fleet.update(profiles)
         self._fleet = fleet
         self._full_due = time.monotonic() + max(_FULL_SECONDS, _SHARE * (time.monotonic() - started))
 

@@ -4,10 +4,13 @@ import asyncio
 import math
 import zlib
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
+from operator import attrgetter
 
 import msgspec
+
+from collector.store.fleet import ProfileStatus
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -17,11 +20,11 @@ _GZIP = 31  # zlib's "window bits" for a gzip header and trailer
 
 
 class Family(msgspec.Struct, frozen=True):
-    """A gauge: its name, its help line, and the column of ``profile_status`` that it shows."""
+    """A gauge: its name, its help line, and the field of `ProfileStatus` that it shows."""
 
     name: str
     help: str
-    column: str
+    field: str
 
 
 _COUNTS = {
@@ -82,6 +85,7 @@ FAMILIES = (
     ),
     Family("collector_profile_rate_limited_today", "Answers of 429 today (UTC); 1,000 suspend.", "rate_limited_today"),
 )
+_SHOWN = attrgetter(*(family.field for family in FAMILIES))
 _STATE = (
     "# HELP collector_profile_state 1 for the state that the profile is in.\n# TYPE collector_profile_state gauge\n"
 )
@@ -107,26 +111,24 @@ class Fleet:
     def __len__(self) -> int:
         return len(self._labels)
 
-    def update(self, rows: Iterable[Mapping[str, object]]) -> None:
-        """Take over rows of ``profile_status``, replacing those of the same profile."""
-        for row in rows:
-            place = self._place(row)
-            self._labels[place] = f'{{client="{escaped(row["client"])}",profile="{escaped(row["name"])}"'
-            self._states[place] = str(row["state"])
-            for family, values in zip(FAMILIES, self._values, strict=True):
-                values[place] = _number(row[family.column])
+    def update(self, profiles: Iterable[ProfileStatus]) -> None:
+        """Take over the present values of profiles, replacing those of the same profile."""
+        for profile in profiles:
+            index = self._index_of(profile.id)
+            self._labels[index] = f'{{client="{escaped(profile.client)}",profile="{escaped(profile.name)}"'
+            self._states[index] = profile.state.value
+            for values, value in zip(self._values, _SHOWN(profile), strict=True):
+                values[index] = _number(value)
 
-    def _place(self, row: Mapping[str, object]) -> int:
-        profile_id = row["id"]
-        assert isinstance(profile_id, int)  # noqa: S101 -- the column is a bigint; this tells the type checker
-        place = self._index.get(profile_id)
-        if place is None:
-            place = self._index[profile_id] = len(self._labels)
+    def _index_of(self, profile_id: int) -> int:
+        index = self._index.get(profile_id)
+        if index is None:
+            index = self._index[profile_id] = len(self._labels)
             self._labels.append("")
             self._states.append("")
             for values in self._values:
                 values.append(math.nan)
-        return place
+        return index
 
     async def render(self, more: bytes = b"") -> Page:
         """Render all gauges, and ``more`` lines after them; a value that is not known has no line."""

@@ -87,8 +87,8 @@ class PinOperator:
             raise _changed(pin)
 
     async def _find(self, pin_id: int) -> FoundPin:
-        row, _ = await self._pins.story(pin_id)
-        return FoundPin(pin_id, PinState(row["state"]), row["attempts"])
+        pin, _ = await self._pins.story(pin_id)
+        return FoundPin(pin_id, pin.state, pin.attempts)
 
 
 def _changed(pin: FoundPin) -> PinError:

@@ -8,7 +8,7 @@ from collector.ayrshare.profiles import ProfileEntry
 from collector.crypto import KeyRing, fingerprint
 from collector.errors import ConfigurationError, KeyDecryptionError
 from collector.registry.validate import Registration
-from collector.store.profile import Imported, NewProfile, ProfileRow, ProfileStore
+from collector.store.profile import Imported, NewProfile, ProfileStore, RegisteredProfile
 
 
 async def try_keys(store: ProfileStore, keys: KeyRing) -> None:
@@ -72,12 +72,12 @@ class Comparison(msgspec.Struct, frozen=True):
     without_ref_id: list[str]
 
 
-def compare(entries: Iterable[ProfileEntry], registered: Iterable[ProfileRow]) -> Comparison:
+def compare(entries: Iterable[ProfileEntry], registered: Iterable[RegisteredProfile]) -> Comparison:
     """Match by ``ref_id`` where the registry has one, else by title and name."""
-    rows = list(registered)
-    by_ref = {row.ref_id: row.name for row in rows if row.ref_id is not None}
-    names = {row.name for row in rows}
-    unreferenced = {row.name for row in rows if row.ref_id is None}
+    ours = list(registered)
+    by_ref = {profile.ref_id: profile.name for profile in ours if profile.ref_id is not None}
+    names = {profile.name for profile in ours}
+    unreferenced = {profile.name for profile in ours if profile.ref_id is None}
     found = []
     for entry in entries:
         name = by_ref.get(entry.ref_id) if entry.ref_id is not None else None
@@ -85,9 +85,9 @@ def compare(entries: Iterable[ProfileEntry], registered: Iterable[ProfileRow]) -
             name = entry.title
         found.append(Discovered(entry.title, entry.ref_id, entry.linked_to_pinterest, entry.suspended, name))
     known = {profile.name for profile in found}
-    unknown = sorted((row for row in rows if row.name not in known), key=lambda row: row.name)
+    unknown = sorted((profile for profile in ours if profile.name not in known), key=lambda profile: profile.name)
     return Comparison(
         found,
-        gone=[row.name for row in unknown if row.ref_id is not None],
-        without_ref_id=[row.name for row in unknown if row.ref_id is None],
+        gone=[profile.name for profile in unknown if profile.ref_id is not None],
+        without_ref_id=[profile.name for profile in unknown if profile.ref_id is None],
     )

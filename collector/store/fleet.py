@@ -1,14 +1,130 @@
 """Reads the fleet as the pages and the status command show it."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
-import asyncpg
+import msgspec
 
+from collector.models import ProfileState
+from collector.store.columns import names, values
 from collector.store.pool import Database
 
-_STATUS = "SELECT * FROM profile_status ORDER BY name"
-_STATUS_OF = "SELECT * FROM profile_status WHERE id = ANY ($1::bigint[])"
+
+class ProfileStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the view ``profile_status``: a profile, its newest settled day, its newest snapshot, and its gaps."""
+
+    id: int
+    name: str
+    client: str
+    tags: list[str]
+    ref_id: str | None
+    state: ProfileState
+    state_reason: str | None
+    state_since: datetime
+    created_at: datetime
+    next_poll_at: datetime | None
+    last_poll_at: datetime | None
+    last_success_at: datetime | None
+    last_outcome: str | None
+    last_error: str | None
+    consecutive_failures: int
+    rate_limit_max: int | None
+    rate_limit_count: int | None
+    rate_limited_today: int
+    first_day: date | None
+    last_day: date | None
+    settled_through: date | None
+    settled_day: date | None
+    impression: int | None
+    engagement: int | None
+    engagement_rate: float | None
+    save: int | None
+    save_rate: float | None
+    pin_click: int | None
+    pin_click_rate: float | None
+    outbound_click: int | None
+    outbound_click_rate: float | None
+    snapshot_at: datetime | None
+    window_impression: int | None
+    window_engagement: int | None
+    window_engagement_rate: float | None
+    window_save: int | None
+    window_save_rate: float | None
+    window_pin_click: int | None
+    window_pin_click_rate: float | None
+    window_outbound_click: int | None
+    window_outbound_click_rate: float | None
+    followers: int | None
+    missing_days: int | None
+    days_until_data_loss: int | None
+    engagement_expected: float | None
+    engagement_expected_low: float | None
+    engagement_drop_score: float | None
+    engagement_drop: int | None
+
+
+class StateSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """The profiles that are in one state: their number, their gaps, and the extremes of their freshness."""
+
+    state: ProfileState
+    profiles: int
+    with_missing_days: int
+    missing_days: int
+    never_read: int
+    oldest_success: datetime | None
+    newest_success: datetime | None
+    oldest_settled_day: date | None
+    newest_settled_day: date | None
+
+
+class TroubledProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """A profile that is not polled as usual, or whose last poll failed, and why."""
+
+    name: str
+    client: str
+    state: ProfileState
+    state_since: datetime
+    last_outcome: str | None
+    reason: str | None
+    consecutive_failures: int
+    last_success_at: datetime | None
+    next_poll_at: datetime | None
+    rate_limited_today: int
+
+
+class Poll(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the poll log."""
+
+    polled_at: datetime
+    outcome: str
+    http_status: int | None
+    code: int | None
+    duration_seconds: float
+    rows_new: int
+    rows_changed: int
+    problems: int
+    detail: str | None
+    excerpt: str | None
+
+
+class Backlog(msgspec.Struct, frozen=True):
+    """How many profiles are due, and for how many seconds the first of them has been."""
+
+    due: int
+    lag_seconds: float
+
+
+class DatabaseInfo(msgspec.Struct, frozen=True):
+    """The server's version, TimescaleDB's where it is there, and what the database holds."""
+
+    version: str
+    timescaledb: str | None
+    size_bytes: int
+    days: int
+
+
+_STATUS = f"SELECT {names(ProfileStatus)} FROM profile_status ORDER BY name"
+_STATUS_OF = f"SELECT {names(ProfileStatus)} FROM profile_status WHERE id = ANY ($1::bigint[])"
 _POLLED_SINCE = "SELECT DISTINCT profile_id FROM poll_log WHERE polled_at >= $1"
 _NOW = "SELECT now()"
 
@@ -65,8 +181,8 @@ FROM profile
 WHERE next_poll_at <= now()
 """
 
-_RECENT_POLLS = """
-SELECT polled_at, outcome, http_status, code, duration_seconds, rows_new, rows_changed, problems, detail, excerpt
+_RECENT_POLLS = f"""
+SELECT {names(Poll)}
 FROM poll_log
 WHERE profile_id = $1
 ORDER BY polled_at DESC
@@ -76,44 +192,44 @@ _BATCH = 500
 
 
 class FleetStore:
-    """Rows of the view ``profile_status``."""
+    """Reads every profile's status, and sums over the fleet."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def status(self) -> AsyncIterator[list[asyncpg.Record]]:
+    async def status(self) -> AsyncIterator[list[ProfileStatus]]:
         """Yield all profiles by name, in batches, so that a large fleet is never in memory at once."""
         async with self._database.transaction() as connection:
             cursor = await connection.cursor(_STATUS)
             while rows := await cursor.fetch(_BATCH):
-                yield rows
+                yield values(ProfileStatus, rows)
 
-    async def status_of(self, profile_ids: list[int]) -> list[asyncpg.Record]:
-        return await self._database.fetch(_STATUS_OF, profile_ids)
+    async def status_of(self, profile_ids: list[int]) -> list[ProfileStatus]:
+        return values(ProfileStatus, await self._database.fetch(_STATUS_OF, profile_ids))
 
-    async def backlog(self) -> tuple[int, float]:
-        """Return how many profiles are due, and for how many seconds the first of them has been."""
-        row = await self._database.fetchrow(_BACKLOG)
-        return (row["due"], row["lag_seconds"]) if row is not None else (0, 0.0)
+    async def backlog(self) -> Backlog:
+        [found] = values(Backlog, await self._database.fetch(_BACKLOG))
+        return found
 
-    async def summary(self) -> list[asyncpg.Record]:
-        """Return one row a state, with counts and the extremes of freshness."""
-        return await self._database.fetch(_SUMMARY)
+    async def summary(self) -> list[StateSummary]:
+        """Return one value a state."""
+        return values(StateSummary, await self._database.fetch(_SUMMARY))
 
-    async def troubled(self) -> list[asyncpg.Record]:
+    async def troubled(self) -> list[TroubledProfile]:
         """Return the profiles whose last poll failed or that are not polled as usual, paused ones left out."""
-        return await self._database.fetch(_TROUBLED)
+        return values(TroubledProfile, await self._database.fetch(_TROUBLED))
 
     async def polls(self) -> dict[str, int]:
         """Return the number of polls of the last 24 hours by outcome."""
-        return {row["outcome"]: row["polls"] for row in await self._database.fetch(_POLLS)}
+        return dict(await self._database.fetch(_POLLS))
 
-    async def database(self) -> asyncpg.Record | None:
-        return await self._database.fetchrow(_DATABASE)
+    async def database(self) -> DatabaseInfo:
+        [found] = values(DatabaseInfo, await self._database.fetch(_DATABASE))
+        return found
 
-    async def recent_polls(self, profile_id: int, count: int) -> list[asyncpg.Record]:
+    async def recent_polls(self, profile_id: int, count: int) -> list[Poll]:
         """Return the profile's last polls, newest first."""
-        return await self._database.fetch(_RECENT_POLLS, profile_id, count)
+        return values(Poll, await self._database.fetch(_RECENT_POLLS, profile_id, count))
 
     async def now(self) -> datetime:
         """Return the database's clock."""
@@ -122,5 +238,6 @@ class FleetStore:
 
     async def polled_since(self, instant: datetime) -> list[int]:
         """Return the profiles polled since ``instant``, and a minute more for transactions that were still open."""
-        rows = await self._database.fetch(_POLLED_SINCE, instant - timedelta(minutes=1))
-        return [row["profile_id"] for row in rows]
+        return [
+            profile_id for (profile_id,) in await self._database.fetch(_POLLED_SINCE, instant - timedelta(minutes=1))
+        ]

@@ -2,13 +2,103 @@
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 
-import asyncpg
 import msgspec
 
 from collector.errors import BadLinesError, DataRefusedError, PinError
 from collector.models import NewPin, PinState
+from collector.store.columns import names, values
 from collector.store.pool import Database
+
+
+class Enqueued(msgspec.Struct, frozen=True):
+    """A queued pin; ``created`` False is one that its profile had before under the same client_ref."""
+
+    id: int
+    created: bool
+
+
+class ListedPin(msgspec.Struct, frozen=True, kw_only=True):
+    """A pin as lists show it."""
+
+    id: int
+    profile: str
+    client: str
+    client_ref: str
+    state: PinState
+    state_since: datetime
+    publish_at: datetime
+    attempts: int
+    last_error: str | None
+    pin_url: str | None
+    published_at: datetime | None
+
+
+class PinDetails(msgspec.Struct, frozen=True, kw_only=True):
+    """All that users see of a pin and its lane; ``attempts`` counts them."""
+
+    profile: str
+    client: str
+    id: int
+    client_ref: str
+    created_at: datetime
+    publish_at: datetime
+    description: str
+    title: str | None
+    link: str | None
+    board_id: str | None
+    media_urls: list[str]
+    alt_texts: list[str]
+    carousel: str | None
+    thumbnail_url: str | None
+    note: str | None
+    state: PinState
+    state_since: datetime
+    attempts: int
+    refusals: int
+    last_error: str | None
+    ayrshare_id: str | None
+    pinterest_pin_id: str | None
+    pin_url: str | None
+    published_at: datetime | None
+    looks: int
+    next_look_at: datetime | None
+    lease_until: datetime | None
+    paused_reason: str | None
+    paused_since: datetime | None
+    paused_detail: str | None
+    not_before: datetime | None
+
+
+class PinAttempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One attempt to publish a pin; ``look`` is what the last look for it into Ayrshare's history found."""
+
+    attempt: int
+    owner: str
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+    reason: str | None
+    http_status: int | None
+    code: int | None
+    detail: str | None
+    excerpt: str | None
+    looked_at: datetime | None
+    look: str | None
+
+
+class QueueSummary(msgspec.Struct, frozen=True):
+    """Pins by state, paused lanes by reason, for how long the first due pin that could go has been waiting.
+
+    ``unresolved`` are the unknown pins that no look is planned for any more.
+    """
+
+    states: dict[str, int]
+    paused: dict[str, int]
+    oldest_due_seconds: float
+    unresolved: int
+
 
 _ENQUEUE = """
 SELECT id, created
@@ -48,7 +138,7 @@ ORDER BY i.line
 """
 
 _ENQUEUE_ALL = """
-SELECT count(*) AS pins, count(*) FILTER (WHERE e.created) AS created
+SELECT count(*) FILTER (WHERE e.created)
 FROM (SELECT * FROM incoming_pin ORDER BY line) i
 CROSS JOIN LATERAL enqueue_pin(
     i.profile, i.client_ref, i.media_urls, i.description, i.title, i.link, i.board_id, i.alt_texts, i.carousel,
@@ -56,13 +146,10 @@ CROSS JOIN LATERAL enqueue_pin(
 ) e
 """
 
-_COLUMNS = """
+_LIST = """
+SELECT
     p.id, f.name AS profile, f.client, p.client_ref, p.state, p.state_since, p.publish_at, p.attempts, p.last_error,
     p.pin_url, p.published_at
-"""
-
-_LIST = f"""
-SELECT {_COLUMNS}
 FROM pin p
 JOIN profile f ON f.id = p.profile_id
 WHERE ($1::text IS NULL OR p.state = $1)
@@ -72,16 +159,19 @@ ORDER BY p.id DESC
 LIMIT $4
 """
 
-_SHOW = """
-SELECT f.name AS profile, f.client, p.*, l.paused_reason, l.paused_since, l.paused_detail, l.not_before
-FROM pin p
-JOIN profile f ON f.id = p.profile_id
-LEFT JOIN pin_lane l ON l.profile_id = p.profile_id
-WHERE p.id = $1
+_DETAILS = f"""
+SELECT {names(PinDetails)}
+FROM (
+    SELECT f.name AS profile, f.client, p.*, l.paused_reason, l.paused_since, l.paused_detail, l.not_before
+    FROM pin p
+    JOIN profile f ON f.id = p.profile_id
+    LEFT JOIN pin_lane l ON l.profile_id = p.profile_id
+    WHERE p.id = $1
+) AS story
 """
 
-_ATTEMPTS = """
-SELECT attempt, owner, started_at, ended_at, outcome, reason, http_status, code, detail, excerpt, looked_at, look
+_ATTEMPTS = f"""
+SELECT {names(PinAttempt)}
 FROM pin_attempt
 WHERE pin_id = $1
 ORDER BY attempt
@@ -137,7 +227,7 @@ UNION ALL
 SELECT 'unknown', count(*) FROM pin WHERE state = 'unknown'
 """
 _PAUSED = """
-SELECT paused_reason, count(*) AS lanes
+SELECT paused_reason, count(*)
 FROM pin_lane l
 WHERE paused_reason IS NOT NULL
   AND EXISTS (SELECT FROM pin WHERE profile_id = l.profile_id AND state = 'queued')
@@ -165,25 +255,6 @@ _IMPORT_SECONDS = 900.0
 _UNSENDABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
-class Enqueued(msgspec.Struct, frozen=True):
-    """A queued pin; ``created`` False is one that its profile had before under the same client_ref."""
-
-    id: int
-    created: bool
-
-
-class QueueSummary(msgspec.Struct, frozen=True):
-    """Pins by state, paused lanes by reason, for how long the first due pin that could go has been waiting.
-
-    ``unresolved`` are the unknown pins that no look is planned for any more.
-    """
-
-    states: dict[str, int]
-    paused: dict[str, int]
-    oldest_due_seconds: float
-    unresolved: int
-
-
 class PinStore:
     """Everything that is done to pins from outside; the queue itself is in ``pin_queue``."""
 
@@ -194,10 +265,10 @@ class PinStore:
         """Queue one pin. Raises ``PinError`` with everything that is wrong with it."""
         refuse_unsendable(pin)
         try:
-            row = await self._database.fetchrow(_ENQUEUE, *_arguments(pin))
+            [enqueued] = values(Enqueued, await self._database.fetch(_ENQUEUE, *_arguments(pin)))
         except DataRefusedError as error:
             raise PinError(f"{error}; nothing was queued") from None
-        return Enqueued(row["id"], row["created"]) if row is not None else Enqueued(0, created=False)
+        return enqueued
 
     async def enqueue_all(self, pins: Sequence[tuple[int, NewPin]], *, bad: Sequence[tuple[int, str]] = ()) -> int:
         """Queue the pins of a table's lines, all or none, and return how many are new.
@@ -212,26 +283,26 @@ class PinStore:
             await connection.copy_records_to_table(
                 "incoming_pin", records=rows, columns=_INCOMING_COLUMNS, timeout=_IMPORT_SECONDS
             )
-            wrong = await connection.fetch(_PROBLEMS, timeout=_IMPORT_SECONDS)
-            problems = [(row["line"], row["reason"]) for row in wrong]
+            problems = await connection.fetch(_PROBLEMS, timeout=_IMPORT_SECONDS)
             if problems or bad:
-                raise BadLinesError(sorted([*problems, *bad]))
-            return int((await connection.fetchrow(_ENQUEUE_ALL, timeout=_IMPORT_SECONDS))["created"])
+                raise BadLinesError(sorted([*map(tuple, problems), *bad]))
+            return int(await connection.fetchval(_ENQUEUE_ALL, timeout=_IMPORT_SECONDS))
 
     async def listed(
         self, *, state: PinState | None, profile: str | None, client: str | None, limit: int
-    ) -> list[asyncpg.Record]:
+    ) -> list[ListedPin]:
         """Return pins, newest first."""
         if any(name is not None and _UNSENDABLE.search(name) for name in (profile, client)):
             return []
-        return await self._database.fetch(_LIST, state, profile, client, limit)
+        return values(ListedPin, await self._database.fetch(_LIST, state, profile, client, limit))
 
-    async def story(self, pin_id: int) -> tuple[asyncpg.Record, list[asyncpg.Record]]:
-        """Return a pin with its lane, and its attempts in order. Raises ``PinError`` for an unknown one."""
-        row = await self._database.fetchrow(_SHOW, pin_id) if 0 < pin_id < 2**63 else None
-        if row is None:
+    async def story(self, pin_id: int) -> tuple[PinDetails, list[PinAttempt]]:
+        """Return a pin, and its attempts in order. Raises ``PinError`` for an unknown one."""
+        found = await self._database.fetch(_DETAILS, pin_id) if 0 < pin_id < 2**63 else []
+        if not found:
             raise PinError(f"there is no pin {pin_id}; `collector pins list` shows the newest")
-        return row, await self._database.fetch(_ATTEMPTS, pin_id)
+        [pin] = values(PinDetails, found)
+        return pin, values(PinAttempt, await self._database.fetch(_ATTEMPTS, pin_id))
 
     async def cancel(self, pin_id: int, state: PinState) -> bool:
         """Cancel a pin, if it is still in that state."""
@@ -244,13 +315,15 @@ class PinStore:
     async def resume(self, profiles: Sequence[str]) -> dict[str, str]:
         """Let lanes send now; return the states of those profiles that have one."""
         sendable = [name for name in profiles if not _UNSENDABLE.search(name)]
-        return {row["name"]: row["state"] for row in await self._database.fetch(_RESUME, sendable)}
+        return {name: state for name, state, _ in await self._database.fetch(_RESUME, sendable)}
 
     async def summary(self) -> QueueSummary:
-        states = {row["state"]: row["pins"] for row in await self._database.fetch(_STATES)}
-        paused = {row["paused_reason"]: row["lanes"] for row in await self._database.fetch(_PAUSED)}
-        oldest_due_seconds = await self._database.fetchval(_OLDEST_DUE)
-        return QueueSummary(states, paused, oldest_due_seconds, await self._database.fetchval(_UNRESOLVED))
+        return QueueSummary(
+            states=dict(await self._database.fetch(_STATES)),
+            paused=dict(await self._database.fetch(_PAUSED)),
+            oldest_due_seconds=await self._database.fetchval(_OLDEST_DUE),
+            unresolved=await self._database.fetchval(_UNRESOLVED),
+        )
 
 
 def refuse_unsendable(pin: NewPin) -> None:

@@ -8,6 +8,8 @@ import asyncpg
 import msgspec
 
 from collector.errors import RegistryError
+from collector.models import ProfileState
+from collector.store.columns import names, values
 from collector.store.pool import Database
 
 
@@ -22,7 +24,7 @@ class NewProfile(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
 
 
-class ProfileRow(msgspec.Struct, frozen=True):
+class RegisteredProfile(msgspec.Struct, frozen=True):
     """A registered profile, without its key."""
 
     id: int
@@ -30,7 +32,7 @@ class ProfileRow(msgspec.Struct, frozen=True):
     client: str
     tags: list[str]
     ref_id: str | None
-    state: str
+    state: ProfileState
     state_reason: str | None
     created_at: datetime
     last_success_at: datetime | None
@@ -45,10 +47,8 @@ class Imported(msgspec.Struct, frozen=True):
     unchanged: int
 
 
-_COLUMNS = "id, name, client, tags, ref_id, state, state_reason, created_at, last_success_at, next_poll_at"
-
-_LIST = f"SELECT {_COLUMNS} FROM profile ORDER BY name"
-_NAMED = f"SELECT {_COLUMNS} FROM profile WHERE name = ANY ($1::text[]) ORDER BY name"
+_LIST = f"SELECT {names(RegisteredProfile)} FROM profile ORDER BY name"
+_NAMED = f"SELECT {names(RegisteredProfile)} FROM profile WHERE name = ANY ($1::text[]) ORDER BY name"
 
 _DUE_IDS = "SELECT id FROM profile WHERE next_poll_at <= now() ORDER BY next_poll_at"
 _UNPAUSED_IDS = "SELECT id FROM profile WHERE state <> 'paused' ORDER BY next_poll_at"
@@ -70,7 +70,7 @@ WITH incoming AS MATERIALIZED (
     SELECT name, fingerprint
     FROM unnest($1::text[], $2::bytea[]) AS i (name, fingerprint)
 )
-SELECT p.name AS registered, i.name AS wanted
+SELECT p.name, i.name
 FROM incoming i
 JOIN profile p ON p.key_fingerprint = i.fingerprint
 WHERE p.name <> i.name
@@ -163,7 +163,7 @@ _REMOVE_PINS = "DELETE FROM pin WHERE profile_id IN (SELECT id FROM profile WHER
 # Or a pin could be queued between looking and deleting.
 _LOCK_NAMED = "SELECT FROM profile WHERE name = ANY ($1::text[]) ORDER BY id FOR UPDATE"
 _OPEN_PINS = """
-SELECT f.name, count(*) AS pins
+SELECT f.name, count(*)
 FROM pin p
 JOIN profile f ON f.id = p.profile_id
 WHERE f.name = ANY ($1::text[])
@@ -182,12 +182,12 @@ class ProfileStore:
 
     async def sample_of_ciphertexts(self) -> list[bytes]:
         """Return the encrypted keys of the oldest and the newest profile, to try the encryption keys on."""
-        return [row["key_ciphertext"] for row in await self._database.fetch(_SAMPLE_OF_CIPHERTEXTS)]
+        return [ciphertext for (ciphertext,) in await self._database.fetch(_SAMPLE_OF_CIPHERTEXTS)]
 
-    async def all(self) -> list[ProfileRow]:
-        return [ProfileRow(*row) for row in await self._database.fetch(_LIST)]
+    async def all(self) -> list[RegisteredProfile]:
+        return values(RegisteredProfile, await self._database.fetch(_LIST))
 
-    async def named(self, names: Sequence[str]) -> list[ProfileRow]:
+    async def named(self, names: Sequence[str]) -> list[RegisteredProfile]:
         """Return these profiles.
 
         Raises:
@@ -195,17 +195,17 @@ class ProfileStore:
 
         """
         sendable = [name for name in set(names) if not _UNSENDABLE.search(name)]
-        rows = [ProfileRow(*row) for row in await self._database.fetch(_NAMED, sendable)]
-        unknown = sorted(set(names) - {row.name for row in rows})
+        found = values(RegisteredProfile, await self._database.fetch(_NAMED, sendable))
+        unknown = sorted(set(names) - {profile.name for profile in found})
         if unknown:
             raise RegistryError(f"no such profile: {', '.join(unknown)}; `collector profiles list` shows them all")
-        return rows
+        return found
 
     async def due_ids(self) -> list[int]:
-        return [row["id"] for row in await self._database.fetch(_DUE_IDS)]
+        return [profile_id for (profile_id,) in await self._database.fetch(_DUE_IDS)]
 
     async def unpaused_ids(self) -> list[int]:
-        return [row["id"] for row in await self._database.fetch(_UNPAUSED_IDS)]
+        return [profile_id for (profile_id,) in await self._database.fetch(_UNPAUSED_IDS)]
 
     async def put(self, profiles: Sequence[NewProfile]) -> Imported:
         """Add or update profiles by name, all or none.
@@ -217,7 +217,7 @@ class ProfileStore:
         async with self._database.transaction() as connection:
             await connection.execute(_LOCK)
             await _refuse_shared_keys(connection, profiles)
-            row = await connection.fetchrow(
+            added, updated = await connection.fetchrow(
                 _UPSERT,
                 [p.name for p in profiles],
                 [p.client for p in profiles],
@@ -226,7 +226,7 @@ class ProfileStore:
                 [p.ref_id for p in profiles],
                 ["|".join(p.tags) for p in profiles],
             )
-        return Imported(row["added"], row["updated"], len(profiles) - row["added"] - row["updated"])
+        return Imported(added, updated, len(profiles) - added - updated)
 
     async def pause(self, names: Sequence[str], reason: str) -> None:
         """Stop polling these profiles until they are resumed. Raises ``RegistryError`` for an unknown one."""
@@ -245,8 +245,8 @@ class ProfileStore:
             RegistryError: the profile is unknown, or the key belongs to another one.
 
         """
-        [row] = await self.named([name])
-        new = NewProfile(name=name, client=row.client, key_ciphertext=ciphertext, key_fingerprint=fingerprint)
+        [profile] = await self.named([name])
+        new = NewProfile(name=name, client=profile.client, key_ciphertext=ciphertext, key_fingerprint=fingerprint)
         async with self._database.transaction() as connection:
             await connection.execute(_LOCK)
             await _refuse_shared_keys(connection, [new])
@@ -254,7 +254,7 @@ class ProfileStore:
 
     async def count_days(self, names: Sequence[str]) -> int:
         """Return how many days of metrics these profiles have. Raises ``RegistryError`` for an unknown one."""
-        return int(await self._database.fetchval(_COUNT_DAYS, [row.id for row in await self.named(names)]))
+        return int(await self._database.fetchval(_COUNT_DAYS, [profile.id for profile in await self.named(names)]))
 
     async def remove(self, names: Sequence[str]) -> None:
         """Delete profiles with their keys, all their data and their pins.
@@ -268,11 +268,11 @@ class ProfileStore:
             await connection.execute(_LOCK_NAMED, names)
             open_pins = await connection.fetch(_OPEN_PINS, names)
             if open_pins:
-                listed = ", ".join(f"{row['name']} has {row['pins']}" for row in open_pins)
+                listed = ", ".join(f"{name} has {count}" for name, count in open_pins)
                 raise RegistryError(f"pins are not settled: {listed}; `collector pins cancel` them first")
             await connection.execute(_REMOVE_PINS, names)
             await connection.execute(_REMOVE_SENSITIVITY, names)
-            ids = [row["id"] for row in await connection.fetch(_REMOVE, names)]
+            ids = [profile_id for (profile_id,) in await connection.fetch(_REMOVE, names)]
             for statement in _REMOVE_DATA:
                 await connection.execute(statement, ids)
 
@@ -281,6 +281,6 @@ async def _refuse_shared_keys(connection: asyncpg.Connection, profiles: Sequence
     names = [profile.name for profile in profiles]
     shared = await connection.fetch(_SHARED_KEYS, names, [profile.key_fingerprint for profile in profiles])
     if shared:
-        pairs = ", ".join(f"{row['wanted']} has the key of {row['registered']}" for row in shared[:5])
+        pairs = ", ".join(f"{wanted} has the key of {registered}" for registered, wanted in shared[:5])
         more = f" and {len(shared) - 5} more" if len(shared) > 5 else ""  # noqa: PLR2004 -- as many as fit a line
         raise RegistryError(f"a profile key belongs to one profile only: {pairs}{more}; nothing was changed")

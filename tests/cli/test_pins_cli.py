@@ -247,8 +247,8 @@ async def test_a_retry_of_an_unknown_pin_asks_history_and_then_the_user(
     found = await collector("pins", "retry", "1", "--yes")
     assert found.out == "pin 1 is in Ayrshare's history: published; nothing was sent\n", found.err
     row, _ = await PinStore(database).story(1)
-    assert row["state"] == PinState.PUBLISHED
-    assert row["pin_url"]
+    assert row.state == PinState.PUBLISHED
+    assert row.pin_url
 
 
 async def test_a_pin_that_was_given_up_is_looked_for_before_it_is_sent_again(

@@ -202,11 +202,11 @@ async def _retry_unknown(database: Database, ayrshare: Ayrshare) -> None:
     async with open_client(url=ayrshare.url, api_key=key, request_timeout=5.0, connections=4) as client:
         reconciler = Reconciler(client, KEYS, queue, checks, Gate(1e6), policy, claim_seconds=5.0)
         for row in await store.listed(state=PinState.UNKNOWN, profile=None, client=None, limit=10_000):
-            group = await checks.of_pin(row["id"])
+            group = await checks.of_pin(row.id)
             assert group is not None
             [check] = await reconciler.check(group)
-            assert check.absent, f"pin {row['id']} stayed unknown, and the history says: {check.finding}"
-            assert await store.retry(row["id"], PinState.UNKNOWN, row["attempts"])
+            assert check.absent, f"pin {row.id} stayed unknown, and the history says: {check.finding}"
+            assert await store.retry(row.id, PinState.UNKNOWN, row.attempts)
 
 
 async def _states(database: Database) -> Counter[str]:

@@ -3,14 +3,16 @@
 import asyncio
 import gzip
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from collector.export.exporter import Exporter
-from collector.export.page import FAMILIES, Fleet, Page
+from collector.export.page import Fleet, Page
+from collector.models import ProfileState
 from collector.store.drop import DropStore
-from collector.store.fleet import FleetStore
+from collector.store.fleet import FleetStore, ProfileStatus
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
 from tests.support.profiles import new_profile
@@ -150,16 +152,16 @@ async def test_a_removed_profile_leaves_the_page_with_the_next_full_reading(
     assert list(samples(exporter.page)["pinterest_impressions"]) == [("acme", "two")]
 
 
-def row(profile_id: int, **values: object) -> dict[str, object]:
-
-    columns: dict[str, object] = {family.column: None for family in FAMILIES}
-    return {"id": profile_id, "name": f"p{profile_id}", "client": "c", "state": "active"} | columns | values
+def status(profile_id: int, **values: Any) -> ProfileStatus:
+    unknown: dict[str, Any] = dict.fromkeys(ProfileStatus.__struct_fields__)
+    known = {"id": profile_id, "name": f"p{profile_id}", "client": "c", "state": ProfileState.ACTIVE}
+    return ProfileStatus(**unknown | known | values)
 
 
 async def test_a_large_page_is_rendered_in_turns_with_the_rest_of_the_program() -> None:
 
     fleet = Fleet()
-    fleet.update(row(index, impression=index) for index in range(20_000))
+    fleet.update(status(index, impression=index) for index in range(20_000))
     turns = 0
 
     async def others() -> None:

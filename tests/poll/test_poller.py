@@ -121,12 +121,12 @@ async def test_five_bad_profiles_among_fifty_harm_nobody_else(database: Database
         await until(lambda: len(fixture.outcomes()) == 50)
     assert hanging, "the other 45 must not have waited for the one that hangs"
     assert {name: fixture.outcomes()[name] for name in bad} == {name: outcome for name, (_, outcome) in bad.items()}
-    troubled = {row["name"]: row for row in await FleetStore(database).troubled()}
+    troubled = {row.name: row for row in await FleetStore(database).troubled()}
     assert sorted(troubled) == sorted(bad)
-    assert troubled["client-013"]["reason"] == "the answer is larger than 8 MiB"
-    assert "not linked" in troubled["client-043"]["reason"]
-    assert troubled["client-043"]["state"] == "unlinked"
-    assert troubled["client-033"]["rate_limited_today"] == 1
+    assert troubled["client-013"].reason == "the answer is larger than 8 MiB"
+    assert "not linked" in str(troubled["client-043"].reason)
+    assert troubled["client-043"].state == "unlinked"
+    assert troubled["client-033"].rate_limited_today == 1
 
 
 async def test_a_fault_that_passes_brings_the_profile_back_by_itself(database: Database, ayrshare: Ayrshare) -> None:

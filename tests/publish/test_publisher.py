@@ -40,11 +40,11 @@ async def test_a_pin_is_published_with_its_url(database: Database, ayrshare: Ayr
         await until(lambda: settled(database))
     row, [attempt] = await PinStore(database).story(1)
     [post] = await posts(ayrshare)
-    assert (row["state"], row["attempts"], attempt["outcome"]) == ("published", 1, "published")
-    assert row["pin_url"] == f"https://www.pinterest.com/pin/{post['pin_id']}/"
-    assert (row["ayrshare_id"], row["pinterest_pin_id"]) == (post["id"], post["pin_id"])
+    assert (row.state, row.attempts, attempt.outcome) == ("published", 1, "published")
+    assert row.pin_url == f"https://www.pinterest.com/pin/{post['pin_id']}/"
+    assert (row.ayrshare_id, row.pinterest_pin_id) == (post["id"], post["pin_id"])
     assert post["post"] == "hello"
-    assert post["notes"] == f"{row['token']}#1"
+    assert post["notes"] == f"{await database.fetchval('SELECT token FROM pin')}#1"
 
 
 async def test_the_same_client_ref_is_published_once(database: Database, ayrshare: Ayrshare) -> None:
@@ -94,7 +94,8 @@ async def test_a_pin_is_published_when_it_is_due_and_not_before(database: Databa
     async with working(database, ayrshare):
         await until(lambda: count_of(database, "published", 1))
     row, _ = await store.story(later.id)
-    assert row["published_at"] >= row["publish_at"]
+    assert row.published_at is not None
+    assert row.published_at >= row.publish_at
 
 
 REFUSALS = [
@@ -141,10 +142,10 @@ async def test_what_an_answer_makes_certain_decides(
     async with working(database, ayrshare, patience=0.4):
         await until(lambda: ended(database, 1))
     row, [attempt, *_] = await PinStore(database).story(1)
-    assert (attempt["reason"], row["attempts"]) == (reason, 1)
-    assert row["state"] == state
-    assert row["last_error"]
-    assert (row["next_look_at"] is not None) == (state == "unknown")
+    assert (attempt.reason, row.attempts) == (reason, 1)
+    assert row.state == state
+    assert row.last_error
+    assert (row.next_look_at is not None) == (state == "unknown")
 
 
 async def test_a_connection_that_was_refused_sends_the_pin_again(database: Database, ayrshare: Ayrshare) -> None:
@@ -159,7 +160,7 @@ async def test_a_connection_that_was_refused_sends_the_pin_again(database: Datab
     async with working(database, ayrshare):
         await until(lambda: settled(database))
     _, attempts = await PinStore(database).story(1)
-    assert [attempt["outcome"] for attempt in attempts] == ["requeued", "published"]
+    assert [attempt.outcome for attempt in attempts] == ["requeued", "published"]
     keys = await database.fetchval("SELECT count(DISTINCT idempotency_key) FROM pin_attempt")
     assert keys == 2, "a key is refused for ever once it was seen"
 
@@ -296,7 +297,7 @@ async def test_a_call_that_stopping_cuts_off_is_unknown(
     async with working(database, ayrshare):
         await until(lambda: sent(ayrshare, 1))
     row, [attempt] = await PinStore(database).story(1)
-    assert (row["state"], attempt["reason"]) == ("unknown", "interrupted")
+    assert (row.state, attempt.reason) == ("unknown", "interrupted")
 
 
 async def sent(ayrshare: Ayrshare, count: int) -> bool:
@@ -309,7 +310,7 @@ async def test_a_process_that_stood_still_does_not_send_what_it_claimed(database
     async with working(database, ayrshare, lease=0.0001):
         await until(lambda: ended(database, 1))
     _, [attempt, *_] = await PinStore(database).story(1)
-    assert attempt["reason"] == "late"
+    assert attempt.reason == "late"
     assert await posts(ayrshare) == []
 
 

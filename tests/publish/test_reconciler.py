@@ -40,8 +40,8 @@ async def test_a_lost_answer_is_found_in_the_history(database: Database, ayrshar
         await check_now(database, worker)
     row, [attempt] = await PinStore(database).story(1)
     [post] = await posts(ayrshare)
-    assert (row["state"], row["pinterest_pin_id"], row["attempts"]) == ("published", post["pin_id"], 1)
-    assert "found in the history" in attempt["look"]
+    assert (row.state, row.pinterest_pin_id, row.attempts) == ("published", post["pin_id"], 1)
+    assert "found in the history" in str(attempt.look)
 
 
 async def test_a_failure_that_was_not_heard_of_is_found_too(database: Database, ayrshare: Ayrshare) -> None:
@@ -54,8 +54,8 @@ async def test_a_failure_that_was_not_heard_of_is_found_too(database: Database, 
         await database.execute("UPDATE pin_attempt SET outcome = 'unknown'")
         await worker.reconciler.run_once()
     row, _ = await PinStore(database).story(1)
-    assert row["state"] == "failed"
-    assert "not linked" in row["last_error"]
+    assert row.state == "failed"
+    assert "not linked" in str(row.last_error)
 
 
 async def test_an_absent_pin_stays_unknown_after_the_last_look(database: Database, ayrshare: Ayrshare) -> None:
@@ -69,7 +69,7 @@ async def test_an_absent_pin_stays_unknown_after_the_last_look(database: Databas
         assert 200 < again <= 240, "five minutes after it became unknown, of which one is over"
         await check_now(database, worker)
     row, _ = await PinStore(database).story(1)
-    assert (row["state"], row["looks"], row["next_look_at"]) == ("unknown", 2, None)
+    assert (row.state, row.looks, row.next_look_at) == ("unknown", 2, None)
     assert await posts(ayrshare) == []
 
 
@@ -105,8 +105,8 @@ async def test_a_pin_that_is_still_being_processed_is_looked_for_later(database:
         await until(lambda: count_of(database, "unknown", 1))
         await check_now(database, worker)
         row, [attempt] = await PinStore(database).story(1)
-        assert (row["state"], row["looks"]) == ("unknown", 0)
-        assert "processing" in attempt["look"]
+        assert (row.state, row.looks) == ("unknown", 0)
+        assert "processing" in str(attempt.look)
         await ayrshare.pass_time(700)
         await check_now(database, worker)
     assert await states(database) == {"a": "published"}
@@ -123,9 +123,9 @@ async def test_a_history_that_cannot_be_read_says_nothing(database: Database, ay
         for _ in range(3):
             await check_now(database, worker)
     row, [attempt] = await PinStore(database).story(1)
-    assert (row["state"], row["looks"]) == ("unknown", 0)
-    assert row["next_look_at"] is not None
-    assert attempt["look"]
+    assert (row.state, row.looks) == ("unknown", 0)
+    assert row.next_look_at is not None
+    assert attempt.look
 
 
 def history(*pins: PostedPin, **changes: Any) -> History:

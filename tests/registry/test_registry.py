@@ -6,12 +6,13 @@ import pytest
 
 from collector.ayrshare.profiles import ProfileEntry
 from collector.errors import BadLinesError, RegistryError
+from collector.models import ProfileState
 from collector.registry.register import compare
 from collector.registry.table import read_table
 from collector.registry.validate import checked_key, registration
 from collector.store import profile as profile_store
 from collector.store.pool import Database
-from collector.store.profile import Imported, ProfileRow, ProfileStore
+from collector.store.profile import Imported, ProfileStore, RegisteredProfile
 from tests.support.profiles import new_profile
 
 HEADER = "name,client,profile_key\n"
@@ -110,8 +111,8 @@ def entry(title: str, ref_id: str | None = None, *, linked: bool = True) -> Prof
     return ProfileEntry(title=title, ref_id=ref_id, linked_to_pinterest=linked, suspended=False)
 
 
-def registered(name: str, ref_id: str | None = None) -> ProfileRow:
-    return ProfileRow(1, name, "acme", [], ref_id, "active", None, datetime.now(UTC), None, None)
+def registered(name: str, ref_id: str | None = None) -> RegisteredProfile:
+    return RegisteredProfile(1, name, "acme", [], ref_id, ProfileState.ACTIVE, None, datetime.now(UTC), None, None)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def registered(name: str, ref_id: str | None = None) -> ProfileRow:
     ids=["nothing", "missing", "gone", "by refId", "by title", "no refId there", "title is another's", "remade"],
 )
 def test_profiles_are_matched_by_ref_id_and_else_by_title(
-    entries: list[ProfileEntry], rows: list[ProfileRow], names: list[str | None], gone: list[str]
+    entries: list[ProfileEntry], rows: list[RegisteredProfile], names: list[str | None], gone: list[str]
 ) -> None:
     found = compare(entries, rows)
 

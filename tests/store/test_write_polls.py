@@ -398,7 +398,7 @@ async def test_what_was_left_out_stays_said_while_the_same_answer_comes(
     await metrics.write_polls([first])
     await metrics.write_polls([good(await claim(database, leases), SEEN)])
     [row] = await FleetStore(database).troubled()
-    assert (row["name"], row["reason"]) == ("one", "left out: bad_day (x)")
+    assert (row.name, row.reason) == ("one", "left out: bad_day (x)")
     await metrics.write_polls([bad(await claim(database, leases), Failure.TIMEOUT, detail="no answer")])
     await metrics.write_polls([good(await claim(database, leases), SEEN)])
     assert await FleetStore(database).troubled() == []

@@ -1,0 +1,55 @@
+"""Tells everything that is known of one profile or of one pin."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from collector.cli.format import as_json_text, as_text
+from collector.store.fleet import Poll, ProfileStatus
+from collector.store.pin import PinAttempt, PinDetails
+
+
+def profile_story(profile: ProfileStatus, drop_sensitivity: str | None, polls: Sequence[Poll], *, as_json: bool) -> str:
+    """Return a profile's status and its last polls."""
+    fields = {**msgspec.structs.asdict(profile), "drop_sensitivity": drop_sensitivity}
+    if as_json:
+        return as_json_text({**fields, "polls": polls})
+    lines = _aligned({name: value for name, value in fields.items() if value is not None and name != "id"})
+    lines += ["", "last polls"]
+    for poll in polls:
+        days = f"{poll.rows_new} new, {poll.rows_changed} changed"
+        why = f"  {poll.detail}" if poll.detail else ""
+        lines.append(f"{as_text(poll.polled_at)}  {poll.outcome}  {poll.duration_seconds:.2f} s  {days}{why}")
+        if poll.excerpt:
+            lines.append(f"    {poll.excerpt}")
+    return "\n".join(lines)
+
+
+def pin_story(pin: PinDetails, attempts: Sequence[PinAttempt], *, as_json: bool) -> str:
+    """Return a pin and its attempts."""
+    fields = msgspec.structs.asdict(pin)
+    if as_json:
+        return as_json_text({**fields, "attempts": attempts})
+    lines = _aligned({name: value for name, value in fields.items() if value not in (None, "", [])})
+    for attempt in attempts:
+        lines += ["", f"attempt {attempt.attempt}", *_attempt_lines(attempt)]
+    return "\n".join(lines)
+
+
+def _aligned(fields: dict[str, object]) -> list[str]:
+    width = max(map(len, fields))
+    return [f"{name:<{width}}  {as_text(value)}" for name, value in fields.items()]
+
+
+def _attempt_lines(attempt: PinAttempt) -> list[str]:
+    ended = f"{attempt.outcome} at {as_text(attempt.ended_at)}" if attempt.ended_at else "under way"
+    lines = [f"  {as_text(attempt.started_at)}  sent by {attempt.owner}", f"  {ended}"]
+    http_status = attempt.http_status and f"HTTP {attempt.http_status}"
+    code = attempt.code and f"code {attempt.code}"
+    if why := [str(part) for part in (attempt.reason, http_status, code, attempt.detail) if part]:
+        lines.append(f"  {': '.join(why)}")
+    if attempt.excerpt:
+        lines.append(f"  {attempt.excerpt}")
+    if attempt.looked_at:
+        lines.append(f"  looked for at {as_text(attempt.looked_at)}: {attempt.look}")
+    return lines
