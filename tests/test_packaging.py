@@ -13,6 +13,7 @@ import yaml
 from prometheus_client import Metric
 
 from collector.cli import main, settings_help
+from collector.cli.group import LazyCommand
 from collector.config import PREFIX, Settings
 from collector.export.page import FAMILIES
 from collector.reader import ROLE
@@ -241,6 +242,7 @@ def problem_of(words: list[str]) -> str | None:
             if word not in command.commands:
                 return f"{command.name} has no command {word}"
             command = command.commands[word]
+            command = command.load() if isinstance(command, LazyCommand) else command
     return None
 
 

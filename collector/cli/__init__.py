@@ -1,17 +1,9 @@
-"""The command line: one module a group of commands, thin."""
+"""The command line: one module a command or group of commands, thin, imported when it is called."""
 
 import click
 
 from collector import __version__
-from collector.cli.alerts import alerts
-from collector.cli.demo import demo
-from collector.cli.emulator import emulator
-from collector.cli.execute import ClearErrors
-from collector.cli.pins import pins
-from collector.cli.poll import poll
-from collector.cli.profiles import profiles
-from collector.cli.run import migrate, run
-from collector.cli.status import status
+from collector.cli.group import ClearErrors, LazyCommand
 
 
 @click.group(cls=ClearErrors, context_settings={"help_option_names": ["-h", "--help"]})
@@ -26,5 +18,15 @@ def main() -> None:
     """
 
 
-for command in (demo, run, migrate, poll, status, profiles, pins, alerts, emulator):
-    main.add_command(command)
+for _name, _help in {
+    "alerts": "Show drops of engagement, and choose how small a drop is worth an alarm.",
+    "demo": "Run everything on one machine: an emulated Ayrshare, an embedded database, and the daemon.",
+    "emulator": "Serve an emulated Ayrshare until stopped; the first line printed is its address.",
+    "migrate": "Apply the migrations that the database lacks, or list them.",
+    "pins": "Queue pins, and see and change what is queued.",
+    "poll": "Poll profiles once, now.",
+    "profiles": "Register, show and change client profiles.",
+    "run": "Run the daemon: poll what is due, keep the pages, until it is told to stop.",
+    "status": "Show profiles by state, freshness, polls, pins, the database, and what troubles which profile.",
+}.items():
+    main.add_command(LazyCommand(_name, _help))

@@ -1,4 +1,4 @@
-"""Runs a command's coroutine: a fast loop, signals that end it tidily, and errors as one clear line."""
+"""Runs a command's coroutine: a fast loop, and signals that end it tidily."""
 
 import asyncio
 import os
@@ -10,7 +10,7 @@ import click
 import structlog
 
 from collector.config import Settings, load_settings, missing_secrets, unknown_settings
-from collector.errors import CollectorError, ConfigurationError
+from collector.errors import CollectorError
 from collector.telemetry import configure_logging
 
 try:
@@ -85,18 +85,3 @@ def _leaves(error: BaseException) -> list[BaseException]:
     if isinstance(error, BaseExceptionGroup):
         return [leaf for part in error.exceptions for leaf in _leaves(part)]
     return [error]
-
-
-class ClearErrors(click.Group):
-    """A command group whose commands report our errors as a line on standard error and an exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 -- click's own signature
-        try:
-            return super().invoke(ctx)
-        except ConfigurationError as error:
-            for problem in error.problems:
-                click.echo(f"error: {problem}", err=True)
-            ctx.exit(error.exit_code)
-        except CollectorError as error:
-            click.echo(f"error: {error}", err=True)
-            ctx.exit(error.exit_code)

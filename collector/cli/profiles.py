@@ -9,7 +9,7 @@ import click
 import msgspec
 
 from collector.app import key_ring, make_gate, open_ayrshare, open_storage
-from collector.cli.execute import ClearErrors, execute, settings_for_command
+from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import as_json_text, bad_lines, print_table
 from collector.cli.story import profile_story
 from collector.crypto import KeyRing, fingerprint
@@ -22,7 +22,7 @@ from collector.store.fleet import FleetStore
 from collector.store.profile import ProfileStore, RegisteredProfile
 
 
-@click.group(cls=ClearErrors)
+@click.group()
 def profiles() -> None:
     """Register, show and change client profiles.
 

@@ -29,7 +29,7 @@ class Status(msgspec.Struct, frozen=True):
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(*, as_json: bool) -> None:
-    """Show profiles by state, freshness, polls, pins, the database, and every profile in trouble with its reason."""
+    """Show profiles by state, freshness, polls, pins, the database, and what troubles which profile."""
     found = execute(_status(settings_for_command()))
     if as_json:
         click.echo(as_json_text(_as_dict(found)))

@@ -4,6 +4,8 @@ import asyncio
 import json
 import re
 import socket
+import subprocess
+import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -11,10 +13,12 @@ from pathlib import Path
 from signal import SIGTERM
 
 import aiohttp
+import click
 import pytest
 from click.testing import CliRunner
 
 from collector.cli import main
+from collector.cli.group import LazyCommand
 from collector.cli.progress import progress
 from collector.config import PREFIX, Settings
 from collector.store.pool import Database
@@ -69,6 +73,22 @@ async def twelve(database: Database, ayrshare: Ayrshare) -> list[str]:
 
 
 # Help, usage and configuration.
+
+
+@pytest.mark.parametrize("command", main.commands.values(), ids=lambda command: command.name)
+def test_the_list_of_commands_says_what_their_own_help_says(command: click.Command) -> None:
+    assert isinstance(command, LazyCommand)
+    assert command.short_help == command.load().get_short_help_str(limit=10_000)
+
+
+def test_the_list_of_commands_is_shown_without_loading_what_they_need() -> None:
+    heavy = {"aiohttp", "asyncio", "asyncpg", "cryptography", "numpy", "pydantic", "rich", "structlog"}
+    script = "import sys; from collector.cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
+
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert "profiles  Register, show and change client profiles." in shown.stdout
+    assert heavy.isdisjoint(shown.stdout.splitlines()[-1].split())
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command) or "collector")

@@ -1,0 +1,43 @@
+"""How the program finds its commands, and how their errors reach the operator."""
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from collector.errors import CollectorError, ConfigurationError
+
+
+class LazyCommand(click.Command):
+    """Stands for the command of its name in the module of its name, which is imported when it is called."""
+
+    def __init__(self, name: str, short_help: str) -> None:
+        super().__init__(name, short_help=short_help)
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,  # noqa: ANN401 -- click's own signature
+    ) -> click.Context:
+        return self.load().make_context(info_name, args, parent, **extra)
+
+    def load(self) -> click.Command:
+        command: click.Command = getattr(import_module(f"collector.cli.{self.name}"), str(self.name))
+        return command
+
+
+class ClearErrors(click.Group):
+    """Reports our errors as a line on standard error and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 -- click's own signature
+        try:
+            return super().invoke(ctx)
+        except ConfigurationError as error:
+            for problem in error.problems:
+                click.echo(f"error: {problem}", err=True)
+            ctx.exit(error.exit_code)
+        except CollectorError as error:
+            click.echo(f"error: {error}", err=True)
+            ctx.exit(error.exit_code)
