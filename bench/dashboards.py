@@ -19,7 +19,7 @@ import asyncpg
 import uvloop
 
 from bench.support import bench_dsn, describe
-from collector.reader import ROLE
+from collector.store.grafana_role import ROLE
 from collector.store.pool import Database, connected, open_database
 from grafana.builder.__main__ import FOLDER
 from grafana.queries import expand

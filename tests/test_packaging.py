@@ -16,7 +16,7 @@ from collector.cli import main, settings_help
 from collector.cli.group import LazyCommand
 from collector.config import PREFIX, Settings
 from collector.export.page import FAMILIES
-from collector.reader import ROLE
+from collector.store.grafana_role import ROLE
 from collector.telemetry import REGISTRY
 from tests.support.paths import ROOT
 

@@ -18,7 +18,7 @@ from grafana_foundation_sdk.cog.runtime import DataqueryConfig, register_dataque
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from collector.migrate import migrate
-from collector.reader import ROLE
+from collector.store.grafana_role import ROLE
 from collector.store.pool import connected, open_database
 from grafana.builder.__main__ import FOLDER, files
 from grafana.builder.query import POSTGRES_TYPE, PostgresQuery

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from collector.reader import ROLE
+from collector.store.grafana_role import ROLE
 from collector.store.pool import Database, connected
 from collector.store.profile import ProfileStore
 from grafana.builder.__main__ import FOLDER

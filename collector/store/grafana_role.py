@@ -20,7 +20,7 @@ _EXISTS = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)"
 log = structlog.get_logger(__name__)
 
 
-async def set_reader_password(connection: asyncpg.Connection, password: SecretStr) -> bool:
+async def set_password(connection: asyncpg.Connection, password: SecretStr) -> bool:
     """Set the password and return whether that was possible; an administrator has to where it was not.
 
     Raises:

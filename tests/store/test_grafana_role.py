@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from collector.errors import ConfigurationError
 from collector.migrate import migrate, read_migrations
-from collector.reader import ROLE, scram_verifier, set_reader_password
+from collector.store.grafana_role import ROLE, scram_verifier, set_password
 from collector.store.pool import connected
 from tests.support.databases import as_user
 from tests.support.profiles import ENCRYPTION_KEY
@@ -104,7 +104,7 @@ async def test_a_user_who_may_not_create_roles_is_told_what_to_do(
     plain = [migration for migration in read_migrations() if not migration.requires_timescaledb]
     with capture_logs() as logs:
         assert await migrate(lowly, migrations=plain)
-        assert not await set_reader_password(lowly, PASSWORD)
+        assert not await set_password(lowly, PASSWORD)
     [warning, second] = [line for line in logs if line["log_level"] == "warning"]
     assert "may not create roles" in warning["event"]
     assert "there is no role grafana_reader" in second["event"]
@@ -124,7 +124,7 @@ async def test_the_server_is_given_what_it_would_store_itself(dsn: str) -> None:
         stored = await connection.fetchval(STORED, ROLE)
         salt = base64.b64decode(stored.split("$")[1].partition(":")[2])
         assert scram_verifier(PASSWORD, salt) == stored
-        assert await set_reader_password(connection, PASSWORD)
+        assert await set_password(connection, PASSWORD)
         assert await connection.fetchval(STORED, ROLE) != stored, "every password has a salt of its own"
 
 
