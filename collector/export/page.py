@@ -4,7 +4,7 @@ import asyncio
 import math
 import zlib
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime
 from operator import attrgetter
 
@@ -16,6 +16,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 # About 5 ms of rendering, after which the event loop gets its turn.
 _SLICE = 5000
+_UNPACKED_AT_ONCE = 2**17
 _GZIP = 31  # zlib's "window bits" for a gzip header and trailer
 
 
@@ -92,11 +93,17 @@ _STATE = (
 
 
 class Page(msgspec.Struct, frozen=True):
-    """A rendered page, as it is and gzipped."""
+    """A rendered page; ``plain_bytes`` is how long it is unpacked."""
 
-    plain: bytearray
     gzipped: bytes
+    plain_bytes: int
     profiles: int
+
+    def unpacked(self) -> Iterator[bytes]:
+        """Yield the page in pieces of about 5 ms."""
+        decompressor = zlib.decompressobj(_GZIP)
+        for start in range(0, len(self.gzipped), _UNPACKED_AT_ONCE):
+            yield decompressor.decompress(self.gzipped[start : start + _UNPACKED_AT_ONCE])
 
 
 class Fleet:
@@ -132,21 +139,37 @@ class Fleet:
 
     async def render(self, more: bytes = b"") -> Page:
         """Render all gauges, and ``more`` lines after them; a value that is not known has no line."""
-        plain = bytearray()
+        page = _Gzip()
         for family, values in zip(FAMILIES, self._values, strict=True):
-            plain += f"# HELP {family.name} {family.help}\n# TYPE {family.name} gauge\n".encode()
+            await page.add(f"# HELP {family.name} {family.help}\n# TYPE {family.name} gauge\n".encode())
             for start in range(0, len(values), _SLICE):
                 labels = self._labels[start : start + _SLICE]
-                plain += _lines(family.name, labels, values[start : start + _SLICE])
-                await asyncio.sleep(0)
-        plain += _STATE.encode()
+                await page.add(_lines(family.name, labels, values[start : start + _SLICE]))
+        await page.add(_STATE.encode())
         for start in range(0, len(self._labels), _SLICE):
             some = slice(start, start + _SLICE)
             pairs = zip(self._labels[some], self._states[some], strict=True)
-            plain += "".join([f'collector_profile_state{label},state="{s}"}} 1\n' for label, s in pairs]).encode()
-            await asyncio.sleep(0)
-        plain += more
-        return Page(plain, await asyncio.to_thread(_gzipped, plain), len(self))
+            lines = [f'collector_profile_state{label},state="{state}"}} 1\n' for label, state in pairs]
+            await page.add("".join(lines).encode())
+        await page.add(more)
+        return Page(page.finish(), page.plain_bytes, len(self))
+
+
+class _Gzip:
+    """Packs a page while it is rendered, so that it is never in memory unpacked."""
+
+    def __init__(self) -> None:
+        self._compressor = zlib.compressobj(level=1, wbits=_GZIP)
+        self._pieces: list[bytes] = []
+        self.plain_bytes = 0
+
+    async def add(self, lines: bytes) -> None:
+        self.plain_bytes += len(lines)
+        # In a thread: zlib lets others run while it works.
+        self._pieces.append(await asyncio.to_thread(self._compressor.compress, lines))
+
+    def finish(self) -> bytes:
+        return b"".join([*self._pieces, self._compressor.flush()])
 
 
 def _lines(name: str, labels: list[str], values: "array[float]") -> bytes:
@@ -158,14 +181,6 @@ def _lines(name: str, labels: list[str], values: "array[float]") -> bytes:
             if value == value  # noqa: PLR0124 -- false for NaN alone, at a tenth of isnan's price
         ]
     ).encode()
-
-
-def _gzipped(plain: bytearray) -> bytes:
-    # In slices: zlib lets other threads run while it works on one.
-    compressor = zlib.compressobj(level=1, wbits=_GZIP)
-    view = memoryview(plain)
-    pieces = [compressor.compress(view[start : start + 2**18]) for start in range(0, len(plain), 2**18)]
-    return b"".join([*pieces, compressor.flush()])
 
 
 def escaped(value: object) -> str:

@@ -1,6 +1,6 @@
 """Serves the pages. A scrape never works: it sends bytes that are there already."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from importlib.resources import files
 
@@ -58,18 +58,21 @@ class Pages:
             raise web.HTTPServiceUnavailable(text="the profiles have not been read yet; try again in a moment\n")
         headers = {"Content-Type": CONTENT_TYPE, "Vary": "Accept-Encoding"}
         if "gzip" in request.headers.get("Accept-Encoding", ""):
-            return await _send(request, page.gzipped, headers | {"Content-Encoding": "gzip"})
-        return await _send(request, page.plain, headers)
+            view = memoryview(page.gzipped)
+            slices = (view[start : start + _SLICE] for start in range(0, len(view), _SLICE))
+            return await _send(request, slices, len(view), headers | {"Content-Encoding": "gzip"})
+        return await _send(request, page.unpacked(), page.plain_bytes, headers)
 
 
-async def _send(request: web.Request, body: bytes | bytearray, headers: dict[str, str]) -> web.StreamResponse:
-    """Send in slices, waiting for a slow reader, so that one scrape never holds up the others or the loop."""
+async def _send(
+    request: web.Request, pieces: Iterable[bytes | memoryview], length: int, headers: dict[str, str]
+) -> web.StreamResponse:
+    """Send piece by piece, waiting for a slow reader, so that one scrape never holds up the others or the loop."""
     response = web.StreamResponse(headers=headers)
-    response.content_length = len(body)
+    response.content_length = length
     await response.prepare(request)
-    view = memoryview(body)
-    for start in range(0, len(body), _SLICE):
-        await response.write(view[start : start + _SLICE])
+    for piece in pieces:
+        await response.write(piece)
     await response.write_eof()
     return response
 

@@ -1,6 +1,7 @@
 """Drops from the days in the database to what a client manager reads."""
 
 import asyncio
+import gzip
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ async def page(database: Database) -> str:
     exporter = Exporter(FleetStore(database), DropStore(database))
     await exporter.refresh()
     assert exporter.page is not None
-    return bytes(exporter.page.plain).decode()
+    return gzip.decompress(exporter.page.gzipped).decode()
 
 
 @pytest.fixture
