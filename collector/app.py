@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
@@ -17,7 +17,6 @@ from collector import __version__
 from collector.ayrshare.client import AyrshareClient, open_client
 from collector.config import Role, Settings, require_secrets
 from collector.crypto import KeyRing, generated_key
-from collector.detect.detector import Detector
 from collector.embedded import embedded
 from collector.export.backlog import measure_backlog
 from collector.export.exporter import Exporter
@@ -228,8 +227,7 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
         if exporter is not None:
             loops.append(partial(every, _EXPORT_SECONDS, "exporter", exporter.refresh, heartbeats))
         if Role.DETECTOR in settings.roles:
-            detect = partial(Detector(DropStore(database)).run_once, partial(heartbeats.beat, "detector"))
-            loops.append(partial(every, _DETECT_SECONDS, "detector", detect, heartbeats))
+            loops.append(partial(every, _DETECT_SECONDS, "detector", _detection(database, heartbeats), heartbeats))
         health = Health(database, heartbeats, api_key_refused=lambda: gate.key_refused)
         pages = Pages(health, (lambda: exporter.page) if exporter else None)
         address = await resources.enter_async_context(
@@ -277,3 +275,10 @@ async def _publishing(
         partial(every, _RECONCILE_SECONDS, "reconciler", reconcile, heartbeats, longest=longest),
         partial(every, _QUEUE_SECONDS, "queue", partial(measure_queue, PinStore(database)), heartbeats),
     ]
+
+
+def _detection(database: Database, heartbeats: Heartbeats) -> Callable[[], Awaitable[object]]:
+    # A process without this role does without numpy, which takes 15 MiB.
+    from collector.detect.detector import Detector  # noqa: PLC0415
+
+    return partial(Detector(DropStore(database)).run_once, partial(heartbeats.beat, "detector"))

@@ -17,6 +17,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 # About 5 ms of rendering, after which the event loop gets its turn.
 _SLICE = 5000
 _UNPACKED_AT_ONCE = 2**17
+_NAN = math.nan
 _GZIP = 31  # zlib's "window bits" for a gzip header and trailer
 
 
@@ -125,7 +126,8 @@ class Fleet:
             self._labels[index] = f'{{client="{escaped(profile.client)}",profile="{escaped(profile.name)}"'
             self._states[index] = profile.state.value
             for values, value in zip(self._values, _SHOWN(profile), strict=True):
-                values[index] = _number(value)
+                # The common cases without a call.
+                values[index] = _NAN if value is None else value if isinstance(value, float | int) else _seconds(value)
 
     def _index_of(self, profile_id: int) -> int:
         index = self._index.get(profile_id)
@@ -134,7 +136,7 @@ class Fleet:
             self._labels.append("")
             self._states.append("")
             for values in self._values:
-                values.append(math.nan)
+                values.append(_NAN)
         return index
 
     async def render(self, more: bytes = b"") -> Page:
@@ -188,15 +190,7 @@ def escaped(value: object) -> str:
     return str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def _number(value: object) -> float:
-    match value:
-        case None:
-            return math.nan
-        case int() | float():
-            return float(value)
-        case datetime():
-            return value.timestamp()
-        case date():
-            return datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp()
-        case _:
-            raise TypeError(f"{value!r} is not a gauge's value")
+def _seconds(value: datetime | date) -> float:
+    if isinstance(value, datetime):
+        return value.timestamp()
+    return datetime(value.year, value.month, value.day, tzinfo=UTC).timestamp()

@@ -50,12 +50,16 @@ def values(kind: type[Value], rows: Iterable[Mapping[str, Any]]) -> list[Value]:
         msgspec.ValidationError: a column has another type, or NULL where the struct has no None.
 
     """
-    dicts = [dict(row) for row in rows]
+    kept = list(rows)
+    fields = list(kept[0].keys()) if kept else []
     expected = {_name(path) for path, _ in _columns(kind)}
-    if dicts and dicts[0].keys() != expected:
-        raise TypeError(f"{kind.__name__} and a row differ in {sorted(dicts[0].keys() ^ expected)}")
-    inner = [field.name for field in msgspec.structs.fields(kind) if _is_struct(field.type)]
-    return [msgspec.convert(row | dict.fromkeys(inner, row), kind) for row in dicts]
+    if kept and set(fields) != expected:
+        raise TypeError(f"{kind.__name__} and a row differ in {sorted(set(fields) ^ expected)}")
+    # Names and values apart: a row of the driver that is asked for both looks each of them up.
+    dicts = [dict(zip(fields, row.values(), strict=True)) for row in kept]
+    if inner := [field.name for field in msgspec.structs.fields(kind) if _is_struct(field.type)]:
+        dicts = [each | dict.fromkeys(inner, each) for each in dicts]
+    return msgspec.convert(dicts, list[kind])  # type: ignore[valid-type]
 
 
 def _columns(kind: type[msgspec.Struct]) -> Iterator[tuple[str, Any]]:
