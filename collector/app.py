@@ -22,6 +22,7 @@ from collector.export.backlog import measure_backlog
 from collector.export.exporter import Exporter
 from collector.loops.every import Heartbeats, every
 from collector.loops.gate import Gate
+from collector.memory import release_memory
 from collector.migrate import check, migrate
 from collector.poll.decision import Policy
 from collector.poll.interval import shorten_waits
@@ -281,4 +282,10 @@ def _detection(database: Database, heartbeats: Heartbeats) -> Callable[[], Await
     # A process without this role does without numpy, which takes 15 MiB.
     from collector.detect.detector import Detector  # noqa: PLC0415
 
-    return partial(Detector(DropStore(database)).run_once, partial(heartbeats.beat, "detector"))
+    detector = Detector(DropStore(database))
+
+    async def detect() -> None:
+        if await detector.run_once(partial(heartbeats.beat, "detector")):
+            await release_memory()
+
+    return detect

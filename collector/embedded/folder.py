@@ -151,8 +151,8 @@ class Folder:
         if _fits_socket(self.root):
             return self.root
         name = "collector-" + hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
-        for place in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 -- the folder in it is private, and checked to be so
-            if _fits_socket(folder := Path(place, name)):
+        for parent in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 -- the folder in it is private, and checked to be so
+            if _fits_socket(folder := Path(parent, name)):
                 return folder
         raise EmbeddedError(f"{self.root} is too long for a socket, and so is {tempfile.gettempdir()}; set TMPDIR.")
 

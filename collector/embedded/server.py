@@ -22,7 +22,7 @@ from collector.errors import EmbeddedError
 log = structlog.get_logger(__name__)
 
 _START_SECONDS: Final = 120.0  # a crash recovery may have a gigabyte of WAL to read
-_HELD_SECONDS: Final = 15.0
+_STILL_IN_USE_SECONDS: Final = 15.0
 _STOP: Final = ((signal.SIGINT, 8.0), (signal.SIGQUIT, 7.0), (signal.SIGKILL, 5.0))  # fast, immediate, by force
 
 _SETTINGS: Final = {
@@ -52,7 +52,7 @@ _TIMESCALEDB_SETTINGS: Final = {
 }
 
 # The server says one of these while backends of its predecessor, or the predecessor itself, have not quite gone.
-_HELD: Final = ("is still in use", "already exists")
+_STILL_IN_USE: Final = ("is still in use", "already exists")
 
 
 class Server:
@@ -87,13 +87,13 @@ class Server:
 
         """
         self._check_version()
-        deadline = time.monotonic() + _HELD_SECONDS
+        deadline = time.monotonic() + _STILL_IN_USE_SECONDS
         while True:
             try:
                 with explained(self.folder.root):
                     await self._start_once()
             except EmbeddedError as error:
-                if time.monotonic() > deadline or not any(words in str(error) for words in _HELD):
+                if time.monotonic() > deadline or not any(words in str(error) for words in _STILL_IN_USE):
                     raise
                 await asyncio.sleep(0.1)
             else:
