@@ -65,9 +65,10 @@ dashboards: $(INSTALLED)  ## write grafana/dashboards from grafana/builder
 preview: $(INSTALLED)  ## draw the dashboards into docs/images; needs npm, Chromium and Prometheus
 	@$(BIN)/python -m tools.preview $(ARGS)
 
-docs: $(INSTALLED)  ## write docs/configuration.md from the settings
+docs: $(INSTALLED)  ## write docs/configuration.md from the settings, docs/schema.sql from the migrations
 	@$(BIN)/python -m collector run --help-markdown > docs/configuration.md.new
 	@mv docs/configuration.md.new docs/configuration.md
+	@$(BIN)/python -m tools.schema
 
 clean:  ## remove .venv, caches and the demo's data; collector-data stays
 	rm -rf .venv bench/peers/.environments tools/preview/node_modules tools/preview/dist tools/preview/pictures demo-data dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,4 +1,8 @@
-"""Applies ``migrations/*.sql``: forward only, checksummed, each in one transaction, safe with several starters."""
+"""Brings a database to the schema of ``migrations``, in one transaction and safe with several starters.
+
+Tables come from numbered files, each applied once and compared by its checksum afterwards. Views and functions come
+from ``migrations/views``, which are all made anew when one of them changed, or a table did.
+"""
 
 import hashlib
 import re
@@ -16,9 +20,11 @@ log = structlog.get_logger(__name__)
 _HERE = Path(__file__).parent
 # Beside the package in a checkout, inside it when installed.
 FOLDER = next((folder for folder in (_HERE / "migrations", _HERE.parent / "migrations") if folder.is_dir()), _HERE)
+VIEWS = "views"
 
 _NAME = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
 _REQUIRES_TIMESCALEDB = re.compile(r"\A-- requires: timescaledb$", re.MULTILINE)
+_CREATED = re.compile(r"^CREATE (?:OR REPLACE )?((?:VIEW|FUNCTION) \w+)", re.MULTILINE)
 
 # Any number will do as long as nothing else in the database uses it.
 _LOCK_KEY = 0x70696E74
@@ -27,11 +33,30 @@ _CREATE_TABLE = """
 CREATE TABLE IF NOT EXISTS schema_migration (
     name       text PRIMARY KEY,
     sha256     text NOT NULL,
-    applied_at timestamptz NOT NULL DEFAULT now()
+    applied_at timestamptz NOT NULL DEFAULT now(),
+    -- Of the views: what they consist of, in the order in which it was created.
+    objects    text[] NOT NULL DEFAULT '{}'
 )
 """
 
 _APPLIED = "SELECT name, sha256 FROM schema_migration ORDER BY name"
+_RECORD = """
+INSERT INTO schema_migration (name, sha256, objects) VALUES ($1, $2, $3)
+ON CONFLICT (name) DO UPDATE SET sha256 = excluded.sha256, applied_at = now(), objects = excluded.objects
+"""
+_OBJECTS = "SELECT unnest(objects) FROM schema_migration WHERE name = $1"
+# Dropping a view forgets who may read it; others than Grafana's role are an operator's choice.
+_GRANTS = """
+SELECT
+    format('VIEW %I', c.relname) AS object,
+    format('GRANT %s ON %I TO %s', a.privilege_type, c.relname, coalesce(quote_ident(r.rolname), 'PUBLIC')) AS statement
+FROM pg_class c
+CROSS JOIN LATERAL aclexplode(c.relacl) a
+LEFT JOIN pg_roles r ON r.oid = a.grantee
+WHERE c.relnamespace = current_schema::regnamespace
+  AND c.relkind = 'v'
+  AND a.grantee <> c.relowner
+"""
 
 # Creating the extension in a server that has not preloaded it ends the connection, so being on disk is not enough.
 _TIMESCALEDB_AVAILABLE = """
@@ -48,7 +73,7 @@ SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')
 
 
 class Migration(msgspec.Struct, frozen=True):
-    """One file; ``requires_timescaledb`` ones wait until the server has the extension."""
+    """One file of tables, or all views; ``requires_timescaledb`` ones wait until the server has the extension."""
 
     name: str
     sql: str
@@ -65,7 +90,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def read_migrations(folder: Path = FOLDER) -> list[Migration]:
-    """Return the migrations of ``folder`` in the order in which they apply."""
+    """Return the migrations of tables in the order in which they apply."""
     return [_read(path) for path in sorted(folder.glob("*.sql"))]
 
 
@@ -73,32 +98,46 @@ def _read(path: Path) -> Migration:
     if not _NAME.fullmatch(path.name):
         raise MigrationError(f"{path} is not named like 0001_name.sql")
     sql = path.read_text(encoding="utf-8")
-    digest = hashlib.sha256(sql.encode()).hexdigest()
-    return Migration(path.name, sql, digest, requires_timescaledb=bool(_REQUIRES_TIMESCALEDB.search(sql)))
+    return Migration(path.name, sql, _digest(sql), requires_timescaledb=bool(_REQUIRES_TIMESCALEDB.search(sql)))
 
 
-async def plan(connection: asyncpg.Connection, migrations: list[Migration] | None = None) -> Plan:
+def read_views(folder: Path = FOLDER, *, timescaledb: bool) -> Migration:
+    """Return the views and functions; a file in ``views/timescaledb`` takes the place of its namesake there."""
+    folders = (folder / VIEWS, folder / VIEWS / "timescaledb") if timescaledb else (folder / VIEWS,)
+    files = {path.name: path for each in folders for path in each.glob("*.sql")}
+    sql = "\n".join(files[name].read_text(encoding="utf-8") for name in sorted(files))
+    return Migration(VIEWS, sql, _digest(sql), requires_timescaledb=False)
+
+
+def _digest(sql: str) -> str:
+    return hashlib.sha256(sql.encode()).hexdigest()
+
+
+async def plan(connection: asyncpg.Connection, folder: Path = FOLDER) -> Plan:
     """Compare the database with the files; changes nothing.
 
     Raises:
         MigrationError: an applied migration was changed, or its file is missing.
 
     """
-    migrations = read_migrations() if migrations is None else migrations
+    migrations = read_migrations(folder)
     exists = await connection.fetchval("SELECT to_regclass('schema_migration') IS NOT NULL")
     applied = {row["name"]: row["sha256"] for row in await connection.fetch(_APPLIED)} if exists else {}
     _compare(applied, {migration.name: migration for migration in migrations})
     missing = [migration for migration in migrations if migration.name not in applied]
-    timescaledb = any(m.requires_timescaledb for m in missing) and await connection.fetchval(_TIMESCALEDB_AVAILABLE)
-    return Plan(
-        applied=tuple(applied),
-        pending=tuple(m for m in missing if timescaledb or not m.requires_timescaledb),
-        waiting=tuple(m for m in missing if m.requires_timescaledb and not timescaledb),
-    )
+    available = any(m.requires_timescaledb for m in missing) and await connection.fetchval(_TIMESCALEDB_AVAILABLE)
+    waiting = [m for m in missing if m.requires_timescaledb and not available]
+    pending = [m for m in missing if m not in waiting]
+    views = read_views(folder, timescaledb=any(m.requires_timescaledb for m in migrations if m not in waiting))
+    if pending or applied.get(VIEWS) != views.sha256:
+        pending.append(views)
+    return Plan(tuple(applied), tuple(pending), tuple(waiting))
 
 
 def _compare(applied: dict[str, str], migrations: dict[str, Migration]) -> None:
     for name, digest in applied.items():
+        if name == VIEWS:
+            continue
         if name not in migrations:
             raise MigrationError(
                 f"the database has migration {name}, which this version of the program does not know; "
@@ -122,26 +161,31 @@ async def check(connection: asyncpg.Connection) -> None:
     if pending:
         names = ", ".join(migration.name for migration in pending)
         raise MigrationsPendingError(
-            f"the database lacks {names}; run `collector migrate` (or `collector run --migrate`)"
+            f"the database lacks {names} of this version; run `collector migrate` (or `collector run --migrate`)"
         )
 
 
 async def migrate(
     connection: asyncpg.Connection,
     *,
-    migrations: list[Migration] | None = None,
+    folder: Path = FOLDER,
     on_apply: Callable[[str], None] = lambda _name: None,
 ) -> list[str]:
-    """Apply what is pending, in order, and return its names; others who start at the same time wait."""
+    """Apply what is pending, all or nothing, and return its names; others who start at the same time wait.
+
+    Raises:
+        MigrationError: a statement failed, or somebody else's view depends on one of ours; see also :func:`plan`.
+
+    """
     await connection.execute("SELECT pg_advisory_lock($1)", _LOCK_KEY)
     connection.add_log_listener(_warn)
     try:
         await connection.execute("SET client_min_messages = warning")
-        await connection.execute(_CREATE_TABLE)
-        pending = (await plan(connection, migrations)).pending
-        for migration in pending:
-            on_apply(migration.name)
-            await _apply(connection, migration)
+        async with connection.transaction():
+            await connection.execute(_CREATE_TABLE)
+            pending = (await plan(connection, folder)).pending
+            if pending:
+                await _apply_all(connection, pending, on_apply)
         return [migration.name for migration in pending]
     finally:
         connection.remove_log_listener(_warn)
@@ -153,12 +197,37 @@ def _warn(_connection: object, message: asyncpg.PostgresLogMessage) -> None:
     log.warning(message.message, hint=message.hint)
 
 
-async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
+async def _apply_all(
+    connection: asyncpg.Connection, pending: tuple[Migration, ...], on_apply: Callable[[str], None]
+) -> None:
+    grants = await connection.fetch(_GRANTS)
+    # Before the tables, whose columns cannot change under a view.
+    await _drop_views(connection)
+    for migration in pending:
+        on_apply(migration.name)
+        await _apply(connection, migration)
+    current = {row[0] for row in await connection.fetch(_OBJECTS, VIEWS)}
+    for grant in grants:
+        if grant["object"] in current:
+            await connection.execute(grant["statement"])
+
+
+async def _drop_views(connection: asyncpg.Connection) -> None:
+    objects = [row[0] for row in await connection.fetch(_OBJECTS, VIEWS)]
     try:
-        async with connection.transaction():
-            await connection.execute(migration.sql)
-            await connection.execute(
-                "INSERT INTO schema_migration (name, sha256) VALUES ($1, $2)", migration.name, migration.sha256
-            )
+        for name in reversed(objects):
+            await connection.execute(f"DROP {name}")
+    except asyncpg.DependentObjectsStillExistError as error:
+        raise MigrationError(
+            f"the views cannot be replaced as long as something else is built on them: {error.detail}; "
+            "drop it, migrate, and create it again"
+        ) from error
+
+
+async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
+    objects = _CREATED.findall(migration.sql) if migration.name == VIEWS else []
+    try:
+        await connection.execute(migration.sql)
+        await connection.execute(_RECORD, migration.name, migration.sha256, objects)
     except asyncpg.PostgresError as error:
-        raise MigrationError(f"migration {migration.name} failed, and nothing of it was kept: {error}") from error
+        raise MigrationError(f"migration {migration.name} failed, and nothing was changed: {error}") from error

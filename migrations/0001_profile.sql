@@ -1,12 +1,12 @@
 -- The registry: one row a client profile, its encrypted key, and the lease by which replicas share the polling.
 --
--- A profile is due when next_poll_at has passed; NULL means "not until somebody acts" (paused, key_invalid).
--- A claim writes lease_owner and lease_until. The pair is the fencing token: a result is written only while it still
--- stands, so a worker that was presumed dead cannot overwrite its successor's work.
+-- A profile is due when next_poll_at has passed; NULL means "not until somebody acts" (paused, key_invalid). A claim
+-- writes lease_owner and lease_until. The pair is the fencing token: a result is written only while it still stands, so
+-- a worker that was presumed dead cannot overwrite its successor's work.
 --
--- What never changes comes first and what every poll writes comes last: an UPDATE's WAL record leaves out the bytes that
--- the old and the new row share at their head. fillfactor leaves room in the page, so that a claim is a HOT update even
--- where a fleet that was added at once is claimed page by page; more room would only be cleaned more often.
+-- What never changes comes first and what every poll writes comes last: an UPDATE's WAL record leaves out the bytes
+-- that the old and the new row share at their head. fillfactor leaves room in the page, so that a claim is a HOT update
+-- even where a fleet that was added at once is claimed page by page; more room would only be cleaned more often.
 
 CREATE TABLE profile (
     id                   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -32,6 +32,7 @@ CREATE TABLE profile (
     rate_limit_count     integer,
     rate_limited_on      date,
     rate_limited_count   integer NOT NULL DEFAULT 0,
+    days_changed_at      timestamptz,
     last_outcome         text,
     last_error           text,
     consecutive_failures integer NOT NULL DEFAULT 0,
@@ -42,7 +43,7 @@ CREATE TABLE profile (
     lease_owner          text
 ) WITH (
     fillfactor = 64,
-    -- Every poll leaves a dead row and a dead index entry at the head of the queue; a fifth of a large table is too late.
+    -- Every poll leaves a dead row and a dead entry at the head of the queue; a fifth of a large table is too late.
     autovacuum_vacuum_scale_factor = 0.02,
     autovacuum_analyze_scale_factor = 0.05
 );
@@ -52,12 +53,18 @@ CREATE INDEX profile_next_poll_at_idx ON profile (next_poll_at) WHERE next_poll_
 
 COMMENT ON TABLE profile IS 'Client profiles, their encrypted keys and the leases of their polls';
 COMMENT ON COLUMN profile.key_ciphertext IS 'Fernet token of the Ayrshare profile key';
-COMMENT ON COLUMN profile.key_fingerprint IS 'First 16 bytes of SHA-256 of the key: finds a key registered twice, reveals nothing';
+COMMENT ON COLUMN profile.key_fingerprint IS
+    'First 16 bytes of SHA-256 of the key: finds a key registered twice, reveals nothing';
 COMMENT ON COLUMN profile.first_day IS 'Oldest day that was ever read';
 COMMENT ON COLUMN profile.last_day IS 'Newest day that was ever read';
-COMMENT ON COLUMN profile.settled_through IS 'Newest day that was old enough not to be restated when Ayrshare last read it';
+COMMENT ON COLUMN profile.settled_through IS
+    'Newest day that was old enough not to be restated when Ayrshare last read it';
 COMMENT ON COLUMN profile.settle_days IS 'COLLECTOR_SETTLE_DAYS at the last good poll';
 COMMENT ON COLUMN profile.window_days IS 'Days in the window of the last answer that had any';
-COMMENT ON COLUMN profile.answer_digest IS 'Of the last answer stored: the same again on the same UTC day (answer_day) holds nothing to compare';
-COMMENT ON COLUMN profile.rate_limit_count IS 'x-ratelimit-count of the last answer, out of rate_limit_max in five minutes';
-COMMENT ON COLUMN profile.rate_limited_count IS 'Answers of 429 on the UTC day rate_limited_on; 1,000 suspend the profile';
+COMMENT ON COLUMN profile.days_changed_at IS 'When a poll last brought a day that was new or different';
+COMMENT ON COLUMN profile.answer_digest IS
+    'Of the last answer stored: the same again on the same UTC day (answer_day) holds nothing to compare';
+COMMENT ON COLUMN profile.rate_limit_count IS
+    'x-ratelimit-count of the last answer, out of rate_limit_max in five minutes';
+COMMENT ON COLUMN profile.rate_limited_count IS
+    'Answers of 429 on the UTC day rate_limited_on; 1,000 suspend the profile';

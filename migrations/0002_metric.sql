@@ -1,7 +1,7 @@
--- What the polls bring: the days as they are now, the versions that were superseded, the account's sums, and the log of polls.
+-- What the polls bring: the days as they are now, their former versions, the account's sums, and the log of polls.
 --
--- Counts are bigint, rates are fractions, NULL is "no number" (never zero). Days are UTC days. No foreign keys: profiles
--- are removed by one function that knows all tables, and a check per row would cost as much as the row.
+-- Counts are bigint, rates are fractions, NULL is "no number" (never zero). Days are UTC days. No foreign keys:
+-- profiles are removed by one function that knows all tables, and a check per row would cost as much as the row.
 
 CREATE TABLE daily_metric (
     profile_id          bigint NOT NULL,
@@ -25,7 +25,8 @@ CREATE TABLE daily_metric (
 
 COMMENT ON TABLE daily_metric IS 'One row a profile and UTC day: the numbers as they were last read';
 COMMENT ON COLUMN daily_metric.extra IS 'Numbers that have no column, by their snake_case name';
-COMMENT ON COLUMN daily_metric.revision IS 'How often the day was seen to change, from 1; all versions are in daily_metric_version';
+COMMENT ON COLUMN daily_metric.revision IS
+    'How often the day was seen to change, from 1; all versions are in daily_metric_version';
 
 CREATE TABLE daily_metric_revision (
     profile_id          bigint NOT NULL,
@@ -49,35 +50,12 @@ CREATE TABLE daily_metric_revision (
     PRIMARY KEY (profile_id, day, revision, superseded_at)
 );
 
-COMMENT ON TABLE daily_metric_revision IS 'Former versions of days that were restated; the present ones are in daily_metric';
+COMMENT ON TABLE daily_metric_revision IS
+    'Former versions of days that were restated; the present ones are in daily_metric';
 COMMENT ON COLUMN daily_metric_revision.observed_at IS 'When a poll first brought this version';
-COMMENT ON COLUMN daily_metric_revision.last_seen_at IS 'The last good poll before the one that brought the next version';
+COMMENT ON COLUMN daily_metric_revision.last_seen_at IS
+    'The last good poll before the one that brought the next version';
 COMMENT ON COLUMN daily_metric_revision.superseded_at IS 'When a poll brought the next version';
-
-CREATE VIEW daily_metric_version AS
-SELECT
-    profile_id, day, revision, observed_at, last_seen_at, superseded_at, impression, engagement, engagement_rate, save,
-    save_rate, pin_click, pin_click_rate, outbound_click, outbound_click_rate, data_status, extra
-FROM daily_metric_revision
-UNION ALL
-SELECT
-    profile_id, day, revision, updated_at, NULL, NULL, impression, engagement, engagement_rate, save,
-    save_rate, pin_click, pin_click_rate, outbound_click, outbound_click_rate, data_status, extra
-FROM daily_metric;
-
-COMMENT ON VIEW daily_metric_version IS 'Every version of every day; last_seen_at and superseded_at of the present one are NULL';
-
--- The planner inlines it, so that a condition on the profile or the day reaches the indexes.
-CREATE FUNCTION daily_metric_as_of(at timestamptz) RETURNS SETOF daily_metric_version
-LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-    SELECT v.*
-    FROM daily_metric_version v
-    WHERE v.observed_at <= at
-      AND (v.superseded_at > at OR v.superseded_at IS NULL);
-END;
-
-COMMENT ON FUNCTION daily_metric_as_of IS 'The days as they were known at that time';
 
 CREATE TABLE account_snapshot (
     profile_id          bigint NOT NULL,
@@ -96,7 +74,8 @@ CREATE TABLE account_snapshot (
     PRIMARY KEY (profile_id, observed_at)
 );
 
-COMMENT ON TABLE account_snapshot IS 'The sums over Ayrshare''s window and the account''s counters, by the time of Ayrshare''s data';
+COMMENT ON TABLE account_snapshot IS
+    'The sums over Ayrshare''s window and the account''s counters, by the time of Ayrshare''s data';
 
 CREATE TABLE poll_log (
     profile_id       bigint NOT NULL,

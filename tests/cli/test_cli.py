@@ -215,12 +215,12 @@ async def test_pending_migrations_stop_the_daemon_until_they_are_applied(
     checked = await collector("migrate", "--check")
     assert checked.code == 3
     assert "pending  0001_profile.sql\n" in checked.out
-    assert ("waiting  0004_timescaledb.sql" in checked.out) is not has_timescaledb
+    assert ("waiting  0005_timescaledb.sql" in checked.out) is not has_timescaledb
 
     applied = await collector("migrate")
     assert applied.code == 0
     assert "applying 0001_profile.sql\n" in applied.out
-    assert ("0004_timescaledb.sql waits until the server has TimescaleDB" in applied.out) is not has_timescaledb
+    assert ("0005_timescaledb.sql waits until the server has TimescaleDB" in applied.out) is not has_timescaledb
 
     again = await collector("migrate")
     assert again.code == 0

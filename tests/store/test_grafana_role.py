@@ -11,10 +11,10 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from collector.errors import ConfigurationError
-from collector.migrate import migrate, read_migrations
+from collector.migrate import migrate
 from collector.store.grafana_role import ROLE, scram_verifier, set_password
 from collector.store.pool import connected
-from tests.support.databases import as_user
+from tests.support.databases import as_user, plain_migrations
 from tests.support.profiles import ENCRYPTION_KEY
 from tests.support.program import Program
 
@@ -99,11 +99,10 @@ async def test_the_role_belongs_to_all_databases_of_a_server(migrated_dsn: str, 
 
 
 async def test_a_user_who_may_not_create_roles_is_told_what_to_do(
-    lowly: asyncpg.Connection, server_dsn: str, empty_dsn: str
+    lowly: asyncpg.Connection, server_dsn: str, empty_dsn: str, tmp_path: Path
 ) -> None:
-    plain = [migration for migration in read_migrations() if not migration.requires_timescaledb]
     with capture_logs() as logs:
-        assert await migrate(lowly, migrations=plain)
+        assert await migrate(lowly, folder=plain_migrations(tmp_path))
         assert not await set_password(lowly, PASSWORD)
     [warning, second] = [line for line in logs if line["log_level"] == "warning"]
     assert "may not create roles" in warning["event"]

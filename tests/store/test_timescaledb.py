@@ -1,20 +1,27 @@
 """What only a server with TimescaleDB can show; elsewhere these are skipped with the reason."""
 
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import asyncpg
 import pytest
 
-from collector.migrate import migrate, read_migrations
+from collector.migrate import migrate
 from collector.models import AccountAnalytics, Claim, DayMetrics, Metrics, PollRecord, Success
 from collector.store.lease import LeaseStore
 from collector.store.metric import MetricStore
 from collector.store.pool import Database, connected
-from tests.support.databases import stop_policies
+from tests.support.databases import plain_migrations, stop_policies
 
 pytestmark = [pytest.mark.timescaledb, pytest.mark.usefixtures("timescaledb")]
 
 TODAY = datetime.now(UTC).date()
+FLEET = "SELECT * FROM fleet_day ORDER BY day"
+SOURCES = """
+SELECT DISTINCT view_name AS view
+FROM information_schema.view_table_usage
+WHERE table_name IN ('weekly_metric_aggregate', 'fleet_day_aggregate')
+"""
 
 
 async def test_the_tables_are_hypertables_with_their_chunk_intervals(dsn: str) -> None:
@@ -67,18 +74,24 @@ async def test_weekly_metric_reads_the_continuous_aggregate_and_what_came_after_
         assert (await weeks(connection))[monday] == 80
 
 
-async def test_a_filled_plain_database_is_converted_in_place(empty_dsn: str) -> None:
-    plain = [migration for migration in read_migrations() if not migration.requires_timescaledb]
+async def test_a_filled_plain_database_is_converted_in_place(empty_dsn: str, tmp_path: Path) -> None:
     async with connected(empty_dsn) as connection:
-        await migrate(connection, migrations=plain)
+        await migrate(connection, folder=plain_migrations(tmp_path))
         await add_profile(connection)
         await add_days(connection, TODAY - timedelta(days=400), 400, impression=7)
-        before = await weeks(connection)
-        assert await migrate(connection) == ["0004_timescaledb.sql", "0008_fleet_day.sql"]
+        await connection.execute(
+            "INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, last_seen_at, superseded_at) "
+            "SELECT profile_id, day, 1, day, day + 1, day + 2 FROM daily_metric"
+        )
+        before = await weeks(connection), await connection.fetch(FLEET)
+        assert await migrate(connection) == ["0005_timescaledb.sql", "views"]
         assert await connection.fetchval("SELECT sum(impression) FROM daily_metric") == 2800
+        assert await connection.fetchval("SELECT count(*) FROM daily_metric_version") == 800
         chunks = await connection.fetchval("SELECT count(*) FROM show_chunks('daily_metric')")
         assert chunks >= 5
-        assert await weeks(connection) == before
+        assert (await weeks(connection), await connection.fetch(FLEET)) == before
+        sources = await connection.fetch(SOURCES)
+        assert {row["view"] for row in sources} == {"week_sum", "fleet_day"}
 
 
 async def test_a_chunk_in_the_columnstore_still_takes_a_restated_day(dsn: str) -> None:

@@ -1,9 +1,12 @@
 """The test session's server and its databases, as connection strings."""
 
 import os
+import shutil
 from pathlib import Path
 
 import asyncpg
+
+from collector.migrate import FOLDER, read_migrations
 
 BINDIR = Path(os.environ["COLLECTOR_PG_BINDIR"]) if os.environ.get("COLLECTOR_PG_BINDIR") else None
 
@@ -24,3 +27,13 @@ def as_user(dsn: str, name: str) -> str:
     """Return ``dsn`` of the test server, which trusts everybody, with another user."""
     scheme, _, rest = dsn.partition("://")
     return f"{scheme}://{name}@{rest.partition('@')[2]}"
+
+
+def plain_migrations(folder: Path) -> Path:
+    """Copy the migrations into ``folder`` without those that require TimescaleDB."""
+    copy = folder / "migrations"
+    shutil.copytree(FOLDER, copy)
+    for migration in read_migrations():
+        if migration.requires_timescaledb:
+            (copy / migration.name).unlink()
+    return copy

@@ -1,39 +1,6 @@
--- What the detector knew of a profile, and when its days last changed: most polls change nothing, and to ask the log about
--- each of them took longer than to judge.
+-- One row a profile with everything that its gauges and the status page show. Each LATERAL is one index probe.
 
-ALTER TABLE profile ADD COLUMN days_changed_at timestamptz;
-ALTER TABLE drop_verdict ADD COLUMN state text;
-
-COMMENT ON COLUMN profile.days_changed_at IS 'When a poll last brought a day that was new or different';
-COMMENT ON COLUMN drop_verdict.state IS 'The profile''s state, which the sentences of its drops may name';
-
--- A drop of a paused profile is not open: nothing is read that could close it.
-CREATE OR REPLACE VIEW engagement_drop AS
-SELECT
-    p.name AS profile,
-    p.client,
-    e.profile_id,
-    e.metric,
-    e.first_day,
-    e.detected_day,
-    e.last_day,
-    e.observed,
-    e.expected,
-    e.expected_low,
-    e.score,
-    e.lost_share,
-    e.closed_on IS NULL AND p.state <> 'paused' AS open,
-    e.closed_on,
-    e.close_reason,
-    e.inhibited,
-    e.sentence,
-    e.opened_at,
-    e.updated_at
-FROM drop_episode e
-JOIN profile p ON p.id = e.profile_id;
-
-
-CREATE OR REPLACE VIEW profile_status AS
+CREATE VIEW profile_status AS
 SELECT
     p.id,
     p.name,
@@ -52,7 +19,7 @@ SELECT
     p.consecutive_failures,
     p.rate_limit_max,
     p.rate_limit_count,
-    CASE WHEN p.rate_limited_on = (now() AT TIME ZONE 'UTC')::date THEN p.rate_limited_count ELSE 0 END AS rate_limited_today,
+    CASE WHEN p.rate_limited_on = t.today THEN p.rate_limited_count ELSE 0 END AS rate_limited_today,
     p.first_day,
     p.last_day,
     p.settled_through,
@@ -95,7 +62,9 @@ SELECT
     v.expected_low AS engagement_expected_low,
     v.score AS engagement_drop_score,
     -- A day without a number, or a metric that cannot be judged, does not end what is open.
-    CASE WHEN v.profile_id IS NOT NULL AND (v.silence IS NULL OR e.open_drops > 0) THEN e.open_drops END AS engagement_drop
+    CASE
+        WHEN v.profile_id IS NOT NULL AND (v.silence IS NULL OR e.open_drops > 0) THEN e.open_drops
+    END AS engagement_drop
 FROM profile p
 CROSS JOIN LATERAL (
     SELECT (now() AT TIME ZONE 'UTC')::date AS today
@@ -121,9 +90,8 @@ LEFT JOIN LATERAL (
     SELECT m.*
     FROM daily_metric m
     WHERE m.profile_id = p.id
-      AND m.day <= p.settled_through
+      AND is_settled(m.day, p.settled_through, m.data_status)
       AND m.impression IS NOT NULL
-      AND (m.data_status IS NULL OR m.data_status NOT IN ('PROCESSING', 'ESTIMATE'))
     ORDER BY m.day DESC
     LIMIT 1
 ) d ON true
@@ -143,3 +111,6 @@ CROSS JOIN LATERAL (
       AND NOT o.inhibited
       AND p.state <> 'paused'
 ) e;
+
+COMMENT ON VIEW profile_status IS
+    'One row a profile: state, freshness, newest settled day, newest snapshot, gaps of the last 90 days';

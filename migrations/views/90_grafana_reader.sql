@@ -1,20 +1,21 @@
--- The role that Grafana reads with. It sees what the dashboards show: no key, nothing that finds a key, and of pins neither
--- texts nor images.
+-- The role that Grafana reads with. It sees what the dashboards show: no key, nothing that finds a key, and of pins
+-- neither texts nor images.
 --
--- Roles belong to the server and not to the database, so the role may be there already, or be made by another database's
--- migration at the same moment. It has no password, and without one nobody can log in; `collector migrate` sets
--- COLLECTOR_GRAFANA_PASSWORD. Where the collector may not create roles, an administrator does what the warning says.
+-- Roles belong to the server and not to the database, so the role may be there already, or be made by another
+-- database's migration at the same moment. It has no password, and without one nobody can log in; `collector migrate`
+-- sets COLLECTOR_GRAFANA_PASSWORD. Where the collector may not create roles, an administrator does what the warning
+-- says.
 
 CREATE FUNCTION grant_dashboards(reader name) RETURNS void
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     readable constant text[] := ARRAY[
         'profile_day', 'fleet_day', 'client_day', 'client_settled', 'settled_metric', 'weekly_metric', 'missing_day',
-        'engagement_drop', 'expected_day', 'daily_metric', 'daily_metric_version', 'account_snapshot', 'drop_episode', 'fleet_drop',
-        'drop_verdict',
-        'profile (id, name, client, tags, created_at, state, state_reason, state_since, first_day, last_day, settled_through, '
-            'settle_days, window_days, rate_limit_max, rate_limit_count, rate_limited_on, rate_limited_count, last_outcome, '
-            'consecutive_failures, last_success_at, last_poll_at, next_poll_at)',
+        'engagement_drop', 'expected_day', 'daily_metric', 'daily_metric_version', 'account_snapshot', 'drop_episode',
+        'fleet_drop', 'drop_verdict',
+        'profile (id, name, client, tags, created_at, state, state_reason, state_since, first_day, last_day, '
+            'settled_through, settle_days, window_days, rate_limit_max, rate_limit_count, rate_limited_on, '
+            'rate_limited_count, last_outcome, consecutive_failures, last_success_at, last_poll_at, next_poll_at)',
         'pin (id, profile_id, client_ref, created_at, publish_at, state, state_since, attempts, last_error, pin_url, '
             'published_at, looks, next_look_at)',
         'pin_attempt (pin_id, attempt, started_at, ended_at, outcome, reason, http_status, code)',
@@ -24,7 +25,9 @@ DECLARE
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', reader);
     FOREACH thing IN ARRAY readable LOOP
-        EXECUTE format('GRANT SELECT %s ON %I TO %I', substring(thing FROM '\(.*\)'), split_part(thing, ' ', 1), reader);
+        EXECUTE format(
+            'GRANT SELECT %s ON %I TO %I', substring(thing FROM '\(.*\)'), split_part(thing, ' ', 1), reader
+        );
     END LOOP;
 END
 $$;
@@ -51,7 +54,8 @@ EXCEPTION
         NULL;
     WHEN insufficient_privilege THEN
         RAISE WARNING 'the role grafana_reader was not created: this user may not create roles'
-            USING HINT = 'As an administrator: CREATE ROLE grafana_reader LOGIN; then, as this user: SELECT grant_dashboards(''grafana_reader'')';
+            USING HINT = 'As an administrator: CREATE ROLE grafana_reader LOGIN; '
+                'then, as this user: SELECT grant_dashboards(''grafana_reader'')';
 END
 $$;
 

@@ -1,0 +1,1013 @@
+-- The present schema, written by `make docs` from the migrations. Do not change this file by hand.
+--
+-- With TimescaleDB the tables of metrics are hypertables, and the views week_sum and fleet_day read the continuous
+-- aggregates weekly_metric_aggregate and fleet_day_aggregate.
+
+CREATE TABLE daily_metric (
+    profile_id bigint NOT NULL,
+    day date NOT NULL,
+    impression bigint,
+    engagement bigint,
+    engagement_rate double precision,
+    save bigint,
+    save_rate double precision,
+    pin_click bigint,
+    pin_click_rate double precision,
+    outbound_click bigint,
+    outbound_click_rate double precision,
+    data_status text,
+    extra jsonb,
+    revision integer DEFAULT 1 NOT NULL,
+    first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE daily_metric IS 'One row a profile and UTC day: the numbers as they were last read';
+
+COMMENT ON COLUMN daily_metric.extra IS 'Numbers that have no column, by their snake_case name';
+
+COMMENT ON COLUMN daily_metric.revision IS 'How often the day was seen to change, from 1; all versions are in daily_metric_version';
+
+CREATE TABLE daily_metric_revision (
+    profile_id bigint NOT NULL,
+    day date NOT NULL,
+    revision integer NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    last_seen_at timestamp with time zone NOT NULL,
+    superseded_at timestamp with time zone DEFAULT now() NOT NULL,
+    impression bigint,
+    engagement bigint,
+    engagement_rate double precision,
+    save bigint,
+    save_rate double precision,
+    pin_click bigint,
+    pin_click_rate double precision,
+    outbound_click bigint,
+    outbound_click_rate double precision,
+    data_status text,
+    extra jsonb
+);
+
+COMMENT ON TABLE daily_metric_revision IS 'Former versions of days that were restated; the present ones are in daily_metric';
+
+COMMENT ON COLUMN daily_metric_revision.observed_at IS 'When a poll first brought this version';
+
+COMMENT ON COLUMN daily_metric_revision.last_seen_at IS 'The last good poll before the one that brought the next version';
+
+COMMENT ON COLUMN daily_metric_revision.superseded_at IS 'When a poll brought the next version';
+
+CREATE VIEW daily_metric_version AS
+ SELECT daily_metric_revision.profile_id,
+    daily_metric_revision.day,
+    daily_metric_revision.revision,
+    daily_metric_revision.observed_at,
+    daily_metric_revision.last_seen_at,
+    daily_metric_revision.superseded_at,
+    daily_metric_revision.impression,
+    daily_metric_revision.engagement,
+    daily_metric_revision.engagement_rate,
+    daily_metric_revision.save,
+    daily_metric_revision.save_rate,
+    daily_metric_revision.pin_click,
+    daily_metric_revision.pin_click_rate,
+    daily_metric_revision.outbound_click,
+    daily_metric_revision.outbound_click_rate,
+    daily_metric_revision.data_status,
+    daily_metric_revision.extra
+   FROM daily_metric_revision
+UNION ALL
+ SELECT daily_metric.profile_id,
+    daily_metric.day,
+    daily_metric.revision,
+    daily_metric.updated_at AS observed_at,
+    NULL::timestamp with time zone AS last_seen_at,
+    NULL::timestamp with time zone AS superseded_at,
+    daily_metric.impression,
+    daily_metric.engagement,
+    daily_metric.engagement_rate,
+    daily_metric.save,
+    daily_metric.save_rate,
+    daily_metric.pin_click,
+    daily_metric.pin_click_rate,
+    daily_metric.outbound_click,
+    daily_metric.outbound_click_rate,
+    daily_metric.data_status,
+    daily_metric.extra
+   FROM daily_metric;
+
+COMMENT ON VIEW daily_metric_version IS 'Every version of every day; last_seen_at and superseded_at of the present one are NULL';
+
+CREATE FUNCTION daily_metric_as_of(at timestamp with time zone) RETURNS SETOF daily_metric_version
+    LANGUAGE sql STABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT v.profile_id,
+     v.day,
+     v.revision,
+     v.observed_at,
+     v.last_seen_at,
+     v.superseded_at,
+     v.impression,
+     v.engagement,
+     v.engagement_rate,
+     v.save,
+     v.save_rate,
+     v.pin_click,
+     v.pin_click_rate,
+     v.outbound_click,
+     v.outbound_click_rate,
+     v.data_status,
+     v.extra
+    FROM daily_metric_version v
+   WHERE ((v.observed_at <= daily_metric_as_of.at) AND ((v.superseded_at > daily_metric_as_of.at) OR (v.superseded_at IS NULL)));
+END;
+
+COMMENT ON FUNCTION daily_metric_as_of(at timestamp with time zone) IS 'The days as they were known at that time';
+
+CREATE FUNCTION enqueue_pin(profile text, client_ref text, media_urls text[], description text DEFAULT ''::text, title text DEFAULT NULL::text, link text DEFAULT NULL::text, board_id text DEFAULT NULL::text, alt_texts text[] DEFAULT '{}'::text[], carousel jsonb DEFAULT NULL::jsonb, thumbnail_url text DEFAULT NULL::text, note text DEFAULT NULL::text, publish_at timestamp with time zone DEFAULT now(), OUT id bigint, OUT created boolean) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    owner_id bigint := (SELECT p.id FROM profile p WHERE p.name = enqueue_pin.profile);
+    problems text[] := pin_problems(
+        enqueue_pin.client_ref, enqueue_pin.media_urls, enqueue_pin.description, enqueue_pin.title, enqueue_pin.link,
+        enqueue_pin.board_id, enqueue_pin.alt_texts, enqueue_pin.carousel, enqueue_pin.thumbnail_url, enqueue_pin.note,
+        enqueue_pin.publish_at
+    );
+BEGIN
+    IF owner_id IS NULL THEN
+        problems := array_prepend(format('no such profile: %s', left(enqueue_pin.profile, 80)), problems);
+    END IF;
+    IF problems <> '{}' THEN
+        RAISE invalid_parameter_value USING MESSAGE = array_to_string(problems, '; ');
+    END IF;
+    INSERT INTO pin AS p (
+        profile_id, client_ref, publish_at, description, title, link, board_id, media_urls, alt_texts, carousel,
+        thumbnail_url, note
+    )
+    VALUES (
+        owner_id, enqueue_pin.client_ref, enqueue_pin.publish_at, coalesce(enqueue_pin.description, ''),
+        enqueue_pin.title, enqueue_pin.link, enqueue_pin.board_id, enqueue_pin.media_urls,
+        coalesce(enqueue_pin.alt_texts, '{}'), enqueue_pin.carousel, enqueue_pin.thumbnail_url, enqueue_pin.note
+    )
+    ON CONFLICT (profile_id, client_ref) DO NOTHING
+    RETURNING p.id INTO enqueue_pin.id;
+    created := enqueue_pin.id IS NOT NULL;
+    IF created THEN
+        PERFORM wake_lane(owner_id, enqueue_pin.publish_at);
+    ELSE
+        SELECT p.id INTO enqueue_pin.id
+        FROM pin p
+        WHERE p.profile_id = owner_id AND p.client_ref = enqueue_pin.client_ref;
+    END IF;
+END
+$$;
+
+COMMENT ON FUNCTION enqueue_pin(profile text, client_ref text, media_urls text[], description text, title text, link text, board_id text, alt_texts text[], carousel jsonb, thumbnail_url text, note text, publish_at timestamp with time zone, OUT id bigint, OUT created boolean) IS 'Queue a pin; the same client_ref again returns the first one';
+
+CREATE FUNCTION fetchable_days(window_days smallint) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN LEAST(GREATEST(COALESCE((window_days)::integer, 30), 30), 90);
+
+CREATE FUNCTION grant_dashboards(reader name) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    readable constant text[] := ARRAY[
+        'profile_day', 'fleet_day', 'client_day', 'client_settled', 'settled_metric', 'weekly_metric', 'missing_day',
+        'engagement_drop', 'expected_day', 'daily_metric', 'daily_metric_version', 'account_snapshot', 'drop_episode',
+        'fleet_drop', 'drop_verdict',
+        'profile (id, name, client, tags, created_at, state, state_reason, state_since, first_day, last_day, '
+            'settled_through, settle_days, window_days, rate_limit_max, rate_limit_count, rate_limited_on, '
+            'rate_limited_count, last_outcome, consecutive_failures, last_success_at, last_poll_at, next_poll_at)',
+        'pin (id, profile_id, client_ref, created_at, publish_at, state, state_since, attempts, last_error, pin_url, '
+            'published_at, looks, next_look_at)',
+        'pin_attempt (pin_id, attempt, started_at, ended_at, outcome, reason, http_status, code)',
+        'pin_lane (profile_id, not_before, paused_reason, paused_since, due_at)'
+    ];
+    thing text;
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', reader);
+    FOREACH thing IN ARRAY readable LOOP
+        EXECUTE format(
+            'GRANT SELECT %s ON %I TO %I', substring(thing FROM '\(.*\)'), split_part(thing, ' ', 1), reader
+        );
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION grant_dashboards(reader name) IS 'Let a role read what the dashboards show';
+
+CREATE FUNCTION is_settled_status(data_status text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((data_status IS NULL) OR (data_status <> ALL (ARRAY['PROCESSING'::text, 'ESTIMATE'::text])));
+
+COMMENT ON FUNCTION is_settled_status(data_status text) IS 'Whether Pinterest does not call the numbers of the day an estimate';
+
+CREATE FUNCTION is_settled(day date, settled_through date, data_status text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((day <= settled_through) AND is_settled_status(data_status));
+
+COMMENT ON FUNCTION is_settled(day date, settled_through date, data_status text) IS 'Whether the day will not move; NULL as long as nothing of the profile is settled';
+
+CREATE FUNCTION newest_day_due(settle_days smallint) RETURNS date
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (((now() AT TIME ZONE 'UTC'::text))::date - (settle_days)::integer);
+
+CREATE FUNCTION pin_text_problem(what text, value text, longest integer) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (char_length(value) > longest) THEN format('%s has %s characters; at most %s are taken'::text, what, char_length(value), longest) WHEN (value ~ '[\x01-\x08\x0b\x0c\x0e-\x1f\x7f]'::text) THEN format('%s holds control characters'::text, what) ELSE NULL::text END;
+
+CREATE FUNCTION pin_url_problem(what text, url text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (char_length(url) > 2048) THEN format('%s has %s characters; at most 2048 are taken'::text, what, char_length(url)) WHEN (url = ''::text) THEN format('%s is empty'::text, what) WHEN (url !~ '^https://'::text) THEN format('%s does not begin with https://: %s'::text, what, "left"(url, 80)) WHEN (url !~ '^https://[A-Za-z0-9._~%-]+(:[0-9]+)?([/?#][^[:space:][:cntrl:]]*)?$'::text) THEN format('%s is not an address: %s'::text, what, "left"(url, 80)) ELSE NULL::text END;
+
+CREATE FUNCTION pin_carousel_problem(carousel jsonb, images integer) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ((jsonb_typeof(carousel) <> 'array'::text) OR jsonb_path_exists(carousel, 'strict $[*]?(@.type() != "object")'::jsonpath)) THEN 'the carousel is not a list of {"title", "link", "description"}'::text WHEN ((jsonb_array_length(carousel) < 2) OR (jsonb_array_length(carousel) > 5)) THEN 'the carousel has fewer than 2 or more than 5 entries'::text WHEN (jsonb_array_length(carousel) > images) THEN format('the carousel has %s entries for %s images'::text, jsonb_array_length(carousel), images) ELSE (SELECT string_agg(c.problem, '; '::text ORDER BY c.place) AS string_agg FROM (SELECT e.place, COALESCE(CASE WHEN (f.key <> ALL (ARRAY['title'::text, 'link'::text, 'description'::text])) THEN format('carousel entry %s has an unknown %s'::text, e.place, "left"(f.key, 40)) WHEN (jsonb_typeof(f.value) <> 'string'::text) THEN format('%s of carousel entry %s is not a text'::text, f.key, e.place) WHEN (f.key = 'link'::text) THEN pin_url_problem(format('the link of carousel entry %s'::text, e.place), (f.value #>> '{}'::text[])) ELSE NULL::text END, pin_text_problem(format('the %s of carousel entry %s'::text, f.key, e.place), (f.value #>> '{}'::text[]), CASE f.key WHEN 'title'::text THEN 100 WHEN 'description'::text THEN 500 ELSE 2048 END)) AS problem FROM (jsonb_array_elements(pin_carousel_problem.carousel) WITH ORDINALITY e(entry, place) CROSS JOIN LATERAL jsonb_each(e.entry) f(key, value))) c) END;
+
+CREATE FUNCTION pin_media_kind(url text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT CASE WHEN (e.ending = ANY (ARRAY['jpg'::text, 'jpeg'::text, 'png'::text, 'gif'::text, 'webp'::text, 'bmp'::text, 'tif'::text, 'tiff'::text])) THEN 'image'::text WHEN (e.ending = ANY (ARRAY['mp4'::text, 'mov'::text, 'm4v'::text, 'avi'::text, 'mkv'::text, 'mpg'::text, 'mpeg'::text, 'wmv'::text, 'webm'::text])) THEN 'video'::text ELSE ('.'::text || e.ending) END AS "case" FROM (SELECT lower("substring"("substring"(pin_media_kind.url, '^https://[^/?#]+(/[^?#]*)'::text), '\.([A-Za-z0-9]{2,5})$'::text)) AS ending) e);
+
+CREATE FUNCTION pin_media_problem(place bigint, url text, urls integer, thumbnail_url text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN COALESCE(pin_url_problem(format('media URL %s'::text, place), COALESCE(url, ''::text)), CASE WHEN (pin_media_kind(url) IS NULL) THEN CASE WHEN ((urls > 1) AND (thumbnail_url IS NOT NULL)) THEN 'a thumbnail_url is for a single video'::text ELSE NULL::text END WHEN (pin_media_kind(url) = 'image'::text) THEN CASE WHEN (thumbnail_url IS NOT NULL) THEN format('a thumbnail_url is for a video, and media URL %s is an image'::text, place) ELSE NULL::text END WHEN (pin_media_kind(url) <> 'video'::text) THEN format('media URL %s ends in %s; Pinterest takes JPEG, PNG, GIF, WEBP, BMP and TIFF, and video'::text, place, pin_media_kind(url)) WHEN (urls > 1) THEN format('media URL %s is a video, which goes alone'::text, place) WHEN (thumbnail_url IS NULL) THEN 'a video needs a thumbnail_url'::text ELSE NULL::text END);
+
+CREATE FUNCTION pin_problems(client_ref text, media_urls text[], description text, title text, link text, board_id text, alt_texts text[], carousel jsonb, thumbnail_url text, note text, publish_at timestamp with time zone) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    images constant integer := coalesce(cardinality(media_urls), 0);
+BEGIN
+    RETURN array_remove(ARRAY[
+        CASE WHEN coalesce(trim(client_ref), '') = ''
+        THEN 'the client_ref is empty; it keeps a pin from being queued twice' END,
+        pin_text_problem('the client_ref', client_ref, 200),
+        pin_text_problem('the description', description, 500),
+        pin_text_problem('the title', title, 100),
+        pin_url_problem('the link', link),
+        pin_text_problem('the board_id', board_id, 100),
+        pin_text_problem('the note', note, 1000),
+        pin_url_problem('the thumbnail_url', thumbnail_url),
+        CASE WHEN publish_at IS NULL OR NOT publish_at BETWEEN '2000-01-01 00:00+00' AND '2100-01-01 00:00+00'
+        THEN 'publish_at is not a time between 2000 and 2100' END,
+        CASE WHEN array_ndims(media_urls) > 1 OR array_lower(media_urls, 1) <> 1
+        THEN 'the media URLs are not a plain list' END,
+        CASE
+            WHEN array_ndims(alt_texts) > 1 OR array_lower(alt_texts, 1) <> 1
+                OR array_position(alt_texts, NULL) IS NOT NULL
+            THEN 'the alt texts are not a plain list of texts'
+        END,
+        CASE WHEN images = 0 THEN 'there is no media URL; a pin needs an image, or a video with its thumbnail' END,
+        CASE WHEN images > 5
+        THEN format('there are %s media URLs; a pin takes one, or 2 to 5 images for a carousel', images) END,
+        CASE WHEN cardinality(alt_texts) > images
+        THEN format('there are %s alt texts for %s images', cardinality(alt_texts), images) END,
+        pin_carousel_problem(carousel, images)
+    ] || ARRAY(
+        SELECT pin_media_problem(m.place, m.url, images, thumbnail_url)
+        FROM unnest(media_urls[1:5]) WITH ORDINALITY AS m (url, place)
+        ORDER BY m.place
+    ) || ARRAY(
+        SELECT pin_text_problem(format('alt text %s', a.place), a.value, 500)
+        FROM unnest(alt_texts[1:5]) WITH ORDINALITY AS a (value, place)
+        ORDER BY a.place
+    ), NULL);
+END
+$$;
+
+CREATE TABLE pin_arrival (
+    id bigint NOT NULL,
+    profile_id bigint NOT NULL,
+    due_at timestamp with time zone NOT NULL
+)
+WITH (autovacuum_vacuum_threshold='1000', autovacuum_vacuum_scale_factor='0');
+
+COMMENT ON TABLE pin_arrival IS 'Lanes to look at, from whoever gave them work; publishers empty it';
+
+CREATE FUNCTION wake_lane(profile_id bigint, due_at timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    BEGIN ATOMIC
+ INSERT INTO pin_arrival (profile_id, due_at)
+   VALUES (wake_lane.profile_id, wake_lane.due_at);
+ SELECT pg_notify('collector_pin'::text, ''::text) AS pg_notify
+   WHERE (due_at <= (now() + '00:00:01'::interval));
+END;
+
+COMMENT ON FUNCTION wake_lane(profile_id bigint, due_at timestamp with time zone) IS 'Tell the publishers that a lane has something to do at that time';
+
+CREATE FUNCTION wake_lane_of_profile() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM wake_lane(NEW.id, now());
+    RETURN NULL;
+END
+$$;
+
+CREATE TABLE account_snapshot (
+    profile_id bigint NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    impression bigint,
+    engagement bigint,
+    engagement_rate double precision,
+    save bigint,
+    save_rate double precision,
+    pin_click bigint,
+    pin_click_rate double precision,
+    outbound_click bigint,
+    outbound_click_rate double precision,
+    followers bigint,
+    extra jsonb
+);
+
+COMMENT ON TABLE account_snapshot IS 'The sums over Ayrshare''s window and the account''s counters, by the time of Ayrshare''s data';
+
+CREATE TABLE drop_sensitivity (
+    scope text NOT NULL,
+    name text NOT NULL,
+    sensitivity text NOT NULL,
+    CONSTRAINT drop_sensitivity_scope_check CHECK ((scope = ANY (ARRAY['client'::text, 'profile'::text]))),
+    CONSTRAINT drop_sensitivity_sensitivity_check CHECK ((sensitivity = ANY (ARRAY['low'::text, 'normal'::text, 'high'::text])))
+);
+
+COMMENT ON TABLE drop_sensitivity IS 'How small a drop is worth an alarm; a profile''s own wins over its client''s, and normal is what is not here';
+
+CREATE TABLE profile (
+    id bigint NOT NULL,
+    name text NOT NULL,
+    client text NOT NULL,
+    tags text[] DEFAULT '{}'::text[] NOT NULL,
+    ref_id text,
+    key_ciphertext bytea NOT NULL,
+    key_fingerprint bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    state text DEFAULT 'active'::text NOT NULL,
+    state_reason text,
+    state_since timestamp with time zone DEFAULT now() NOT NULL,
+    first_day date,
+    last_day date,
+    settled_through date,
+    settle_days smallint,
+    window_days smallint,
+    answer_digest bigint,
+    answer_day date,
+    rate_limit_max integer,
+    rate_limit_count integer,
+    rate_limited_on date,
+    rate_limited_count integer DEFAULT 0 NOT NULL,
+    days_changed_at timestamp with time zone,
+    last_outcome text,
+    last_error text,
+    consecutive_failures integer DEFAULT 0 NOT NULL,
+    last_success_at timestamp with time zone,
+    last_poll_at timestamp with time zone,
+    next_poll_at timestamp with time zone DEFAULT now(),
+    lease_until timestamp with time zone,
+    lease_owner text,
+    CONSTRAINT profile_client_check CHECK ((client <> ''::text)),
+    CONSTRAINT profile_name_check CHECK ((name <> ''::text)),
+    CONSTRAINT profile_state_check CHECK ((state = ANY (ARRAY['active'::text, 'paused'::text, 'unlinked'::text, 'suspended'::text, 'key_invalid'::text])))
+)
+WITH (fillfactor='64', autovacuum_vacuum_scale_factor='0.02', autovacuum_analyze_scale_factor='0.05');
+
+COMMENT ON TABLE profile IS 'Client profiles, their encrypted keys and the leases of their polls';
+
+COMMENT ON COLUMN profile.key_ciphertext IS 'Fernet token of the Ayrshare profile key';
+
+COMMENT ON COLUMN profile.key_fingerprint IS 'First 16 bytes of SHA-256 of the key: finds a key registered twice, reveals nothing';
+
+COMMENT ON COLUMN profile.first_day IS 'Oldest day that was ever read';
+
+COMMENT ON COLUMN profile.last_day IS 'Newest day that was ever read';
+
+COMMENT ON COLUMN profile.settled_through IS 'Newest day that was old enough not to be restated when Ayrshare last read it';
+
+COMMENT ON COLUMN profile.settle_days IS 'COLLECTOR_SETTLE_DAYS at the last good poll';
+
+COMMENT ON COLUMN profile.window_days IS 'Days in the window of the last answer that had any';
+
+COMMENT ON COLUMN profile.answer_digest IS 'Of the last answer stored: the same again on the same UTC day (answer_day) holds nothing to compare';
+
+COMMENT ON COLUMN profile.rate_limit_count IS 'x-ratelimit-count of the last answer, out of rate_limit_max in five minutes';
+
+COMMENT ON COLUMN profile.rate_limited_count IS 'Answers of 429 on the UTC day rate_limited_on; 1,000 suspend the profile';
+
+COMMENT ON COLUMN profile.days_changed_at IS 'When a poll last brought a day that was new or different';
+
+CREATE VIEW chosen_sensitivity AS
+ SELECT p.id AS profile_id,
+    COALESCE(s.sensitivity, c.sensitivity, 'normal'::text) AS sensitivity
+   FROM ((profile p
+     LEFT JOIN drop_sensitivity s ON (((s.scope = 'profile'::text) AND (s.name = p.name))))
+     LEFT JOIN drop_sensitivity c ON (((c.scope = 'client'::text) AND (c.name = p.client))));
+
+COMMENT ON VIEW chosen_sensitivity IS 'The preset that each profile is judged by';
+
+CREATE VIEW fleet_day AS
+ SELECT day,
+    (sum(impression))::bigint AS impression,
+    (sum(engagement))::bigint AS engagement,
+    (sum(save))::bigint AS save,
+    (sum(pin_click))::bigint AS pin_click,
+    (sum(outbound_click))::bigint AS outbound_click,
+    (count(*))::integer AS profiles
+   FROM daily_metric
+  GROUP BY day;
+
+COMMENT ON VIEW fleet_day IS 'Sums over all profiles by day; profiles counts those that have the day';
+
+CREATE VIEW client_day AS
+ SELECT ''::text AS client,
+    fleet_day.day,
+    fleet_day.impression,
+    fleet_day.engagement,
+    fleet_day.save,
+    fleet_day.pin_click,
+    fleet_day.outbound_click,
+    fleet_day.profiles
+   FROM fleet_day
+UNION ALL
+ SELECT p.client,
+    m.day,
+    (sum(m.impression))::bigint AS impression,
+    (sum(m.engagement))::bigint AS engagement,
+    (sum(m.save))::bigint AS save,
+    (sum(m.pin_click))::bigint AS pin_click,
+    (sum(m.outbound_click))::bigint AS outbound_click,
+    (count(*))::integer AS profiles
+   FROM (profile p
+     JOIN daily_metric m ON ((m.profile_id = p.id)))
+  GROUP BY p.client, m.day;
+
+COMMENT ON VIEW client_day IS 'Sums by client and day, and of the whole fleet as client ''''';
+
+CREATE VIEW client_settled AS
+ SELECT ''::text AS client,
+    percentile_disc((0.05)::double precision) WITHIN GROUP (ORDER BY profile.settled_through) AS settled_through
+   FROM profile
+  WHERE (profile.state = 'active'::text)
+UNION ALL
+ SELECT profile.client,
+    COALESCE(min(profile.settled_through) FILTER (WHERE (profile.state = 'active'::text)), max(profile.settled_through)) AS settled_through
+   FROM profile
+  GROUP BY profile.client;
+
+COMMENT ON VIEW client_settled IS 'Newest day that is settled for a client''s active profiles, of the fleet for 95 % of them';
+
+CREATE TABLE drop_episode (
+    profile_id bigint NOT NULL,
+    metric text NOT NULL,
+    detected_day date NOT NULL,
+    first_day date NOT NULL,
+    last_day date NOT NULL,
+    observed double precision NOT NULL,
+    expected double precision NOT NULL,
+    expected_low double precision NOT NULL,
+    score double precision NOT NULL,
+    lost_share double precision NOT NULL,
+    closed_on date,
+    close_reason text,
+    inhibited boolean DEFAULT false NOT NULL,
+    sentence text NOT NULL,
+    opened_at timestamp with time zone DEFAULT now() NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT drop_episode_metric_check CHECK ((metric = ANY (ARRAY['engagement'::text, 'impression'::text, 'outbound_click'::text, 'save'::text])))
+);
+
+COMMENT ON TABLE drop_episode IS 'Drops, open and closed';
+
+COMMENT ON COLUMN drop_episode.detected_day IS 'Newest settled day that the decision needed';
+
+COMMENT ON COLUMN drop_episode.observed IS 'Mean a day from first_day to last_day, as expected and expected_low';
+
+COMMENT ON COLUMN drop_episode.inhibited IS 'It began with a drop of the whole fleet, and is not the client''s';
+
+CREATE TABLE drop_verdict (
+    profile_id bigint NOT NULL,
+    settled_through date,
+    last_poll_at timestamp with time zone,
+    state text,
+    sensitivity text NOT NULL,
+    judged_since date,
+    expected double precision,
+    expected_low double precision,
+    score double precision,
+    silence text,
+    evaluated_at timestamp with time zone DEFAULT now() NOT NULL,
+    band_since date,
+    band_expected real[],
+    band_low real[]
+);
+
+COMMENT ON TABLE drop_verdict IS 'What the detector says of the newest settled day of each profile, and of which rows it knew';
+
+COMMENT ON COLUMN drop_verdict.state IS 'The profile''s state, which the sentences of its drops may name';
+
+COMMENT ON COLUMN drop_verdict.judged_since IS 'First day on which the profile had enough history to be judged';
+
+COMMENT ON COLUMN drop_verdict.silence IS 'Why it says nothing; NULL where it judged';
+
+COMMENT ON COLUMN drop_verdict.band_since IS 'First day of band_expected and band_low, which are of engagement';
+
+COMMENT ON COLUMN drop_verdict.band_expected IS 'What was expected, a day each, in one row; NaN where nothing could be said';
+
+COMMENT ON COLUMN drop_verdict.band_low IS 'Lower bound of what is normal, a day each, in one row';
+
+CREATE VIEW engagement_drop AS
+ SELECT p.name AS profile,
+    p.client,
+    e.profile_id,
+    e.metric,
+    e.first_day,
+    e.detected_day,
+    e.last_day,
+    e.observed,
+    e.expected,
+    e.expected_low,
+    e.score,
+    e.lost_share,
+    ((e.closed_on IS NULL) AND (p.state <> 'paused'::text)) AS open,
+    e.closed_on,
+    e.close_reason,
+    e.inhibited,
+    e.sentence,
+    e.opened_at,
+    e.updated_at
+   FROM (drop_episode e
+     JOIN profile p ON ((p.id = e.profile_id)));
+
+COMMENT ON VIEW engagement_drop IS 'Drops with their profile and client';
+
+CREATE VIEW expected_day AS
+ SELECT p.name AS profile,
+    p.client,
+    p.id AS profile_id,
+    ((v.band_since + (b.place)::integer) - 1) AS day,
+    b.expected,
+    b.expected_low
+   FROM ((drop_verdict v
+     JOIN profile p ON ((p.id = v.profile_id)))
+     CROSS JOIN LATERAL UNNEST(v.band_expected, v.band_low) WITH ORDINALITY b(expected, expected_low, place))
+  WHERE (b.expected <> 'NaN'::real);
+
+COMMENT ON VIEW expected_day IS 'Engagements that the detector expected of each recent settled day, and the lower bound of what is normal';
+
+CREATE TABLE fleet_drop (
+    first_day date NOT NULL,
+    last_day date NOT NULL,
+    profiles integer NOT NULL,
+    share double precision NOT NULL,
+    open boolean NOT NULL,
+    sentence text NOT NULL
+);
+
+COMMENT ON TABLE fleet_drop IS 'Days on which a large share of the healthy profiles dropped together';
+
+CREATE VIEW missing_day AS
+ SELECT p.name AS profile,
+    p.client,
+    p.id AS profile_id,
+    d.day,
+    ((d.day + fetchable_days(p.window_days)) <= ((now() AT TIME ZONE 'UTC'::text))::date) AS lost
+   FROM (profile p
+     CROSS JOIN LATERAL ( SELECT (generate_series((p.first_day)::timestamp with time zone, (newest_day_due(p.settle_days))::timestamp with time zone, '1 day'::interval))::date AS day) d)
+  WHERE (NOT (EXISTS ( SELECT
+           FROM daily_metric m
+          WHERE ((m.profile_id = p.id) AND (m.day = d.day)))));
+
+COMMENT ON VIEW missing_day IS 'Days between the first and the newest due one that are not there; lost when Ayrshare no longer serves them';
+
+CREATE TABLE pin (
+    id bigint NOT NULL,
+    profile_id bigint NOT NULL,
+    client_ref text NOT NULL,
+    token uuid DEFAULT gen_random_uuid() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    publish_at timestamp with time zone DEFAULT now() NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    title text,
+    link text,
+    board_id text,
+    media_urls text[] NOT NULL,
+    alt_texts text[] DEFAULT '{}'::text[] NOT NULL,
+    carousel jsonb,
+    thumbnail_url text,
+    note text,
+    state text DEFAULT 'queued'::text NOT NULL,
+    state_since timestamp with time zone DEFAULT now() NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    refusals integer DEFAULT 0 NOT NULL,
+    last_error text,
+    ayrshare_id text,
+    pinterest_pin_id text,
+    pin_url text,
+    published_at timestamp with time zone,
+    looks integer DEFAULT 0 NOT NULL,
+    next_look_at timestamp with time zone,
+    owner text,
+    lease_until timestamp with time zone,
+    CONSTRAINT pin_alt_texts_check CHECK ((array_position(alt_texts, NULL::text) IS NULL)),
+    CONSTRAINT pin_media_urls_check CHECK ((array_position(media_urls, NULL::text) IS NULL)),
+    CONSTRAINT pin_publish_at_check CHECK (((publish_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (publish_at <= '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT pin_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sending'::text, 'published'::text, 'failed'::text, 'unknown'::text, 'cancelled'::text])))
+);
+
+COMMENT ON TABLE pin IS 'Pins to publish and what became of them; the queue never deletes a row';
+
+COMMENT ON COLUMN pin.client_ref IS 'The caller''s own name for the pin: enqueueing it again changes nothing';
+
+COMMENT ON COLUMN pin.token IS 'Sent in the notes of every attempt, followed by its number; Ayrshare''s history returns it';
+
+COMMENT ON COLUMN pin.carousel IS 'Texts of a carousel''s images: a list of {"title", "link", "description"}';
+
+COMMENT ON COLUMN pin.refusals IS 'Refusals in a row after which Ayrshare said that it may be sent again';
+
+COMMENT ON COLUMN pin.looks IS 'Looks into the history since the pin became unknown that did not find it';
+
+COMMENT ON COLUMN pin.next_look_at IS 'When an unknown pin is looked for next; NULL after the last look';
+
+COMMENT ON COLUMN pin.owner IS 'Who sends it, or sent it last; with attempts, the fence of the outcome';
+
+ALTER TABLE pin_arrival ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pin_arrival_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE pin_attempt (
+    pin_id bigint NOT NULL,
+    attempt integer NOT NULL,
+    owner text NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    idempotency_key uuid DEFAULT gen_random_uuid() NOT NULL,
+    ended_at timestamp with time zone,
+    outcome text,
+    reason text,
+    http_status smallint,
+    code integer,
+    detail text,
+    excerpt text,
+    looked_at timestamp with time zone,
+    look text,
+    CONSTRAINT pin_attempt_outcome_check CHECK ((outcome = ANY (ARRAY['published'::text, 'failed'::text, 'requeued'::text, 'unknown'::text])))
+);
+
+COMMENT ON TABLE pin_attempt IS 'Every call that may have published a pin, committed before it was made';
+
+COMMENT ON COLUMN pin_attempt.outcome IS 'What became of it; requeued is refused for certain and sent again later; NULL while it runs';
+
+COMMENT ON COLUMN pin_attempt.look IS 'What the last look into Ayrshare''s history said of it';
+
+ALTER TABLE pin ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME pin_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE pin_lane (
+    profile_id bigint NOT NULL,
+    not_before timestamp with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    paused_reason text,
+    paused_since timestamp with time zone,
+    paused_detail text,
+    sending_pin bigint,
+    due_at timestamp with time zone
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0.02');
+
+COMMENT ON TABLE pin_lane IS 'One row a profile that ever had a pin: when it may send the next one, and why not now';
+
+COMMENT ON COLUMN pin_lane.not_before IS 'End of the gap after the last pin, of a backoff, or of a cool-down';
+
+COMMENT ON COLUMN pin_lane.paused_reason IS 'The profile''s state, spam_block or not_allowed; NULL while pins go out';
+
+COMMENT ON COLUMN pin_lane.due_at IS 'When there is something to do; NULL when nothing is queued, or the profile cannot publish';
+
+CREATE TABLE poll_log (
+    profile_id bigint NOT NULL,
+    polled_at timestamp with time zone DEFAULT now() NOT NULL,
+    outcome text NOT NULL,
+    http_status smallint,
+    code integer,
+    duration_seconds real NOT NULL,
+    rows_new integer NOT NULL,
+    rows_changed integer NOT NULL,
+    problems integer NOT NULL,
+    detail text,
+    excerpt text
+);
+
+COMMENT ON TABLE poll_log IS 'One row a poll, kept for 90 days';
+
+COMMENT ON COLUMN poll_log.problems IS 'Things in the answer that were left out; detail names the first of them';
+
+COMMENT ON COLUMN poll_log.excerpt IS 'Beginning of an answer that could not be read';
+
+CREATE VIEW profile_day AS
+ SELECT p.name AS profile,
+    p.client,
+    m.profile_id,
+    m.day,
+    m.impression,
+    m.engagement,
+    m.engagement_rate,
+    m.save,
+    m.save_rate,
+    m.pin_click,
+    m.pin_click_rate,
+    m.outbound_click,
+    m.outbound_click_rate,
+    m.data_status,
+    m.revision,
+    m.first_seen_at,
+    m.updated_at,
+    COALESCE(is_settled(m.day, p.settled_through, m.data_status), false) AS settled
+   FROM (daily_metric m
+     JOIN profile p ON ((p.id = m.profile_id)));
+
+COMMENT ON VIEW profile_day IS 'Every day of every profile, settled or not';
+
+ALTER TABLE profile ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME profile_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE VIEW profile_status AS
+ SELECT p.id,
+    p.name,
+    p.client,
+    p.tags,
+    p.ref_id,
+    p.state,
+    p.state_reason,
+    p.state_since,
+    p.created_at,
+    p.next_poll_at,
+    p.last_poll_at,
+    p.last_success_at,
+    p.last_outcome,
+    p.last_error,
+    p.consecutive_failures,
+    p.rate_limit_max,
+    p.rate_limit_count,
+        CASE
+            WHEN (p.rate_limited_on = t.today) THEN p.rate_limited_count
+            ELSE 0
+        END AS rate_limited_today,
+    p.first_day,
+    p.last_day,
+    p.settled_through,
+    d.day AS settled_day,
+    d.impression,
+    d.engagement,
+    d.engagement_rate,
+    d.save,
+    d.save_rate,
+    d.pin_click,
+    d.pin_click_rate,
+    d.outbound_click,
+    d.outbound_click_rate,
+    s.observed_at AS snapshot_at,
+    s.impression AS window_impression,
+    s.engagement AS window_engagement,
+    s.engagement_rate AS window_engagement_rate,
+    s.save AS window_save,
+    s.save_rate AS window_save_rate,
+    s.pin_click AS window_pin_click,
+    s.pin_click_rate AS window_pin_click_rate,
+    s.outbound_click AS window_outbound_click,
+    s.outbound_click_rate AS window_outbound_click_rate,
+    s.followers,
+    COALESCE(g.missing_days, 0) AS missing_days,
+    GREATEST(0, ((COALESCE(
+        CASE
+            WHEN (g.missing_days > 0) THEN ( SELECT min((c.day)::date) AS min
+               FROM generate_series((g.since)::timestamp with time zone, (g.due)::timestamp with time zone, '1 day'::interval) c(day)
+              WHERE ((((c.day)::date + fetchable_days(p.window_days)) > t.today) AND (NOT (EXISTS ( SELECT
+                       FROM daily_metric m
+                      WHERE ((m.profile_id = p.id) AND (m.day = (c.day)::date)))))))
+            ELSE NULL::date
+        END, (p.last_day + 1), ((COALESCE(p.last_success_at, p.created_at) AT TIME ZONE 'UTC'::text))::date) + fetchable_days(p.window_days)) - t.today)) AS days_until_data_loss,
+    v.expected AS engagement_expected,
+    v.expected_low AS engagement_expected_low,
+    v.score AS engagement_drop_score,
+        CASE
+            WHEN ((v.profile_id IS NOT NULL) AND ((v.silence IS NULL) OR (e.open_drops > 0))) THEN e.open_drops
+            ELSE NULL::bigint
+        END AS engagement_drop
+   FROM ((((((profile p
+     CROSS JOIN LATERAL ( SELECT ((now() AT TIME ZONE 'UTC'::text))::date AS today) t)
+     CROSS JOIN LATERAL ( SELECT b.since,
+            b.due,
+            (GREATEST((0)::bigint, (((b.due - b.since) + 1) - ( SELECT count(*) AS count
+                   FROM daily_metric m
+                  WHERE ((m.profile_id = p.id) AND ((m.day >= b.since) AND (m.day <= b.due)))))))::integer AS missing_days
+           FROM ( SELECT
+                        CASE
+                            WHEN (p.first_day IS NOT NULL) THEN GREATEST(p.first_day, (t.today - 90))
+                            ELSE NULL::date
+                        END AS since,
+                    newest_day_due(p.settle_days) AS due) b) g)
+     LEFT JOIN LATERAL ( SELECT m.profile_id,
+            m.day,
+            m.impression,
+            m.engagement,
+            m.engagement_rate,
+            m.save,
+            m.save_rate,
+            m.pin_click,
+            m.pin_click_rate,
+            m.outbound_click,
+            m.outbound_click_rate,
+            m.data_status,
+            m.extra,
+            m.revision,
+            m.first_seen_at,
+            m.updated_at
+           FROM daily_metric m
+          WHERE ((m.profile_id = p.id) AND is_settled(m.day, p.settled_through, m.data_status) AND (m.impression IS NOT NULL))
+          ORDER BY m.day DESC
+         LIMIT 1) d ON (true))
+     LEFT JOIN LATERAL ( SELECT a.profile_id,
+            a.observed_at,
+            a.impression,
+            a.engagement,
+            a.engagement_rate,
+            a.save,
+            a.save_rate,
+            a.pin_click,
+            a.pin_click_rate,
+            a.outbound_click,
+            a.outbound_click_rate,
+            a.followers,
+            a.extra
+           FROM account_snapshot a
+          WHERE (a.profile_id = p.id)
+          ORDER BY a.observed_at DESC
+         LIMIT 1) s ON (true))
+     LEFT JOIN drop_verdict v ON ((v.profile_id = p.id)))
+     CROSS JOIN LATERAL ( SELECT count(*) AS open_drops
+           FROM drop_episode o
+          WHERE ((o.profile_id = p.id) AND (o.closed_on IS NULL) AND (NOT o.inhibited) AND (p.state <> 'paused'::text))) e);
+
+COMMENT ON VIEW profile_status IS 'One row a profile: state, freshness, newest settled day, newest snapshot, gaps of the last 90 days';
+
+CREATE TABLE schema_migration (
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    applied_at timestamp with time zone DEFAULT now() NOT NULL,
+    objects text[] DEFAULT '{}'::text[] NOT NULL
+);
+
+CREATE VIEW settled_metric AS
+ SELECT p.name AS profile,
+    p.client,
+    m.profile_id,
+    m.day,
+    m.impression,
+    m.engagement,
+    m.engagement_rate,
+    m.save,
+    m.save_rate,
+    m.pin_click,
+    m.pin_click_rate,
+    m.outbound_click,
+    m.outbound_click_rate,
+    m.data_status,
+    m.extra,
+    m.revision,
+    m.first_seen_at,
+    m.updated_at
+   FROM (daily_metric m
+     JOIN profile p ON ((p.id = m.profile_id)))
+  WHERE is_settled(m.day, p.settled_through, m.data_status);
+
+COMMENT ON VIEW settled_metric IS 'Days that will not move';
+
+CREATE VIEW week_sum AS
+ SELECT profile_id,
+    (date_trunc('week'::text, (day)::timestamp without time zone))::date AS week,
+    (sum(impression))::bigint AS impression,
+    (sum(engagement))::bigint AS engagement,
+    (sum(save))::bigint AS save,
+    (sum(pin_click))::bigint AS pin_click,
+    (sum(outbound_click))::bigint AS outbound_click,
+    (count(impression))::integer AS days
+   FROM daily_metric
+  GROUP BY profile_id, ((date_trunc('week'::text, (day)::timestamp without time zone))::date);
+
+COMMENT ON VIEW week_sum IS 'Sums by profile and week from Monday';
+
+CREATE VIEW weekly_metric AS
+ SELECT p.name AS profile,
+    p.client,
+    w.profile_id,
+    w.week,
+    w.impression,
+    w.engagement,
+    ((w.engagement)::double precision / (NULLIF(w.impression, 0))::double precision) AS engagement_rate,
+    w.save,
+    ((w.save)::double precision / (NULLIF(w.impression, 0))::double precision) AS save_rate,
+    w.pin_click,
+    ((w.pin_click)::double precision / (NULLIF(w.impression, 0))::double precision) AS pin_click_rate,
+    w.outbound_click,
+    ((w.outbound_click)::double precision / (NULLIF(w.impression, 0))::double precision) AS outbound_click_rate,
+    w.days,
+    COALESCE(((w.week + 6) <= p.settled_through), false) AS settled
+   FROM (week_sum w
+     JOIN profile p ON ((p.id = w.profile_id)));
+
+COMMENT ON VIEW weekly_metric IS 'Sums by week from Monday, the rates made from the sums; days counts the days with a number';
+
+ALTER TABLE ONLY account_snapshot
+    ADD CONSTRAINT account_snapshot_pkey PRIMARY KEY (profile_id, observed_at);
+
+ALTER TABLE ONLY daily_metric
+    ADD CONSTRAINT daily_metric_pkey PRIMARY KEY (profile_id, day);
+
+ALTER TABLE ONLY daily_metric_revision
+    ADD CONSTRAINT daily_metric_revision_pkey PRIMARY KEY (profile_id, day, revision, superseded_at);
+
+ALTER TABLE ONLY drop_episode
+    ADD CONSTRAINT drop_episode_pkey PRIMARY KEY (profile_id, metric, detected_day);
+
+ALTER TABLE ONLY drop_sensitivity
+    ADD CONSTRAINT drop_sensitivity_pkey PRIMARY KEY (scope, name);
+
+ALTER TABLE ONLY drop_verdict
+    ADD CONSTRAINT drop_verdict_pkey PRIMARY KEY (profile_id);
+
+ALTER TABLE ONLY fleet_drop
+    ADD CONSTRAINT fleet_drop_pkey PRIMARY KEY (first_day);
+
+ALTER TABLE ONLY pin_arrival
+    ADD CONSTRAINT pin_arrival_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY pin_attempt
+    ADD CONSTRAINT pin_attempt_pkey PRIMARY KEY (pin_id, attempt);
+
+ALTER TABLE ONLY pin_lane
+    ADD CONSTRAINT pin_lane_pkey PRIMARY KEY (profile_id);
+
+ALTER TABLE ONLY pin
+    ADD CONSTRAINT pin_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY pin
+    ADD CONSTRAINT pin_profile_id_client_ref_key UNIQUE (profile_id, client_ref);
+
+ALTER TABLE ONLY profile
+    ADD CONSTRAINT profile_name_key UNIQUE (name);
+
+ALTER TABLE ONLY profile
+    ADD CONSTRAINT profile_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY schema_migration
+    ADD CONSTRAINT schema_migration_pkey PRIMARY KEY (name);
+
+CREATE INDEX drop_episode_detected_day_idx ON drop_episode USING btree (detected_day);
+
+CREATE INDEX drop_episode_open_idx ON drop_episode USING btree (profile_id) WHERE (closed_on IS NULL);
+
+CREATE INDEX pin_lane_due_at_idx ON pin_lane USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (sending_pin IS NULL));
+
+CREATE INDEX pin_queued_idx ON pin USING btree (profile_id, publish_at, id) WHERE (state = 'queued'::text);
+
+CREATE UNIQUE INDEX pin_sending_idx ON pin USING btree (profile_id) WHERE (state = 'sending'::text);
+
+CREATE INDEX pin_settled_idx ON pin USING btree (state, id) WHERE (state = ANY (ARRAY['published'::text, 'failed'::text, 'cancelled'::text]));
+
+CREATE INDEX pin_unknown_idx ON pin USING btree (profile_id, next_look_at) WHERE (state = 'unknown'::text);
+
+CREATE INDEX poll_log_polled_at_idx ON poll_log USING brin (polled_at) WITH (pages_per_range='16');
+
+CREATE INDEX poll_log_profile_id_polled_at_idx ON poll_log USING btree (profile_id, polled_at DESC) WHERE (outcome <> 'unchanged'::text);
+
+CREATE INDEX profile_next_poll_at_idx ON profile USING btree (next_poll_at) WHERE (next_poll_at IS NOT NULL);
+
+CREATE TRIGGER profile_active_again AFTER UPDATE OF state ON profile FOR EACH ROW WHEN (((new.state = 'active'::text) AND (old.state <> 'active'::text))) EXECUTE FUNCTION wake_lane_of_profile();
+
+ALTER TABLE ONLY pin_attempt
+    ADD CONSTRAINT pin_attempt_pin_id_fkey FOREIGN KEY (pin_id) REFERENCES pin(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pin_lane
+    ADD CONSTRAINT pin_lane_profile_id_fkey FOREIGN KEY (profile_id) REFERENCES profile(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY pin
+    ADD CONSTRAINT pin_profile_id_fkey FOREIGN KEY (profile_id) REFERENCES profile(id);

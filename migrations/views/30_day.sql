@@ -1,0 +1,72 @@
+-- Days with their profile, and the days that are not there. Provisional ones are in profile_day, which says so.
+
+CREATE VIEW settled_metric AS
+SELECT
+    p.name AS profile,
+    p.client,
+    m.profile_id,
+    m.day,
+    m.impression,
+    m.engagement,
+    m.engagement_rate,
+    m.save,
+    m.save_rate,
+    m.pin_click,
+    m.pin_click_rate,
+    m.outbound_click,
+    m.outbound_click_rate,
+    m.data_status,
+    m.extra,
+    m.revision,
+    m.first_seen_at,
+    m.updated_at
+FROM daily_metric m
+JOIN profile p ON p.id = m.profile_id
+WHERE is_settled(m.day, p.settled_through, m.data_status);
+
+COMMENT ON VIEW settled_metric IS 'Days that will not move';
+
+CREATE VIEW profile_day AS
+SELECT
+    p.name AS profile,
+    p.client,
+    m.profile_id,
+    m.day,
+    m.impression,
+    m.engagement,
+    m.engagement_rate,
+    m.save,
+    m.save_rate,
+    m.pin_click,
+    m.pin_click_rate,
+    m.outbound_click,
+    m.outbound_click_rate,
+    m.data_status,
+    m.revision,
+    m.first_seen_at,
+    m.updated_at,
+    coalesce(is_settled(m.day, p.settled_through, m.data_status), false) AS settled
+FROM daily_metric m
+JOIN profile p ON p.id = m.profile_id;
+
+COMMENT ON VIEW profile_day IS 'Every day of every profile, settled or not';
+
+CREATE VIEW missing_day AS
+SELECT
+    p.name AS profile,
+    p.client,
+    p.id AS profile_id,
+    d.day,
+    d.day + fetchable_days(p.window_days) <= (now() AT TIME ZONE 'UTC')::date AS lost
+FROM profile p
+CROSS JOIN LATERAL (
+    SELECT generate_series(p.first_day, newest_day_due(p.settle_days), interval '1 day')::date AS day
+) d
+WHERE NOT EXISTS (
+    SELECT FROM daily_metric m
+    WHERE m.profile_id = p.id
+      AND m.day = d.day
+);
+
+COMMENT ON VIEW missing_day IS
+    'Days between the first and the newest due one that are not there; lost when Ayrshare no longer serves them';

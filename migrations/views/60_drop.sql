@@ -1,0 +1,52 @@
+-- Drops with their profile and client, by which preset a profile is judged, and what was expected.
+
+-- A drop of a paused profile is not open: nothing is read that could close it.
+CREATE VIEW engagement_drop AS
+SELECT
+    p.name AS profile,
+    p.client,
+    e.profile_id,
+    e.metric,
+    e.first_day,
+    e.detected_day,
+    e.last_day,
+    e.observed,
+    e.expected,
+    e.expected_low,
+    e.score,
+    e.lost_share,
+    e.closed_on IS NULL AND p.state <> 'paused' AS open,
+    e.closed_on,
+    e.close_reason,
+    e.inhibited,
+    e.sentence,
+    e.opened_at,
+    e.updated_at
+FROM drop_episode e
+JOIN profile p ON p.id = e.profile_id;
+
+COMMENT ON VIEW engagement_drop IS 'Drops with their profile and client';
+
+CREATE VIEW chosen_sensitivity AS
+SELECT p.id AS profile_id, coalesce(s.sensitivity, c.sensitivity, 'normal') AS sensitivity
+FROM profile p
+LEFT JOIN drop_sensitivity s ON s.scope = 'profile' AND s.name = p.name
+LEFT JOIN drop_sensitivity c ON c.scope = 'client' AND c.name = p.client;
+
+COMMENT ON VIEW chosen_sensitivity IS 'The preset that each profile is judged by';
+
+CREATE VIEW expected_day AS
+SELECT
+    p.name AS profile,
+    p.client,
+    p.id AS profile_id,
+    v.band_since + b.place::integer - 1 AS day,
+    b.expected,
+    b.expected_low
+FROM drop_verdict v
+JOIN profile p ON p.id = v.profile_id
+CROSS JOIN LATERAL unnest(v.band_expected, v.band_low) WITH ORDINALITY AS b (expected, expected_low, place)
+WHERE b.expected <> 'NaN';
+
+COMMENT ON VIEW expected_day IS
+    'Engagements that the detector expected of each recent settled day, and the lower bound of what is normal';
