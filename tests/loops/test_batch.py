@@ -16,7 +16,7 @@ class Shelf:
 
     def __init__(self) -> None:
         self.stored: list[str] = []
-        self.told: list[tuple[str, int | None]] = []
+        self.noted: list[tuple[str, int | None]] = []
         self.calls: list[list[str]] = []
         self.outages = 0
         self.fails: Callable[[str], Exception | None] = lambda _word: None
@@ -40,7 +40,7 @@ class Shelf:
         return "?", 1
 
     def on_written(self, record: str, written: int | None) -> None:
-        self.told.append((record, written))
+        self.noted.append((record, written))
 
 
 @asynccontextmanager
@@ -85,7 +85,7 @@ async def test_one_bad_record_is_found_by_halving_and_harms_no_other(error: Exce
         await writer.join()
     assert sorted(shelf.stored) == sorted([*words, "?"])
     assert len(shelf.calls) <= 14, "by halves, not one by one"
-    assert ("?", 1) in shelf.told
+    assert ("?", 1) in shelf.noted
 
 
 async def test_an_outage_is_waited_out_and_nothing_is_refused_for_it() -> None:
@@ -121,7 +121,7 @@ async def test_a_record_of_which_nothing_can_be_written_is_dropped_and_the_write
     async with writing(shelf) as writer:
         assert await writer.write("worst")
         assert await writer.write("good")
-    assert shelf.told == [("worst", None), ("good", 4)]
+    assert shelf.noted == [("worst", None), ("good", 4)]
 
 
 async def test_after_giving_up_nobody_waits_for_ever() -> None:

@@ -1,5 +1,6 @@
 """Pins from the queue to an emulated Ayrshare: each once, in order, and every outcome recorded."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -298,6 +299,23 @@ async def test_a_call_that_stopping_cuts_off_is_unknown(
         await until(lambda: sent(ayrshare, 1))
     row, [attempt] = await PinStore(database).story(1)
     assert (row.state, attempt.reason) == ("unknown", "interrupted")
+
+
+async def test_stopping_without_the_database_ends_in_time_and_leaves_pins_to_their_leases(
+    database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "_GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(publisher_module, "_WIND_DOWN_SECONDS", 0.4)
+    await register(database, ayrshare, 3)
+    await PinStore(database).enqueue_all([(i, pin(f"client-00{i + 1}", "a")) for i in range(3)])
+
+    async def gone(_queue: PinQueue, _results: object) -> set[int]:
+        raise DatabaseUnavailableError("gone")
+
+    monkeypatch.setattr(PinQueue, "finish", gone)
+    async with asyncio.timeout(15), working(database, ayrshare):
+        await until(lambda: sent(ayrshare, 3))
+    assert await database.fetchval("SELECT count(*) FROM pin WHERE state = 'sending' AND lease_until IS NOT NULL") == 3
 
 
 async def sent(ayrshare: Ayrshare, count: int) -> bool:
