@@ -46,40 +46,6 @@ class Pacer:
         return max(0.0, (1.0 - self._tokens) / self._rate)
 
 
-class Breaker:
-    """Holds all calls while Ayrshare refuses the API key, save for one probe a minute."""
-
-    def __init__(self) -> None:
-        self._probe_at: float | None = None
-
-    @property
-    def open(self) -> bool:
-        return self._probe_at is not None
-
-    def note(self, failure: Failure | None, http_status: int | None) -> None:
-        """Open on a refused API key; close on an answer that Ayrshare gives only to an accepted one."""
-        if failure is Failure.UNAUTHORIZED:
-            if not self.open:
-                log.error("Ayrshare refuses the API key; all calls are held, and one a minute tries again")
-            self._probe_at = time.monotonic() + _PROBE_SECONDS
-            API_KEY_REFUSED.set(1)
-        elif self.open and http_status is not None and failure in _ACCEPTED:
-            log.info("Ayrshare accepts the API key again")
-            self._probe_at = None
-            API_KEY_REFUSED.set(0)
-
-    def allows(self, wanted: int) -> int:
-        """Return how many calls may start now."""
-        if self._probe_at is None:
-            return wanted
-        return min(1, wanted) if time.monotonic() >= self._probe_at else 0
-
-    def started(self, calls: int) -> None:
-        """Take note of calls that were allowed and have something to do."""
-        if self._probe_at is not None and calls:
-            self._probe_at = time.monotonic() + _PROBE_SECONDS
-
-
 class Permits:
     """How many calls may start now, and how many of them were used; ``paced`` tells that the pace allows no more."""
 
@@ -90,19 +56,27 @@ class Permits:
 
 
 class Gate:
-    """Lets calls start, at most ``rate`` a second, and none but a probe while the API key is refused."""
+    """Lets calls start, at most ``rate`` a second, and but one probe a minute while Ayrshare refuses the API key."""
 
     def __init__(self, rate: float) -> None:
         self._pacer = Pacer(rate)
-        self._breaker = Breaker()
+        self._probe_at: float | None = None
 
     @property
     def key_refused(self) -> bool:
-        return self._breaker.open
+        return self._probe_at is not None
 
     def note(self, failure: Failure | None, http_status: int | None) -> None:
-        """Take note of what became of a call; see :meth:`Breaker.note`."""
-        self._breaker.note(failure, http_status)
+        """Close on a refused API key; open on an answer that Ayrshare gives only to an accepted one."""
+        if failure is Failure.UNAUTHORIZED:
+            if not self.key_refused:
+                log.error("Ayrshare refuses the API key; all calls are held, and one a minute tries again")
+            self._probe_at = time.monotonic() + _PROBE_SECONDS
+            API_KEY_REFUSED.set(1)
+        elif self.key_refused and http_status is not None and failure in _ACCEPTED:
+            log.info("Ayrshare accepts the API key again")
+            self._probe_at = None
+            API_KEY_REFUSED.set(0)
 
     @contextmanager
     def permits(self, wanted: int, *, urgent: bool = False) -> Iterator[Permits]:
@@ -110,14 +84,16 @@ class Gate:
 
         ``urgent`` is as for :meth:`Pacer.take`.
         """
-        allowed = self._breaker.allows(wanted)
-        count = self._pacer.take(allowed, urgent=urgent)
-        permits = Permits(count, paced=count < allowed)
+        if self._probe_at is not None:
+            wanted = min(wanted, 1 if time.monotonic() >= self._probe_at else 0)
+        count = self._pacer.take(wanted, urgent=urgent)
+        permits = Permits(count, paced=count < wanted)
         try:
             yield permits
         finally:
             self._pacer.give_back(count - permits.used)
-            self._breaker.started(permits.used)
+            if self._probe_at is not None and permits.used:
+                self._probe_at = time.monotonic() + _PROBE_SECONDS
 
     def seconds_to_next(self) -> float:
         """Return for how long the pace will allow no call."""

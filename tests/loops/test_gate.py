@@ -65,3 +65,13 @@ def test_a_probe_is_used_up_only_by_a_call(monkeypatch: pytest.MonkeyPatch) -> N
     assert used(gate, 5) == 0
     gate.note(None, 200)
     assert used(gate, 5) == 5
+
+
+def test_a_failure_without_an_answer_does_not_open_the_gate_again() -> None:
+    gate = Gate(10.0)
+    gate.note(Failure.UNAUTHORIZED, 401)
+    for failure, status in ((Failure.KEY_INVALID, None), (Failure.PAYLOAD_INVALID, 200), (Failure.RATE_LIMITED, 429)):
+        gate.note(failure, status)
+        assert gate.key_refused
+    gate.note(Failure.UNLINKED, 400)
+    assert not gate.key_refused

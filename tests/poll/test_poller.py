@@ -13,7 +13,7 @@ from collector.errors import DatabaseUnavailableError
 from collector.loops import claiming
 from collector.loops import gate as gate_module
 from collector.loops.every import Heartbeats
-from collector.loops.gate import Breaker, Gate
+from collector.loops.gate import Gate
 from collector.models import Claim, Failure, PollRecord, Written
 from collector.poll.decision import Policy
 from collector.poll.poller import Poller, PollResult
@@ -286,16 +286,6 @@ async def test_one_profile_that_is_refused_does_not_hold_up_the_fleet_for_good(
     await database.execute("UPDATE profile SET next_poll_at = now() - interval '1 day' WHERE name = 'client-001'")
     async with polling(database, ayrshare, concurrency=1) as fixture, running(fixture.poller):
         await until(lambda: sum(1 for outcome in fixture.outcomes().values() if outcome == "ok") == 19)
-
-
-def test_a_failure_without_an_answer_does_not_close_the_breaker() -> None:
-    breaker = Breaker()
-    breaker.note(Failure.UNAUTHORIZED, 401)
-    for outcome, status in ((Failure.KEY_INVALID, None), (Failure.PAYLOAD_INVALID, 200), (Failure.RATE_LIMITED, 429)):
-        breaker.note(outcome, status)
-        assert breaker.open
-    breaker.note(Failure.UNLINKED, 400)
-    assert not breaker.open
 
 
 async def test_a_database_that_refuses_even_the_log_does_not_make_us_hammer(
