@@ -181,10 +181,24 @@ FROM profile
 WHERE next_poll_at <= now()
 """
 
+# The log's index by profile leaves out unchanged polls, so that they cost little. They are found by their time.
 _RECENT_POLLS = f"""
-SELECT {names(Poll)}
-FROM poll_log
-WHERE profile_id = $1
+(
+    SELECT {names(Poll)}
+    FROM poll_log
+    WHERE profile_id = $1
+      AND outcome <> 'unchanged'
+    ORDER BY polled_at DESC
+    LIMIT $2
+)
+UNION ALL
+(
+    SELECT {names(Poll)}
+    FROM poll_log
+    WHERE profile_id = $1
+      AND outcome = 'unchanged'
+      AND polled_at > now() - interval '2 days'
+)
 ORDER BY polled_at DESC
 LIMIT $2
 """
@@ -228,7 +242,7 @@ class FleetStore:
         return found
 
     async def recent_polls(self, profile_id: int, count: int) -> list[Poll]:
-        """Return the profile's last polls, newest first."""
+        """Return the profile's last polls, newest first; those that changed nothing only of the last two days."""
         return values(Poll, await self._database.fetch(_RECENT_POLLS, profile_id, count))
 
     async def now(self) -> datetime:
