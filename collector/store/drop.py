@@ -100,13 +100,12 @@ _CHANGED = """
 SELECT p.id, p.settled_through
 FROM profile p
 LEFT JOIN drop_verdict v ON v.profile_id = p.id
-LEFT JOIN drop_sensitivity s ON s.scope = 'profile' AND s.name = p.name
-LEFT JOIN drop_sensitivity c ON c.scope = 'client' AND c.name = p.client
+JOIN chosen_sensitivity c ON c.profile_id = p.id
 WHERE p.settled_through IS NOT NULL
   AND (
       v.profile_id IS NULL
       OR v.settled_through IS DISTINCT FROM p.settled_through
-      OR v.sensitivity <> coalesce(s.sensitivity, c.sensitivity, 'normal')
+      OR v.sensitivity <> c.sensitivity
       OR v.state IS DISTINCT FROM p.state
       OR p.days_changed_at > v.last_poll_at
   )
@@ -115,22 +114,18 @@ ORDER BY p.settled_through, p.id
 
 _READ = f"""
 SELECT
-    p.id, p.name, p.client, $3::date AS settled_through, p.last_poll_at, p.state, p.state_since,
-    coalesce(
-        (SELECT sensitivity FROM drop_sensitivity WHERE scope = 'profile' AND name = p.name),
-        (SELECT sensitivity FROM drop_sensitivity WHERE scope = 'client' AND name = p.client),
-        'normal'
-    ) AS sensitivity,
+    p.id, p.name, p.client, $3::date AS settled_through, p.last_poll_at, p.state, p.state_since, c.sensitivity,
     (SELECT max(published_at) FROM pin WHERE profile_id = p.id AND state = 'published') AS last_pin_at,
     d.offsets, d.counts
 FROM profile p
+JOIN chosen_sensitivity c ON c.profile_id = p.id
 CROSS JOIN LATERAL (
     SELECT{_bytes_of_days("m")}
     FROM daily_metric m
     WHERE m.profile_id = p.id
       AND m.day >= $2::date
       AND m.day <= $3::date
-      AND (m.data_status IS NULL OR m.data_status NOT IN ('PROCESSING', 'ESTIMATE'))
+      AND is_settled_status(m.data_status)
 ) d
 WHERE p.id = ANY ($1::bigint[])
 ORDER BY p.id
@@ -149,15 +144,10 @@ ORDER BY p.settled_through, p.id
 # columnstore would unpack a segment for each.
 _KNOWN = f"""
 SELECT
-    p.id, p.name, p.client, $4::date AS settled_through,
-    coalesce(
-        $3::text,
-        (SELECT sensitivity FROM drop_sensitivity WHERE scope = 'profile' AND name = p.name),
-        (SELECT sensitivity FROM drop_sensitivity WHERE scope = 'client' AND name = p.client),
-        'normal'
-    ) AS sensitivity,
+    p.id, p.name, p.client, $4::date AS settled_through, coalesce($3::text, c.sensitivity) AS sensitivity,
     d.offsets, d.counts
 FROM profile p
+JOIN chosen_sensitivity c ON c.profile_id = p.id
 CROSS JOIN LATERAL (
     SELECT{_bytes_of_days("k")}
     FROM (
@@ -169,7 +159,7 @@ CROSS JOIN LATERAL (
             FROM daily_metric_version w
             WHERE w.profile_id = p.id
               AND w.day <= $4::date
-              AND (w.data_status IS NULL OR w.data_status NOT IN ('PROCESSING', 'ESTIMATE'))
+              AND is_settled_status(w.data_status)
         ) v
         ORDER BY v.day, v.in_time DESC, CASE WHEN v.in_time THEN -v.revision ELSE v.revision END
     ) k
@@ -255,15 +245,7 @@ _SET_SENSITIVITY = """
 INSERT INTO drop_sensitivity (scope, name, sensitivity) VALUES ($1, $2, $3)
 ON CONFLICT (scope, name) DO UPDATE SET sensitivity = excluded.sensitivity
 """
-_SENSITIVITY_OF = """
-SELECT coalesce(
-    (SELECT sensitivity FROM drop_sensitivity WHERE scope = 'profile' AND name = p.name),
-    (SELECT sensitivity FROM drop_sensitivity WHERE scope = 'client' AND name = p.client),
-    'normal'
-)
-FROM profile p
-WHERE p.id = $1
-"""
+_SENSITIVITY_OF = "SELECT sensitivity FROM chosen_sensitivity WHERE profile_id = $1"
 _UNSET_SENSITIVITY = "DELETE FROM drop_sensitivity WHERE scope = $1 AND name = $2"
 
 
