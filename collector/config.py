@@ -19,6 +19,7 @@ PREFIX = "COLLECTOR_"
 
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|)")
+_QUOTES = {('"', '"'), ("'", "'"), ("`", "`"), ("\u201c", "\u201d"), ("\u201e", "\u201c"), ("\u2018", "\u2019")}
 # One or more of host, host:port, [IPv6]:port, :port; none is the default.
 _HOSTS = re.compile(r"((\[[^\]]*\]|[^:,\[\]]*)(:[0-9]{1,5})?(,(?!$)|$))*")
 
@@ -42,8 +43,22 @@ def parse_duration(text: object) -> object:
     return float(match[1]) * _UNITS[match[2]]
 
 
+def unquoted(text: str) -> str:
+    """Return a secret without white space and quotation marks around it, which env files and copying leave there."""
+    text = text.strip()
+    while len(text) > 1 and (text[0], text[-1]) in _QUOTES:
+        text = text[1:-1].strip()
+    return text
+
+
+def _unquoted(value: object) -> object:
+    return unquoted(value) if isinstance(value, str) else value
+
+
 def _comma_separated(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    if not isinstance(value, str):
+        return value
+    return [part.strip() for part in unquoted(value).split(",") if part.strip()]
 
 
 def _ascending(value: tuple[float, ...]) -> tuple[float, ...]:
@@ -99,7 +114,8 @@ def _fernet_key(value: SecretStr) -> SecretStr:
 
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgresql_url)]
-EncryptionKey = Annotated[SecretStr, AfterValidator(_fernet_key)]
+ApiKey = Annotated[SecretStr, BeforeValidator(_unquoted)]
+EncryptionKey = Annotated[SecretStr, BeforeValidator(_unquoted), AfterValidator(_fernet_key)]
 
 
 class Settings(BaseSettings):
@@ -130,7 +146,7 @@ class Settings(BaseSettings):
     ayrshare_url: Annotated[str, AfterValidator(_http_url)] = Field(
         "https://api.ayrshare.com/api", description="Base address of Ayrshare's API."
     )
-    ayrshare_api_key: SecretStr | None = Field(
+    ayrshare_api_key: ApiKey | None = Field(
         None,
         description="The API key of the agency's Ayrshare account. Needed by everything that calls Ayrshare.",
     )

@@ -3,6 +3,8 @@
 import hashlib
 import os
 import secrets
+import shlex
+import stat
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -59,6 +61,7 @@ def generated_key(data_dir: Path) -> SecretStr:
         data_dir.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             _write_once(path, Fernet.generate_key())
+        refuse_readable_by_others(path)
         text = path.read_text(encoding="ascii").strip()
         Fernet(text)
     except OSError as error:
@@ -68,6 +71,15 @@ def generated_key(data_dir: Path) -> SecretStr:
             [f"{path} does not hold an encryption key; put back the file that belongs to this database"]
         ) from None
     return SecretStr(text)
+
+
+def refuse_readable_by_others(path: Path) -> None:
+    """Refuse a file with a key that every user of the machine can read. Raises ``ConfigurationError``."""
+    mode = path.stat().st_mode
+    if stat.S_ISREG(mode) and mode & stat.S_IROTH:
+        raise ConfigurationError(
+            [f"{path} holds a key, and every user of this machine can read it; run: chmod 600 {shlex.quote(str(path))}"]
+        )
 
 
 def _write_once(path: Path, key: bytes) -> None:

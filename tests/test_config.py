@@ -57,6 +57,16 @@ def plain(value: object) -> object:
     return value.get_secret_value() if hasattr(value, "get_secret_value") else value
 
 
+@pytest.mark.parametrize("written", ['"AAAA-BBBB"', "'AAAA-BBBB'", " \u201cAAAA-BBBB\u201d "])
+def test_quotation_marks_around_an_api_key_are_not_part_of_it(written: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLLECTOR_AYRSHARE_API_KEY", written)
+
+    key = load_settings().ayrshare_api_key
+
+    assert key is not None
+    assert key.get_secret_value() == "AAAA-BBBB"
+
+
 def test_the_table_holds_every_setting() -> None:
     assert [name for name, *_ in WRITTEN] == list(Settings.model_fields)
 

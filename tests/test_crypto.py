@@ -79,6 +79,18 @@ def test_a_generated_key_is_kept_in_a_file_that_only_its_owner_reads(tmp_path: P
     assert KeyRing([key]).decrypt(KeyRing([key]).encrypt(PROFILE_KEY)) == PROFILE_KEY
 
 
+def test_a_generated_key_that_others_can_read_is_refused_with_the_mend(tmp_path: Path) -> None:
+    key = generated_key(tmp_path)
+    file = tmp_path / "encryption_key"
+    file.chmod(0o644)
+
+    with pytest.raises(ConfigurationError, match=f"every user of this machine can read it; run: chmod 600 {file}"):
+        generated_key(tmp_path)
+
+    file.chmod(0o600)
+    assert generated_key(tmp_path) == key
+
+
 def test_what_a_crash_left_behind_does_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.getpid", lambda: 1)
     (tmp_path / "encryption_key.1").write_bytes(b"half a k")
@@ -90,6 +102,7 @@ def test_what_a_crash_left_behind_does_not_matter(tmp_path: Path, monkeypatch: p
 def test_a_damaged_key_file_is_never_replaced(content: bytes, tmp_path: Path) -> None:
     file = tmp_path / "encryption_key"
     file.write_bytes(content)
+    file.chmod(0o600)
 
     with pytest.raises(ConfigurationError, match="does not hold an encryption key; put back the file") as raised:
         generated_key(tmp_path)

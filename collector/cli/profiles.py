@@ -3,6 +3,7 @@
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TextIO
 
 import click
@@ -12,7 +13,7 @@ from collector.app import key_ring, make_gate, open_ayrshare, open_storage
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import as_json_text, bad_lines, print_table
 from collector.cli.story import profile_story
-from collector.crypto import KeyRing, fingerprint
+from collector.crypto import KeyRing, fingerprint, refuse_readable_by_others
 from collector.errors import BadLinesError, RegistryError
 from collector.registry.register import Comparison, compare, register
 from collector.registry.table import read_table
@@ -210,8 +211,11 @@ def discover(*, as_json: bool) -> None:
 
 
 def _read_key(file: TextIO) -> str:
-    if sys.stdin.isatty() and getattr(file, "name", "") == "<stdin>":
+    name = getattr(file, "name", "<stdin>")
+    if sys.stdin.isatty() and name == "<stdin>":
         return str(click.prompt("Profile key", hide_input=True))
+    if Path(name).is_file():
+        refuse_readable_by_others(Path(name))
     try:
         return str(file.read(10_000))
     except UnicodeDecodeError:

@@ -5,6 +5,7 @@ import re
 import msgspec
 from pydantic import SecretStr
 
+from collector.config import unquoted
 from collector.errors import RegistryError
 
 _LONGEST_NAME = 200
@@ -12,6 +13,9 @@ _LONGEST_KEY = 500
 _LONGEST_TAG = 100
 _MOST_TAGS = 50
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+# Bidirectional controls turn what follows around, so that a name looks like another; zero-width characters make two
+# names that look the same.
+_INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 _KEY = re.compile(r"[\x21-\x7e]+")
 
 
@@ -45,8 +49,8 @@ def registration(*, name: str, client: str, profile_key: str, ref_id: str = "", 
 
 
 def checked_key(profile_key: str) -> SecretStr:
-    """Return the key, wrapped. Raises ``RegistryError`` when no profile key can look like that."""
-    key = profile_key.strip()
+    """Return the key, without quotation marks around it. Raises ``RegistryError`` when no key can look like that."""
+    key = unquoted(profile_key)
     if not key:
         raise RegistryError("the profile key is empty")
     if len(key) > _LONGEST_KEY or not _KEY.fullmatch(key):
@@ -63,4 +67,7 @@ def checked_text(what: str, value: str, longest: int = _LONGEST_NAME) -> str:
         raise RegistryError(f"the {what} is longer than {longest} characters")
     if _CONTROL.search(text):
         raise RegistryError(f"the {what} holds control characters")
+    if invisible := _INVISIBLE.search(text):
+        code_point = f"U+{ord(invisible[0]):04X}"
+        raise RegistryError(f"the {what} holds the invisible character {code_point}; write it again without")
     return text

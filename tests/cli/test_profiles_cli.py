@@ -99,6 +99,10 @@ async def test_a_name_or_a_key_is_registered_once(collector: Program, database: 
         ("\x1b[31mred", KEY, "the name holds control characters"),
         ("forged\u2028line", KEY, "the name holds control characters"),
         ("not\udcffutf-8", KEY, "the name holds control characters"),
+        ("acme\u202excod", KEY, "the name holds the invisible character U+202E"),
+        ("acme\u2066", KEY, "the name holds the invisible character U+2066"),
+        ("ac\u200bme", KEY, "the name holds the invisible character U+200B"),
+        ("\ufeffacme", KEY, "the name holds the invisible character U+FEFF"),
         ("x" * 300, KEY, "the name is longer than 200 characters"),
     ],
 )
@@ -114,6 +118,33 @@ def test_what_cannot_be_a_profile_is_refused_before_anything_is_touched(
     assert refused.stdout == ""
     assert str(key).strip() not in refused.stderr or not str(key).strip()
     assert list(tmp_path.iterdir()) == [], "no database was made or asked"
+
+
+@pytest.mark.parametrize("text", [f'"{KEY}"', f"'{KEY}'\n", f"\u201c{KEY}\u201d", f"` {KEY} `"])
+async def test_quotation_marks_around_a_key_are_not_part_of_it(
+    text: str, collector: Program, database: Database
+) -> None:
+    assert (await collector("profiles", "add", "a", "--client", "acme", stdin=text)).code == 0
+
+    ciphertext = await database.fetchval("SELECT key_ciphertext FROM profile")
+    assert KEYS.decrypt(ciphertext).get_secret_value() == KEY
+
+
+async def test_a_key_file_that_others_can_read_is_refused_with_the_mend(collector: Program, tmp_path: Path) -> None:
+    file = tmp_path / "a key"
+    file.write_text(KEY)
+    file.chmod(0o644)
+    command = ("profiles", "add", "a", "--client", "acme", "--key-file", "a key")
+
+    refused = await collector(*command)
+    file.chmod(0o600)
+    taken = await collector(*command)
+
+    assert refused.code == 2
+    assert refused.err == (
+        "error: a key holds a key, and every user of this machine can read it; run: chmod 600 'a key'\n"
+    )
+    assert (taken.code, taken.out) == (0, "a added; it is polled next\n")
 
 
 async def test_adding_needs_an_encryption_key_and_listing_does_not(dsn: str, tmp_path: Path) -> None:
