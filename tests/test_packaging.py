@@ -1,7 +1,8 @@
-"""The files around the code say what is true of the code: Compose file, constraints, documents."""
+"""The files around the code agree with it: Compose file, constraints, documents."""
 
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from tests.support.paths import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 VARIABLES = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
-# Read beside the settings, to find some of them.
+# No field of the settings; it is read to find them.
 LOCATIONS = {f"{PREFIX}SECRETS_DIR"}
 
 _VARIABLE = re.compile(rf"\b{PREFIX}[A-Z][A-Z_]*[A-Z]\b")
@@ -190,6 +191,13 @@ def test_relative_links_lead_somewhere(document: Path) -> None:
     assert [target for target in links(document) if not leads_somewhere(document, target)] == []
 
 
+def test_the_architecture_has_the_layers_of_the_import_contract() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    [contract] = [each for each in project["tool"]["importlinter"]["contracts"] if each["type"] == "layers"]
+    rows = re.findall(r"^\| \d+ \| (.+?) \|", (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert [set(re.findall(r"`(\w+)`", row)) for row in rows] == [set(each.split(" | ")) for each in contract["layers"]]
+
+
 def links(document: Path) -> list[str]:
     text = _FENCE.sub("", document.read_text(encoding="utf-8"))
     return [target for target in _LINK.findall(text) if "://" not in target and not target.startswith("mailto:")]
@@ -220,7 +228,7 @@ def test_the_readme_documents_every_command() -> None:
 
 
 def commands(document: Path) -> Iterator[str]:
-    """Yield what follows ``collector`` in the document's shell blocks and code spans."""
+    """Yield the words after ``collector`` in the document's shell blocks and code spans."""
     text = document.read_text(encoding="utf-8")
     shell = [line for kind, block in _FENCE.findall(text) if kind in {"sh", "console"} for line in block.splitlines()]
     spans = re.findall(r"`([^`\n]+)`", _FENCE.sub("", text))
