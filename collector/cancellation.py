@@ -1,4 +1,4 @@
-"""Finishing a step in spite of a cancellation."""
+"""Finishes a step in spite of a cancellation."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -10,7 +10,7 @@ _Result = TypeVar("_Result")
 async def uninterrupted(work: Awaitable[_Result]) -> _Result:
     """Run ``work`` to its end, however often the caller is cancelled meanwhile; the cancellation follows afterwards.
 
-    ``asyncio.shield`` alone would leave it running with nobody waiting for it.
+    ``asyncio.shield`` alone would leave it running while nobody waits for it.
     """
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None

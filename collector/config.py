@@ -1,4 +1,4 @@
-"""The settings: environment, ``.env``, or a folder of secrets, checked all at once and never echoed when secret."""
+"""Reads the settings from the environment, ``.env`` or a folder of secrets, all at once. Shows no secret."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -25,7 +25,7 @@ _HOSTS = re.compile(r"((\[[^\]]*\]|[^:,\[\]]*)(:[0-9]{1,5})?(,(?!$)|$))*")
 
 
 class Role(StrEnum):
-    """What a process does; replicas may share the roles out."""
+    """A part of the daemon's work; replicas may divide the roles among them."""
 
     POLLER = "poller"
     PUBLISHER = "publisher"
@@ -34,7 +34,7 @@ class Role(StrEnum):
 
 
 def parse_duration(text: object) -> object:
-    """Seconds from ``30s``, ``15m``, ``6h`` or a number of seconds."""
+    """Return the seconds of ``30s``, ``15m``, ``6h`` or a number of seconds; other types are returned as they are."""
     if not isinstance(text, str):
         return text
     match = _DURATION.fullmatch(text.strip().lower())
@@ -90,7 +90,7 @@ def _is_private(host: str) -> bool:
 
 
 def _postgresql_url(value: SecretStr) -> SecretStr:
-    # The parser's own complaint would show the password.
+    # The parser's own error would show the password.
     try:
         url = urlsplit(value.get_secret_value())
         readable = url.scheme in {"postgres", "postgresql"} and _HOSTS.fullmatch(url.netloc.rpartition("@")[2])
@@ -119,7 +119,7 @@ EncryptionKey = Annotated[SecretStr, BeforeValidator(_unquoted), AfterValidator(
 
 
 class Settings(BaseSettings):
-    """Every setting of the program; the descriptions are what ``docs/configuration.md`` shows."""
+    """Every setting of the program; ``docs/configuration.md`` shows the descriptions."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
@@ -185,7 +185,7 @@ class Settings(BaseSettings):
     )
     pin_lane_gap: Annotated[Duration, Field(ge=0, le=86400)] = Field(
         10.0,
-        description="Between two pins of a profile. Ayrshare takes 300 requests of a profile in five minutes.",
+        description="Time between two pins of a profile. Ayrshare takes 300 requests of a profile in five minutes.",
     )
     pin_concurrency: Annotated[int, Field(ge=1, le=1000)] = Field(
         64, description="How many pins are sent at the same time by this process, each of another profile."
@@ -198,12 +198,12 @@ class Settings(BaseSettings):
         AfterValidator(_ascending),
     ] = Field(
         (60.0, 300.0, 1200.0, 3600.0),
-        description="When a pin whose fate is unknown is looked for in Ayrshare's history, counted from then on; "
+        description="When Ayrshare's history is checked for an unknown pin, counted from when it became unknown; "
         "separated by commas.",
     )
     pins_requeue_absent: bool = Field(
         False,  # noqa: FBT003 -- a default
-        description="Send a pin again that the last of these looks did not find. Unset: it stays `unknown` until "
+        description="Send a pin again that the last of these checks did not find. Unset: it stays `unknown` until "
         "`collector pins retry`.",
     )
     pin_spam_cooldown: Annotated[Duration, Field(ge=60, le=604800)] = Field(
@@ -211,7 +211,7 @@ class Settings(BaseSettings):
     )
     retention_days: Annotated[int, Field(ge=91)] | None = Field(
         None,
-        description="Delete daily metrics, revisions and snapshots older than this. Unset: kept for ever.",
+        description="Delete days, their former versions and snapshots older than this many days. Unset: kept for ever.",
     )
     grafana_password: SecretStr | None = Field(
         None,
@@ -236,7 +236,7 @@ class Settings(BaseSettings):
 
     @property
     def request_seconds(self) -> float:
-        """How long a request may take, so that a claim outlives it even when it had to wait for three others."""
+        """How long a request may take, so that a claim outlasts a request that had to wait for three others."""
         return min(self.request_timeout, self.lease_time / 5)
 
 
@@ -245,17 +245,17 @@ def load_settings(
     missing: Callable[[Settings], list[str]] = lambda _settings: [],
     **overrides: Any,  # noqa: ANN401 -- whatever the fields take
 ) -> Settings:
-    """Read the settings; ``overrides`` (field names) win over the environment, ``missing`` tells what else is needed.
+    """Read the settings; ``overrides`` (field names) win over the environment, ``missing`` returns what else is needed.
 
     Raises:
-        ConfigurationError: with every problem, none of which shows a secret's value.
+        ConfigurationError: something is wrong or missing; it lists every problem, and shows no secret.
 
     """
     try:
         settings, problems = _read(overrides | {"_secrets_dir": _secrets_dir()})
     except (SettingsError, UnicodeDecodeError, OSError) as error:
         raise ConfigurationError([f"the settings cannot be read: {error}"]) from None
-    # Beside a wrong setting, what is missing is told as well; that the wrong one is missing, too, is no news.
+    # A wrong setting was replaced by its default, and would be reported as missing as well.
     lacking = missing(settings) if settings is not None else []
     problems += [text for text in lacking if not any(text.split()[0] == known.partition(":")[0] for known in problems)]
     if settings is None or problems:
@@ -264,7 +264,7 @@ def load_settings(
 
 
 def _read(arguments: dict[str, Any]) -> tuple[Settings | None, list[str]]:
-    """Return the settings, the wrong ones replaced by their defaults where that makes sense, and what is wrong."""
+    """Return the settings, wrong ones replaced by their defaults (None if that is not possible), and the problems."""
     try:
         return Settings(**arguments), []
     except ValidationError as error:
@@ -296,16 +296,16 @@ def _problem(location: tuple[int | str, ...], message: str) -> str:
 
 
 def unknown_settings(environment: Iterable[str]) -> list[str]:
-    """Return the names in the environment that look like settings and are none, so that a misspelt one is noticed."""
+    """Return the names in the environment that look like settings but are not, so that a misspelt one is noticed."""
     known = {f"{PREFIX}{name.upper()}" for name in (*Settings.model_fields, "secrets_dir")}
     return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
 
 
 def require_secrets(settings: Settings, *, api_key: bool = True) -> None:
-    """Check that what encrypts the profile keys is there and, with ``api_key``, what authenticates with Ayrshare.
+    """Check that the encryption keys are set and, with ``api_key``, the API key of Ayrshare.
 
     Raises:
-        ConfigurationError: with everything that is missing.
+        ConfigurationError: something is missing; it lists everything.
 
     """
     problems = missing_secrets(settings, api_key=api_key)
@@ -314,7 +314,7 @@ def require_secrets(settings: Settings, *, api_key: bool = True) -> None:
 
 
 def missing_secrets(settings: Settings, *, api_key: bool = True) -> list[str]:
-    """Return what :func:`require_secrets` would complain about."""
+    """Return the problems that :func:`require_secrets` would raise."""
     problems = _api_key_problems(settings.ayrshare_api_key) if api_key else []
     if settings.database_url is not None and not settings.encryption_keys:
         problems.append(

@@ -1,4 +1,4 @@
-"""Encrypts profile keys at rest. The clear key exists only inside a ``SecretStr``, which does not show itself."""
+"""Encrypts profile keys at rest. The clear key exists only inside a ``SecretStr``, which does not print its value."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from collector.errors import ConfigurationError, KeyDecryptionError
 
-# About 2 MB. A larger fleet passes through without effect.
+# About 2 MB. In a larger fleet the cache has no effect.
 _MOST_REMEMBERED = 4096
 
 
@@ -23,7 +23,7 @@ class KeyRing:
 
     def __init__(self, keys: Sequence[SecretStr]) -> None:
         self._fernet = MultiFernet([Fernet(key.get_secret_value()) for key in keys])
-        # Decrypting is a tenth of a poll. What is remembered is no secret from whoever can read this process: the
+        # Decrypting is a tenth of a poll. The cache reveals nothing more to somebody who can read this process: the
         # encryption keys are here too.
         self._remembered = lru_cache(_MOST_REMEMBERED)(self._decrypted)
 
@@ -50,7 +50,7 @@ class KeyRing:
 
 
 def fingerprint(profile_key: SecretStr) -> bytes:
-    """Return 16 bytes that are equal for equal keys; a key is random enough that they do not give it away."""
+    """Return 16 bytes that are equal for equal keys; a key is so random that they do not reveal it."""
     return hashlib.sha256(profile_key.get_secret_value().encode()).digest()[:16]
 
 
@@ -83,7 +83,7 @@ def refuse_readable_by_others(path: Path) -> None:
 
 
 def _write_once(path: Path, key: bytes) -> None:
-    """Write ``key`` durably, or leave the file of another process that was faster."""
+    """Write ``key`` durably, or keep the file of another process that was faster."""
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:

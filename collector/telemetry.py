@@ -1,4 +1,4 @@
-"""What the process says of itself: the Prometheus metrics of ``/metrics`` and the log lines."""
+"""Defines the Prometheus metrics of ``/metrics``, and configures the log."""
 
 import logging
 import sys
@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 
 from collector import __version__
 
-# They double the series and nobody asks for them.
+# They double the number of series, and nothing uses them.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotations
 REGISTRY = CollectorRegistry(auto_describe=True)
 
@@ -27,7 +27,7 @@ POLL_LAG = Gauge(
     "collector_poll_lag_seconds", "For how long the first due profile has been waiting.", registry=REGISTRY
 )
 API_REQUESTS = Counter(
-    "collector_api_requests", "Requests to Ayrshare by HTTP status, or by what kept them from having one.",
+    "collector_api_requests", "Requests to Ayrshare by HTTP status, or by the failure where there is none.",
     ["endpoint", "status"], registry=REGISTRY,
 )  # fmt: skip
 API_REQUEST_DURATION = Histogram(
@@ -35,16 +35,16 @@ API_REQUEST_DURATION = Histogram(
     buckets=_SECONDS, registry=REGISTRY,
 )  # fmt: skip
 API_KEY_REFUSED = Gauge(
-    "collector_api_key_refused", "1 while Ayrshare refuses the API key and all polls are held.", registry=REGISTRY
+    "collector_api_key_refused", "1 while Ayrshare refuses the API key and all calls are held.", registry=REGISTRY
 )
 ROWS = Counter(
     "collector_rows",
-    "Days compared: new, changed, or unchanged. Days of an answer already seen today are not.",
+    "Days of answers: new, changed, or unchanged. Those of an answer already seen today are not counted.",
     ["change"],
     registry=REGISTRY,
 )
 PAYLOAD_PROBLEMS = Counter(
-    "collector_payload_problems", "Things in answers that were left out.", ["reason"], registry=REGISTRY
+    "collector_payload_problems", "Parts of answers that were left out.", ["reason"], registry=REGISTRY
 )
 LEASES_LOST = Counter(
     "collector_leases_lost", "Results dropped because the profile had been claimed by another.", registry=REGISTRY
@@ -64,7 +64,7 @@ PIN_LANES_PAUSED = Gauge(
 PINS_IN_FLIGHT = Gauge("collector_pins_in_flight", "Pins being sent by this process.", registry=REGISTRY)
 PINS_PUBLISHED = Counter("collector_pins_published", "Pins published.", registry=REGISTRY)
 PIN_FAILURES = Counter(
-    "collector_pin_failures", "Attempts that did not publish their pin, or may not have.", ["reason"],
+    "collector_pin_failures", "Attempts that did not publish their pin, or perhaps did not.", ["reason"],
     registry=REGISTRY,
 )  # fmt: skip
 PIN_OUTCOMES_LOST = Counter(
@@ -101,11 +101,11 @@ for _change in ("new", "changed", "unchanged"):
 
 
 def configure_logging(log_format: Literal["console", "json"], level: str) -> None:
-    """Write log lines to standard error, and those of the libraries beside ours."""
+    """Write log lines to standard error, those of the libraries included."""
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if log_format == "json"
-        # Not the renderer's own tracebacks: they print local variables, and those can be keys.
+        # The renderer's own tracebacks print local variables, which can be keys.
         else structlog.dev.ConsoleRenderer(
             colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
         )

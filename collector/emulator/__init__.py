@@ -1,4 +1,4 @@
-"""Ayrshare for Pinterest, emulated over real sockets for tests, benchmarks and the demo; it knows no daemon."""
+"""Emulates Ayrshare for Pinterest over sockets, for tests, benchmarks and the demo. Imports nothing of the daemon."""
 
 from collector.emulator.accounts import Identity, profile_identity
 from collector.emulator.app import EMULATOR, make_app, serve

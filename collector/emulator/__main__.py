@@ -1,4 +1,4 @@
-"""`python -m collector.emulator`: prints the base URL as its first line and serves until SIGTERM or SIGINT."""
+"""`python -m collector.emulator`: prints the base URL as its first line, and serves until SIGTERM or SIGINT."""
 
 import argparse
 import asyncio

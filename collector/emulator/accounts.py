@@ -1,6 +1,6 @@
-"""The profiles an emulator serves: who they are, what they may do, and how much they have asked.
+"""Holds the profiles of an emulator: their identities, permissions and request counts.
 
-Identities are computed, never listed: a key carries its index, so ten thousand profiles cost nothing until they call.
+Identities are computed, never listed: a key contains its index, so ten thousand profiles cost nothing until they call.
 """
 
 import base64
@@ -20,7 +20,7 @@ _KEY_BYTES = 20
 
 
 class Identity(NamedTuple):
-    """What Ayrshare tells about a profile at its creation."""
+    """What Ayrshare returns about a profile at its creation."""
 
     title: str
     ref_id: str
@@ -29,7 +29,7 @@ class Identity(NamedTuple):
 
 @dataclass(slots=True)
 class Account:
-    """One profile's standing. The title `primary` stands for calls without a Profile-Key."""
+    """The state of one profile. The title `primary` stands for calls without a Profile-Key."""
 
     index: int
     identity: Identity
@@ -85,13 +85,13 @@ class Accounts:
         return self._config.profiles + len(self._created)
 
     def by_key(self, key: str | None) -> Account | None:
-        """Return the account of a `Profile-Key` header; no header is the primary profile, None is unknown."""
+        """Return the account of a `Profile-Key` header (the primary one without it), None for an unknown key."""
         if key is None:
             return self._primary
         return self._by_key.get(key) or self._admit(_index_of(key), key)
 
     def require(self, key: str | None) -> Account:
-        """Like `by_key`, but refuse what is unknown.
+        """Return what `by_key` does, but refuse an unknown key.
 
         Raises:
             RefusalError: unknown or empty key.
@@ -108,7 +108,7 @@ class Accounts:
         return None if index is None else self.by_key(_profile_key(self._config.seed, index))
 
     def create(self, title: str) -> Account:
-        """Create a profile with nothing linked.
+        """Create a profile that is not linked to Pinterest.
 
         Raises:
             RefusalError: title in use.
@@ -122,7 +122,7 @@ class Accounts:
         return account
 
     def page(self, start: int, stop: int) -> Iterator[Account]:
-        """Yield accounts in order of creation, without keeping those that nobody has called yet."""
+        """Yield accounts in order of creation, without storing those that were never called."""
         for index in range(start, min(stop, len(self))):
             yield self._by_key.get(_profile_key(self._config.seed, index)) or self._account(index)
 

@@ -1,4 +1,4 @@
-"""`POST /analytics/social` and `POST /analytics/post`."""
+"""Answers `POST /analytics/social` and `POST /analytics/post`."""
 
 import msgspec
 
@@ -23,7 +23,7 @@ def social(emulator: Emulator, call: Call) -> bytes:
 
 
 def post(emulator: Emulator, call: Call) -> bytes:
-    """Answer with the numbers of one pin, found by Ayrshare's id or by its own."""
+    """Answer with the numbers of one pin, found by Ayrshare's id or by Pinterest's."""
     body = call.body()
     _require_pinterest(body)
     _require_link(call)
@@ -49,7 +49,7 @@ def _pin_answer(emulator: Emulator, pin: Pin, now: float) -> Json:
 
 
 def _pin_metrics(seed: int, pin: Pin, now: float) -> Json:
-    """Grow with the pin's age; Pinterest shows next to nothing of a pin's first day."""
+    """Return numbers that grow with the pin's age; on a pin's first day Pinterest shows almost none."""
     age_days = (now - pin.due) / DAY_SECONDS
     if age_days < _FRESH_DAYS:
         return {"totalComments": 0, "totalReactions": 0}

@@ -1,4 +1,4 @@
-"""The analytics of an account as bytes, cached the way Ayrshare caches them."""
+"""Makes the analytics of an account as bytes, and caches them as Ayrshare does."""
 
 import zlib
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class _Answer:
 class SocialAnswers:
     """Answers of `POST /analytics/social`, kept until their `nextUpdate`.
 
-    The numbers are kept packed: 90 days of ten thousand profiles would be 300 MB otherwise, and unpacking costs
+    The numbers are kept compressed: 90 days of ten thousand profiles would be 300 MB otherwise, and decompressing costs
     a hundredth of computing them again.
     """
 

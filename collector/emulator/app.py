@@ -38,7 +38,7 @@ _ENDPOINTS: Final[dict[str, _Work]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Endpoint:
-    """One of Ayrshare's endpoints: admits a request, suffers its faults, does its work."""
+    """One of Ayrshare's endpoints: checks a request, applies its faults, does its work."""
 
     emulator: Emulator
     name: str
@@ -54,7 +54,7 @@ class _Endpoint:
         except RefusalError as refusal:
             response = _refused(refusal)
         except ConnectionError:
-            # The client went away in the middle of its request; nobody is there to answer.
+            # The client closed the connection during its request; nobody reads an answer.
             response = web.Response(status=400)
         finally:
             record.leave(title)
@@ -92,7 +92,7 @@ class _Endpoint:
         return account
 
     def _key(self, request: web.Request) -> str | None:
-        # The registry belongs to the API key; a Profile-Key means nothing to it.
+        # The list of profiles belongs to the API key; Ayrshare ignores a Profile-Key there.
         return None if self.name.endswith("/profiles") else request.headers.get("Profile-Key")
 
 

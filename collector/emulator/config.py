@@ -1,4 +1,4 @@
-"""What an emulator is told at its start, and its clock, which tests may shift."""
+"""Configures an emulator, and holds its clock, which tests may shift."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ DAY_SECONDS = 86_400
 class EmulatorConfig:
     """Everything that decides an answer; two emulators with equal configurations show equal numbers.
 
-    `days` is the length of the analytics window, `cache_seconds` the distance of `lastUpdated` and `nextUpdate`.
+    `days` is the length of the analytics window, `cache_seconds` the time from `lastUpdated` to `nextUpdate`.
     A `rate_limit` of 0 switches the limit off. `now` gives seconds since the epoch.
     """
 

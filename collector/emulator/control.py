@@ -1,4 +1,4 @@
-"""`/_emulator/...`: how a test turns the emulator's screws. Nothing here exists at Ayrshare."""
+"""Answers `/_emulator/...`, by which tests control the emulator. Nothing here exists at Ayrshare."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -17,13 +17,13 @@ _LARGEST_PAGE = 10_000
 
 
 class ClockRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How far the emulator's clock is to run ahead of the real one."""
+    """By how much the emulator's clock is ahead of the real one."""
 
     offset_seconds: float
 
 
 class ProfileRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A profile's new standing; what is left out stays as it is."""
+    """A profile's new state; fields that are left out stay as they are."""
 
     profile: str
     linked: bool | None = None
@@ -74,7 +74,7 @@ class Control:
         return await self.list_faults(request)
 
     async def clear_faults(self, request: web.Request) -> web.Response:
-        """Clear all, or those of `?profile=TITLE`."""
+        """Switch off all faults, or those of `?profile=TITLE`."""
         return _json({"cleared": self._emulator.faults.clear(request.query.get("profile"))})
 
     async def show_record(self, _request: web.Request) -> web.Response:
@@ -85,7 +85,7 @@ class Control:
         return _json({"status": "success"})
 
     async def list_profiles(self, request: web.Request) -> web.Response:
-        """Show keys, which Ayrshare never would: `?start=0&count=100`."""
+        """List profiles with their keys, which Ayrshare never lists: `?start=0&count=100`."""
         start, count = _number(request, "start", 0), _number(request, "count", 100)
         accounts = self._emulator.accounts.page(start, start + min(count, _LARGEST_PAGE))
         return _json({"profiles": [_shown(account) for account in accounts], "count": len(self._emulator.accounts)})

@@ -1,4 +1,4 @@
-"""Ayrshare's refusals and the five shapes their bodies come in. Not for the emulator's own mistakes."""
+"""Defines Ayrshare's refusals and the five shapes of their bodies. Not for the emulator's own errors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

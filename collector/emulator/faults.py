@@ -1,4 +1,4 @@
-"""Which faults are switched on, for whom and how often; doing them to a connection is `wire`'s work. No I/O."""
+"""Knows which faults are switched on, for which profile and how often; `wire` applies them to a connection. No I/O."""
 
 import random
 from collections.abc import Iterable
@@ -36,14 +36,14 @@ EVERYTHING = "*"
 
 
 class FaultRequestError(ValueError):
-    """The body of a request for a fault makes no sense; the message says why."""
+    """The body of a request for a fault is invalid; the message says why."""
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """One fault as asked for over HTTP.
 
     `endpoint` is a path (`/post`) or a method and a path (`DELETE /post`). `times` ends the fault after that many
-    hits. `seconds` is the length of `latency`, `hang` and `processing`. `after_work` lets `status`, `html`, `hang`,
+    requests. `seconds` is the length of `latency`, `hang` and `processing`. `after_work` lets `status`, `html`, `hang`,
     `wrong_json` and `huge` do the work first: the pin is published, the answer is lost. `status`, `code`, `message`
     and `shape` describe the error of those faults that answer with one. `since`, `factor` and `metrics` belong to
     `drop`, `size_bytes` to `huge`, `retry_after` (seconds) to `rate_limited`, `retry_available` to `post_error`.
@@ -70,7 +70,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What one request suffers: a delay, and at most one other fault."""
+    """The faults of one request: a delay, and at most one other."""
 
     latency_seconds: float = 0.0
     fault: Fault | None = None
@@ -95,7 +95,7 @@ class Faults:
     _random: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
-        self._random = random.Random(self.seed)  # noqa: S311 - repeatable is the point
+        self._random = random.Random(self.seed)  # noqa: S311 - it must be repeatable
 
     def add(self, fault: Fault) -> None:
         self._entries.append(_Entry(fault, fault.times))
@@ -111,7 +111,7 @@ class Faults:
         return [{**msgspec.to_builtins(entry.fault), "hits": entry.hits, "left": entry.left} for entry in self._entries]
 
     def draw(self, profile: str, endpoint: str) -> Drawn:
-        """Decide what a request suffers: every latency that matches, and the first other fault that strikes."""
+        """Choose the faults of a request: every latency that matches, and the first other fault that applies."""
         if not self._entries:
             return _NOTHING
         latency = 0.0
@@ -133,7 +133,7 @@ class Faults:
         )
 
     def standing(self, profile: str) -> frozenset[str]:
-        """Name the faults that strike every request of a profile, for lists that show its state."""
+        """Return the names of the faults that apply to every request of a profile, for lists that show its state."""
         return frozenset(
             entry.fault.fault
             for entry in self._entries
@@ -161,7 +161,7 @@ class Faults:
 
 
 def parse_fault(body: bytes, endpoints: Iterable[str]) -> Fault:
-    """Read a request for a fault; `endpoints` are the known ones, as `METHOD /path`.
+    """Parse a request for a fault; `endpoints` are the known ones, as `METHOD /path`.
 
     Raises:
         FaultRequestError: malformed, unknown fault or endpoint, or fields that do not go together.

@@ -1,4 +1,4 @@
-"""The posts an emulator has accepted, their states as time passes, and the keys they burnt. No HTTP."""
+"""Holds the posts that an emulator accepted, their states over time, and the idempotency keys they used up. No HTTP."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,7 @@ _PIN_ID_DIGITS = 17
 
 @dataclass(slots=True)
 class Pin:
-    """One post to Pinterest; times are seconds since the epoch. `failure` is set when it will never be a pin."""
+    """One post to Pinterest; times are seconds since the epoch. `failure` is set if it never becomes a pin."""
 
     id: str
     pin_id: str
@@ -40,7 +40,7 @@ class Pin:
         return self.due > self.created
 
     def status(self, now: float) -> str:
-        """Return what `/history` calls its state at the moment `now`."""
+        """Return the name of its state at the moment `now`, as `/history` shows it."""
         if self.deleted:
             return "deleted"
         if self.failure is not None:
@@ -80,7 +80,7 @@ class _Shelf:
 
 
 class PinBook:
-    """Every post by profile, in the order of arrival."""
+    """All posts by profile, in the order of arrival."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed

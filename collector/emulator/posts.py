@@ -1,4 +1,4 @@
-"""`POST /post`, `DELETE /post`, `POST /validate/post` and `GET /history`."""
+"""Answers `POST /post`, `DELETE /post`, `POST /validate/post` and `GET /history`."""
 
 from urllib.parse import urlencode
 
@@ -54,7 +54,7 @@ def delete(emulator: Emulator, call: Call) -> bytes:
 
 
 def history(emulator: Emulator, call: Call) -> bytes:
-    """List the account's posts, newest first; an empty window is an error, as Ayrshare has it."""
+    """List the account's posts, newest first; an empty list is an error, as at Ayrshare."""
     limit, days = call.number("limit", _UNCACHED_ROWS, 1_000), call.number("lastDays", 30, 365)
     cache_key = (call.account.index, urlencode(sorted(call.query.items())))
     fresh_until, answer = emulator.history_answers.get(cache_key, (0.0, b""))
@@ -93,7 +93,7 @@ def _history_answer(call: Call, rows: list[Json], kept_seconds: float) -> bytes:
 
 
 def _burn_key(emulator: Emulator, call: Call, body: Json) -> None:
-    # Before any check: a post that fails for whatever reason has burnt its key.
+    # Before any check: a post that fails for whatever reason has used up its key.
     key = body.get("idempotencyKey")
     if isinstance(key, str) and not emulator.pins.burn(call.account, key):
         raise _post_refusal(call, _KEY_USED, body)
@@ -147,7 +147,7 @@ def _published(pin: Pin, now: float) -> Json:
 
 
 def _wrapped(call: Call, answer: Json, status: str) -> Json:
-    """Put an answer inside `posts` when a Profile-Key was sent."""
+    """Wrap an answer in `posts` if a Profile-Key was sent."""
     if not call.keyed:
         return answer
     outer = "error" if status == "error" else "success"
@@ -155,7 +155,7 @@ def _wrapped(call: Call, answer: Json, status: str) -> Json:
 
 
 def _partial(call: Call, pin: Pin, others: list[str]) -> RefusalError:
-    """Refuse the other networks, after the pin was published: both `errors` and `postIds` are filled."""
+    """Refuse the other networks after the pin was published: both `errors` and `postIds` are filled."""
     failures = [
         {"action": "post", "status": "error", "code": 156, "message": f"{name} is not linked.", "platform": name}
         for name in others

@@ -1,4 +1,4 @@
-"""`GET /profiles` and `POST /profiles`. Keys are told once, at creation, and never listed."""
+"""Answers `GET /profiles` and `POST /profiles`. A key is returned once, at creation, and never listed."""
 
 import base64
 import binascii

@@ -1,4 +1,4 @@
-"""What may be posted to Pinterest: Ayrshare's limits on `POST /post` and `POST /validate/post`. Pure."""
+"""Checks what may be posted to Pinterest: Ayrshare's limits on `POST /post` and `POST /validate/post`. Pure."""
 
 from datetime import datetime
 from pathlib import PurePosixPath
@@ -18,7 +18,7 @@ Url = Annotated[str, Meta(pattern="^https://", max_length=2048)]
 
 
 class CarouselItem(msgspec.Struct, frozen=True):
-    """One image's own texts."""
+    """The texts of one image."""
 
     title: Annotated[str, Meta(max_length=100)] | None = None
     link: Annotated[str, Meta(max_length=2048)] | None = None
@@ -38,7 +38,7 @@ class PinterestOptions(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class PostRequest(msgspec.Struct, frozen=True, rename="camel"):
-    """The body of `POST /post`, as far as Pinterest is concerned."""
+    """The fields of `POST /post` that concern Pinterest."""
 
     platforms: Annotated[tuple[str, ...], Meta(min_length=1)]
     post: Annotated[str, Meta(max_length=500)] = ""
@@ -58,7 +58,7 @@ def parse_post(body: Json) -> PostRequest:
     """Read and check a post.
 
     Raises:
-        InvalidPostError: the first rule that it breaks.
+        InvalidPostError: it breaks a rule; the message names the first.
     """
     try:
         request = msgspec.convert(body, PostRequest)

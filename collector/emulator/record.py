@@ -1,4 +1,4 @@
-"""What an emulator was asked, for tests that must prove what a client did."""
+"""Records the requests to an emulator, for tests that check what a client did."""
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
@@ -47,7 +47,7 @@ class Record:
             self._in_flight_by_profile[profile] -= 1
 
     def clear(self) -> None:
-        """Forget everything but the requests that are still being answered."""
+        """Reset everything but the requests that are still being answered."""
         self.requests.clear()
         self.profiles.clear()
         self.statuses.clear()

@@ -1,4 +1,4 @@
-"""An emulator's whole state, and one call as the endpoints see it."""
+"""Holds an emulator's whole state, and a call as the endpoints see it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from collector.emulator.record import Record
 
 @dataclass(slots=True)
 class Emulator:
-    """Everything behind the endpoints; tests in the same process may look at it and change it."""
+    """Everything behind the endpoints; tests in the same process may read and change it."""
 
     config: EmulatorConfig
     clock: Clock = field(init=False)
@@ -39,7 +39,7 @@ class Emulator:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One admitted request. `keyed` tells whether a Profile-Key came with it, which changes some answers' shape."""
+    """One admitted request. `keyed` is whether it has a Profile-Key, which changes the shape of some answers."""
 
     account: Account
     keyed: bool
@@ -72,7 +72,7 @@ class Call:
         return int(text)
 
     def link_problem(self) -> Problem | None:
-        """Tell why the account cannot reach Pinterest, if it cannot."""
+        """Return why the account cannot reach Pinterest, None if it can."""
         fault = self.fault
         if fault is not None and fault.fault == "relink":
             return relink(fault.code or 161)

@@ -1,4 +1,4 @@
-"""The emulated numbers: what an account shows for a day, at a given age of that day. Pure: no clock, no I/O."""
+"""Makes the emulated numbers: what an account shows for a day, at a given age of that day. Pure: no clock, no I/O."""
 
 import math
 import struct
@@ -40,7 +40,7 @@ class Drop:
 
 @dataclass(frozen=True, slots=True)
 class Character:
-    """What stays the same about one account: its volume (impressions a day), rhythm, trend, habits and extras."""
+    """The constants of one account: its volume (impressions a day), rhythm, trend, ratios and extras."""
 
     volume: float
     dispersion: float
@@ -57,7 +57,7 @@ class Character:
 
 
 def uniforms(*parts: object) -> list[float]:
-    """Return 16 numbers between 0 and 1 (exclusive) that depend on nothing but `parts`."""
+    """Return 16 numbers between 0 and 1 (exclusive) that depend only on `parts`."""
     digest = blake2b(repr(parts).encode()).digest()
     return [(value + 0.5) * _SCALE for value in _UNIFORMS.unpack(digest)]
 
@@ -99,7 +99,7 @@ def final_counts(seed: int, index: int, day: int, account: Character) -> Counts:
 
 
 def day_metrics(seed: int, index: int, day: int, age: int, drops: tuple[Drop, ...] = ()) -> Metrics:
-    """Return what Pinterest would say about `day` when it is `age` days old, with the rates."""
+    """Return the numbers that Pinterest shows for `day` when it is `age` days old, with the rates."""
     account = character(seed, index)
     return with_rates(shown_counts(seed, index, day, age, account, drops))
 
@@ -137,7 +137,7 @@ def with_rates(counts: Counts) -> Metrics:
 
 
 def followers(account: Character, day: int) -> int:
-    """Grow slowly and for ever: one per cent a month since 2024."""
+    """Return a count that grows by one per cent a month since 2024."""
     months = (day - date(2024, 1, 1).toordinal()) / 30.0
     return int(account.followers * (1.0 + 0.01 * max(0.0, months)))
 

@@ -1,4 +1,4 @@
-"""Does a fault to one request: errors, broken bodies, silent or reset connections."""
+"""Applies a fault to one request: errors, broken bodies, silent or reset connections."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from aiohttp import web
 from collector.emulator.errors import KEY_UNKNOWN, RATE_LIMITED, SUSPENDED, UNAUTHORIZED, Problem, RefusalError, refuse
 from collector.emulator.faults import Fault
 
-# These change what an endpoint does; the others replace or break its answer.
+# These change the work of an endpoint; the others replace or break its answer.
 FAULTS_OF_THE_WORK = frozenset({"unlinked", "relink", "post_error", "processing"})
 
 _WORKS_FIRST = frozenset({"reset_after", "truncated"})
@@ -22,7 +22,7 @@ _HTML = "<html><head><title>{0} Bad Gateway</title></head><body><h1>{0}</h1><hr>
 
 
 async def inject(fault: Fault, request: web.Request, work: Callable[[], bytes]) -> web.StreamResponse:
-    """Answer as the fault demands, doing the work first if it says so.
+    """Answer as the fault says, after the work if it says so.
 
     Raises:
         RefusalError: the fault is an error answer.
@@ -75,9 +75,9 @@ def _reset(request: web.Request) -> web.Response:
 
 
 async def _hang(request: web.Request, seconds: float | None) -> web.Response:
-    """Say nothing until the client leaves or the time is over, then drop the connection."""
+    """Send nothing until the client leaves or the time is over, then drop the connection."""
     ends = monotonic() + seconds if seconds is not None else float("inf")
-    # The transport tells nobody that its peer has left.
+    # The transport does not report that its peer has left.
     while request.transport is not None and not request.transport.is_closing() and monotonic() < ends:  # noqa: ASYNC110
         await asyncio.sleep(min(_HANG_STEP_SECONDS, max(0.0, ends - monotonic())))
     return _reset(request)
@@ -85,7 +85,7 @@ async def _hang(request: web.Request, seconds: float | None) -> web.Response:
 
 async def _huge(request: web.Request, size_bytes: int) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
-    # A client that has seen enough goes away; that is what the fault is for.
+    # The client is expected to close the connection; that is what the fault tests.
     with suppress(ConnectionError):
         await response.prepare(request)
         await response.write(b'{"pinterest":"')
