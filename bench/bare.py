@@ -1,4 +1,4 @@
-"""The limit of reading: a client that only posts and reads the answers. It imports nothing of the project."""
+"""Measures the limit of reading: a client that only posts and reads the answers. It imports nothing of the project."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ import aiohttp
 
 
 async def bare(url: str, api_key: str, keys: Sequence[str], concurrency: int) -> float:
-    """Return answers per second of a loop that posts, reads the body, and forgets it."""
+    """Return answers per second of a loop that posts and reads the body."""
     headers = {"Authorization": f"Bearer {api_key}", "Content-Type": "application/json"}
     waiting = iter(keys)
 

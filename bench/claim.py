@@ -1,4 +1,4 @@
-"""The claim of due profiles with a million registered: its plan, and its time beside a claim that has no index."""
+"""Measures the claim of due profiles with a million registered: its plan, and its time beside one without an index."""
 
 import asyncio
 import statistics
@@ -16,7 +16,7 @@ from collector.store.pool import Database
 PROFILES = 1_000_000
 BATCH = 64
 CLAIMS = 50
-# Claims that are out at the same time, as with many replicas; the walk has to pass over them.
+# Claims held at the same time, as with many replicas; the scan of the index has to skip them.
 IN_FLIGHT = 8
 
 _FILL = """

@@ -1,8 +1,8 @@
-"""How long the dashboards' queries take on 10,000 profiles and a year of days: the median of five, warm.
+"""Measures the dashboards' queries on 10,000 profiles and a year of days: the median of five, warm.
 
-The database is filled in SQL and has what a year leaves behind: days, revisions, snapshots, drops, what was expected,
-pins and their attempts. Each query runs as the role that Grafana uses, with the time range that its dashboard opens
-with and with a year; where a dashboard can show all clients, it shows them. COLLECTOR_PG_BINDIR chooses the server:
+The database is filled in SQL with a year's rows: days, former versions, snapshots, drops, expected days, pins and
+their attempts. Each query runs as the role that Grafana uses, with the time range that its dashboard opens
+with and with a year; a dashboard that can show all clients shows them. COLLECTOR_PG_BINDIR chooses the server:
 with TimescaleDB a query may take 300 ms, without it a second.
 """
 
@@ -32,7 +32,7 @@ DAYS = 365
 LIMIT_MS = {True: 300.0, False: 1000.0}
 _SINCE = re.compile(r"now-(\d+)([hd])")
 
-# What the policies do by themselves within an hour.
+# The work that TimescaleDB's policies would do within an hour.
 _HYPERTABLES = """
 SELECT format('CALL convert_to_columnstore(%L)', c)
 FROM show_chunks('daily_metric', older_than => INTERVAL '90 days') AS c
@@ -84,7 +84,7 @@ def opened_with(dashboard: dict[str, Any]) -> timedelta:
 
 
 async def measure(reader: asyncpg.Connection, limit_ms: float) -> int:
-    """Print a line a query and return how many took too long."""
+    """Print a line for each query, and return how many took too long."""
     missed = 0
     print(f"{'dashboard':<11} {'query':<34} {'as opened':>11} {'a year':>11}   within {limit_ms:.0f} ms")
     for path in sorted(FOLDER.glob("*.json")):

@@ -1,6 +1,6 @@
-"""Drops in made-up counts: false alarms and catches of the detector, of the vendors' rules, and of an oracle.
+"""Counts false alarms and found drops in made-up counts: of the detector, of vendors' rules, and of an oracle.
 
-The detector knows nothing of what is made here. ``--quick`` takes a tenth of the accounts.
+The detector does not know how the counts are made. ``--quick`` takes a tenth of the accounts.
 """
 
 import sys
@@ -23,7 +23,7 @@ FIRST_DAY = date(2025, 3, 3)
 DAYS = 365
 ACCOUNTS = 40 if "--quick" in sys.argv else 400
 WARM_UP = 35
-# How much of a drop is left, by name.
+# What remains of the usual in a drop, by name.
 DROPS = {"-60 %": 0.4, "-40 %": 0.6, "to zero": 0.0}
 SHARES = np.array([1.0, 20.0, 0.35, 0.3])[:, None]
 HOLIDAYS = (47, 59, 88, 178, 242, 268, 298, 304)
@@ -31,7 +31,7 @@ HOLIDAYS = (47, 59, 88, 178, 242, 268, 298, 304)
 
 @dataclass(frozen=True)
 class World:
-    """True means (accounts, metrics, days) and what draws counts from them."""
+    """True means (accounts, metrics, days), from which counts are drawn."""
 
     name: str
     means: Floats
@@ -67,7 +67,7 @@ def rhythm(rng: np.random.Generator, accounts: int) -> Floats:
 
 
 def spikes(rng: np.random.Generator, accounts: int, a_year: float) -> Floats:
-    """Viral days: a jump to 2 to 6 times the usual, fading to a third of it within 1.5 to 4.5 days."""
+    """Return viral days: a jump to 2 to 6 times the usual, which falls to a third within 1.5 to 4.5 days."""
     lifted = np.zeros((accounts, DAYS))
     for account, day in zip(*np.nonzero(rng.random((accounts, DAYS)) < a_year / 365), strict=True):
         fade = np.exp(-np.arange(DAYS - day) / rng.uniform(1.5, 4.5))
@@ -82,7 +82,7 @@ def world(name: str, volume: float, logs: Floats, dispersion: Floats | float, se
 
 
 def usual(volume: float, seed: int, accounts: int = ACCOUNTS) -> World:
-    """The generator of the targets: weekday rhythm, trend, AR(1) noise, viral spikes, holidays; r = 12."""
+    """Return the world of the targets: weekday rhythm, trend, AR(1) noise, viral spikes, holidays; r = 12."""
     rng = np.random.default_rng(seed)
     logs = rhythm(rng, accounts) + autocorrelated(rng, accounts, 0.5, 0.1) + spikes(rng, accounts, 3)
     logs += rng.uniform(-0.3, 0.4, accounts)[:, None] * np.linspace(0, 1, DAYS)
@@ -91,7 +91,7 @@ def usual(volume: float, seed: int, accounts: int = ACCOUNTS) -> World:
 
 
 def other_regimes() -> list[World]:
-    """Other regimes, what real accounts do besides; constants were chosen with an eye on some of them."""
+    """Return other regimes, which real accounts show too; some of them were known when the constants were chosen."""
     accounts, time_ = ACCOUNTS // 4, np.linspace(0, 1, DAYS)
     rng = np.random.default_rng(99)
 
@@ -130,7 +130,7 @@ def other_regimes() -> list[World]:
 
 
 def onsets(alarms: Flags, quiet: int = 7) -> Flags:
-    """Return the first day of each alarm (accounts, days); an alarm is over after ``quiet`` days without."""
+    """Return the first day of each alarm (accounts, days); an alarm is over after ``quiet`` days without one."""
     began = np.zeros_like(alarms)
     for day in range(WARM_UP, alarms.shape[1]):
         began[:, day] = alarms[:, day] & ~alarms[:, max(WARM_UP, day - quiet) : day].any(axis=1)
@@ -142,7 +142,7 @@ def a_year(alarms: float, accounts: int) -> float:
 
 
 def caught(alarms: Flags, starts: npt.NDArray[np.int64], within: int) -> float:
-    """Return the share of drops that an alarm began in: days from the start, the drop's first day being the first."""
+    """Return the share of drops in whose first ``within`` days an alarm began."""
     return float(np.mean([alarms[account, start : start + within].any() for account, start in enumerate(starts)]))
 
 
@@ -178,7 +178,7 @@ def deviation_rule(counts: Floats) -> Flags:
 
 
 def median_rule(counts: Floats) -> Flags:
-    """Weekday median and MAD of up to ten weeks, two of three days, at least -30 %, at least 10 a day."""
+    """Apply a rule: weekday median and MAD of up to ten weeks, two of three days, at least -30 %, at least 10 a day."""
     low = np.zeros(counts.shape, dtype=np.bool_)
     for day in range(WARM_UP, counts.shape[1]):
         before = counts[:, day % 7 + 7 * max(0, day // 7 - 10) : day : 7]

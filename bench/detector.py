@@ -1,4 +1,4 @@
-"""The detector on 10,000 profiles of 90 days: read, judged and written, all after a poll and one after another."""
+"""Measures the detector on 10,000 profiles of 90 days: read, judged and written, all at once and singly."""
 
 import logging
 import statistics
@@ -33,7 +33,7 @@ RETURNING id
 """
 # One more settled day, as after midnight.
 _ALL_UNKNOWN = "UPDATE drop_verdict SET settled_through = settled_through - 1"
-# Polls of everybody that brought nothing new, as most do.
+# Polls of all profiles that brought nothing new, as most do.
 _POLL = "UPDATE profile SET last_poll_at = now()"
 # A poll that restated a day.
 _RESTATE = """

@@ -1,4 +1,4 @@
-"""Resident memory of the daemon with 10,000 profiles: all polled, their page rendered and scraped."""
+"""Measures the resident memory of the daemon with 10,000 profiles: all polled, their page rendered and scraped."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The fleet page of 10,000 profiles: rendering, what the event loop feels of it, and serving; beside client_python."""
+"""Measures the fleet page of 10,000 profiles: rendering, the delay of the event loop, serving; beside client_python."""
 
 import asyncio
 import resource
@@ -32,7 +32,7 @@ def statuses() -> list[ProfileStatus]:
 
 
 async def longest_wait(stop: asyncio.Event) -> float:
-    """Return the longest time in milliseconds for which the loop did not come round."""
+    """Return the longest delay of the event loop in milliseconds."""
     longest = 0.0
     while not stop.is_set():
         before = time.perf_counter()

@@ -1,6 +1,6 @@
-"""The pin queue: claim and finish beside a fenced loop of single pins, and the claim with a million pins behind it.
+"""Measures the pin queue: claim and finish beside a fenced loop of single pins, and the claim with a million old pins.
 
-The call itself is answered at once, in the process, so that what is measured is the queue. Every pin is claimed, sent
+The call itself is answered at once, in the process, so that only the queue is measured. Every pin is claimed, sent
 and recorded by the publisher that the daemon runs.
 """
 
@@ -46,7 +46,7 @@ _OPEN = "SELECT count(*) FROM pin WHERE state IN ('queued', 'sending')"
 
 
 class AtOnce:
-    """An Ayrshare that answers at once."""
+    """Stands for an Ayrshare that answers at once."""
 
     async def publish(self, _key: SecretStr, _content: PinContent, *, idempotency_key: str, notes: str) -> PostAnswer:
         return PostAnswer(Publication(idempotency_key[:20], "1", f"https://www.pinterest.com/pin/{notes}/"), live=True)
@@ -144,7 +144,7 @@ async def main() -> None:
 
 
 async def compare_claims(database: Database) -> None:
-    """Show the claim with an empty history and with a long one, which must not matter."""
+    """Print the time of the claim with an empty history and with a long one, which should be equal."""
     for finished in (0, FINISHED):
         await database.fetch("TRUNCATE pin, pin_attempt, pin_lane, pin_arrival RESTART IDENTITY")
         async with database.connection() as connection:

@@ -1,7 +1,7 @@
-"""Polls per second, end to end, beside a bare client that only posts and reads the same answers.
+"""Measures polls per second, end to end, beside a bare client that only posts and reads the same answers.
 
 Both read the same emulator, which runs in a process of its own and has its answers ready; rounds alternate, and the
-medians of their ratios are what counts. ``fresh`` stores every day for the first time, ``unchanged`` finds all of them
+result is the median of their ratios. ``fresh`` stores every day for the first time, ``unchanged`` finds all of them
 stored already. The database is the embedded one (COLLECTOR_PG_BINDIR chooses the server).
 """
 
@@ -48,7 +48,7 @@ async def polled(url: str, database: Database, concurrency: int) -> float:
 
 
 async def forget(database: Database) -> None:
-    """Bring the database back to before the first poll."""
+    """Reset the database to before the first poll."""
     await empty(database, "daily_metric", "daily_metric_revision", "account_snapshot", "poll_log")
     await database.fetch(
         "UPDATE profile SET first_day = NULL, last_day = NULL, answer_digest = NULL, answer_day = NULL"

@@ -1,4 +1,4 @@
-"""What the benchmarks share: an emulator in its own process, a database of its own, and registered profiles."""
+"""Gives the benchmarks an emulator in its own process, a database of their own, and registered profiles."""
 
 import asyncio
 import os
@@ -60,7 +60,7 @@ async def bench_database() -> AsyncIterator[Database]:
 
 
 async def describe(database: Database) -> bool:
-    """Print what is measured on, and return whether it has TimescaleDB."""
+    """Print the machine and the server, and return whether it has TimescaleDB."""
     version = await database.fetchval("SELECT current_setting('server_version')")
     timescaledb = await database.fetchval("SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'")
     print(f"PostgreSQL {version}, TimescaleDB {timescaledb or 'no'}, Python {platform.python_version()}, "
@@ -89,7 +89,7 @@ async def register(database: Database, profiles: Sequence[tuple[str, str]]) -> N
 
 
 async def empty(database: Database, *tables: str) -> None:
-    """Empty tables, but leave hypertables their chunks: to make them again would be a cost of what is measured next."""
+    """Empty tables, but keep the chunks of hypertables: to make them again would count in the next measurement."""
     for table in tables:
         chunks = await database.fetch(
             "SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = $1::text::regclass", table

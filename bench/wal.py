@@ -1,6 +1,6 @@
-"""Bytes of WAL a poll, by table: fresh, unchanged, unchanged but compared day by day, and with one restated day.
+"""Measures bytes of WAL per poll, by table: fresh, unchanged, unchanged but compared by day, and with a restated day.
 
-Read from the server's own WAL with ``pg_waldump``, in batches of 100 polls. Full-page images are not counted: their
+It reads the server's own WAL with ``pg_waldump``, in batches of 100 polls. Full-page images are not counted: their
 number depends on when the last checkpoint was.
 """
 

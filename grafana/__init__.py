@@ -1,1 +1,1 @@
-"""Grafana: the dashboards, what builds them, and what provisions them."""
+"""The dashboards of Grafana, the code that builds them, and their provisioning."""

@@ -1,4 +1,4 @@
-"""Writes docs/schema.sql: the present schema as ``pg_dump`` tells it, from a database that the migrations made."""
+"""Writes docs/schema.sql: the present schema as ``pg_dump`` prints it, from a database that the migrations made."""
 
 import re
 import subprocess
@@ -14,7 +14,7 @@ from collector.migrate import migrate
 from collector.store.pool import connected
 
 FILE = Path(__file__).parents[1] / "docs" / "schema.sql"
-# What reads the continuous aggregates where there is TimescaleDB, and the aggregates.
+# With TimescaleDB these are continuous aggregates, or views that read them.
 OTHER_WITH_TIMESCALEDB = frozenset({"week_sum", "fleet_day", "weekly_metric_aggregate", "fleet_day_aggregate"})
 
 _HEAD = """\
@@ -28,7 +28,7 @@ _END = "\n--\n-- PostgreSQL database dump complete\n"
 
 
 class Entry(NamedTuple):
-    """One thing of the schema: what ``pg_dump`` calls it, its kind, and the statement that makes it."""
+    """One object of the schema: its name in ``pg_dump``, its kind, and the statement that makes it."""
 
     name: str
     kind: str
@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 
 
 def entries(dump: str) -> list[Entry]:
-    """Return what a dump of the schema ``public`` consists of, without the names of schemas."""
+    """Return the objects in a dump of the schema ``public``, without the names of schemas."""
     parts = _ENTRY.split(dump.partition(_END)[0].replace("public.", ""))[1:]
     found = [Entry(name, kind, sql.strip()) for name, kind, sql in zip(*(parts[i::3] for i in range(3)), strict=True)]
     return [entry for entry in found if entry.kind != "SCHEMA" and not entry.name.startswith("SCHEMA ")]
@@ -48,7 +48,7 @@ def text(found: list[Entry]) -> str:
 
 
 async def dumped(dsn: str, bindir: Path | None = None) -> list[Entry]:
-    """Return what the schema of a database consists of; ``bindir`` has the programs of its server."""
+    """Return the objects of a database's schema; ``bindir`` has the programs of its server."""
     binaries = await find_binaries(bindir, preferred_major=None)
     return entries(_pg_dump(binaries.bindir, dsn))
 

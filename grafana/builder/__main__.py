@@ -17,7 +17,7 @@ def dashboards() -> list[Dashboard]:
 
 
 def files() -> dict[str, str]:
-    """Return what is to be written, by the name of the file."""
+    """Return the content of the files by their names."""
     return {
         f"{str(made.uid).removeprefix('pinterest-')}.json": json.dumps(
             made, cls=JSONEncoder, indent=2, ensure_ascii=False
@@ -28,7 +28,7 @@ def files() -> dict[str, str]:
 
 
 def main() -> None:
-    """Write the files and delete those of dashboards that are gone."""
+    """Write the files, and delete those of dashboards that no longer exist."""
     wanted = files()
     for path in FOLDER.glob("*.json"):
         if path.name not in wanted:

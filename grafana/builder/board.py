@@ -1,4 +1,4 @@
-"""The frame of a dashboard: its head, its rows, and the numbers of its panels."""
+"""Makes the frame of a dashboard: its head, its rows, and the ids of its panels."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ def board(
 ) -> Dashboard:
     """Return a dashboard that shows UTC days and cannot be edited in the browser.
 
-    The annotations are drawn on the panel with the title ``annotated`` only, or on every chart.
+    The annotations are drawn on every chart, or only on the panel with the title ``annotated``.
     """
     builder = (
         dashboard.Dashboard(title)

@@ -1,4 +1,4 @@
-"""One client: its days beside what was expected of them, its drops, pins and profiles, and how a day was restated."""
+"""Builds the dashboard of one client: its days beside the expected ones, drops, pins, profiles, and how a day was restated."""
 
 from grafana_foundation_sdk.builders import barchart, timeseries
 from grafana_foundation_sdk.builders import table as tables
@@ -40,7 +40,7 @@ _EDGE = f"""
 """
 _CHOSEN = Scope(_EDGE, "profile_day c", CHOSEN_PROFILES, (_TO_PUBLISHING,))
 
-# Materialized, because the planner thinks that a verdict has one day and would look through all of them for each.
+# Materialized, because the planner takes a verdict for one day, and would scan all of them for each.
 _DAYS = f"""
     WITH edge AS {nested(_EDGE, 4)},
     band AS MATERIALIZED (
@@ -179,7 +179,7 @@ def _followers() -> timeseries.Panel:
         GROUP BY time, metric
         ORDER BY time, metric
     """
-    # Every follower: in thousands, neighbouring marks of the axis would read the same.
+    # In full: in thousands, neighbouring marks of the axis would read the same.
     return lines(about, [series(query)], EXACT, links=[_TO_OPERATIONS], zero=False)
 
 
@@ -265,7 +265,7 @@ def _drops() -> tables.Panel:
         Column("Expected", decimals=1, width=90),
         Column("Change", unit=SHARE, decimals=0, width=90, steps=((None, BAD), (-0.3, UNEASY))),
         Column("With the fleet", width=110),
-        # The sentence gets what is left, and a second line where that is not enough.
+        # The sentence takes the remaining width, and a second line if needed.
         Column("In words", wrapped=True),
     ]
     return rows(about, table(query), looks, size=(24, 8), links=[_TO_FLEET])
@@ -315,7 +315,7 @@ _DROP_MARKS = f"""
     ORDER BY time
     LIMIT 200
 """
-# The text is HTML, which Grafana cleans of scripts; what is not a tag must not look like one.
+# The text is HTML, from which Grafana removes scripts; a name must not look like a tag.
 _PIN_MARKS = f"""
     SELECT
         n.published_at AS time,
@@ -349,7 +349,7 @@ def dashboard() -> Dashboard:
             variables.day(),
         ],
         annotations=[annotation("Drops", BAD, _DROP_MARKS), annotation("Pins", NEUTRAL, _PIN_MARKS)],
-        # The other charts show other metrics, and would be covered by marks of this one's drops.
+        # The other charts show other metrics, on which marks of drops would not belong.
         annotated=_CHOSEN_METRIC,
         since="now-90d",
         refresh="5m",

@@ -1,4 +1,4 @@
-"""Whose days are missing: days present of days due."""
+"""Makes panels of missing days: the share of due days that are there."""
 
 from grafana_foundation_sdk.builders import stat, timeseries
 from grafana_foundation_sdk.builders import table as tables
@@ -10,8 +10,8 @@ from grafana.builder.variables import CHOSEN_CLIENTS
 
 _TO_OPERATIONS = to(OPERATIONS, "Is the collector well?")
 
-# Profiles that should have a day: from the first that was read to the newest one due, or to the last one that was read where
-# nobody wants more.
+# Profiles that should have a day: from the first that was read to the newest one due, or to the last that was read if the
+# profile is paused.
 _COVERAGE = f"""
         WITH due AS (
             SELECT
@@ -48,7 +48,7 @@ _COVERAGE = f"""
 
 
 def coverage() -> stat.Panel:
-    """Return the share of the days due that are there."""
+    """Return the share of due days that are there."""
     about = About(
         "Coverage",
         "Days that are there of those that are due, over the chosen clients and the time range. A day is due three days after it. "
@@ -86,7 +86,7 @@ def coverage_by_day() -> timeseries.Panel:
     return lines(about, [series(query)], SHARE, links=[_TO_OPERATIONS]).max(1)
 
 
-# Days up to lost_through are lost, as the views missing_day and profile_status have it.
+# Days up to lost_through are lost, by the rule of the views missing_day and profile_status.
 _GAPS = f"""
     WITH present AS (
         SELECT

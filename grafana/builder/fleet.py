@@ -1,4 +1,4 @@
-"""The fleet: how all clients are doing, who moved, and whose days are missing."""
+"""Builds the dashboard of the fleet: all clients, the largest changes, and missing days."""
 
 from grafana_foundation_sdk.builders import stat, statushistory
 from grafana_foundation_sdk.builders import table as tables
@@ -30,8 +30,8 @@ _PAGE_ROWS = 25
 _TO_CLIENT = to(CLIENT, "Look at one client")
 _TO_OPERATIONS = to(OPERATIONS, "Is the collector well?")
 
-# The view knows the fleet's edge. That of several clients is made like one's: a client that is no longer read must not stop the
-# others.
+# The view has the last settled day of the fleet. That of several clients follows the rule for one: a client that is no longer
+# read must not stop the others.
 _EDGE = f"""
     SELECT least(
         coalesce(
@@ -51,8 +51,7 @@ _CHOSEN = Scope(
 )
 
 
-# A profile that was paused, lags, is young or has a hole would be a change that nobody made: only those with all fourteen
-# days are compared.
+# Only profiles with all fourteen days are compared: one that was paused, lags, is young or has a hole would look like a change.
 _TWO_WEEKS = f"""
     WITH edge AS {nested(_EDGE, 4)},
     compared AS (
@@ -114,7 +113,7 @@ def _movers(title: str, direction: str, worry: str) -> tables.Panel:
     )
 
 
-# Those who need somebody first; the same page for the table and for the heat map.
+# Clients in trouble first; the table and the heat map show the same page.
 _PAGE = f"""
     SELECT
         p.client,

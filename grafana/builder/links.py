@@ -1,4 +1,4 @@
-"""Where one goes from a panel: the fixed uids of the dashboards, and links that take the time range along."""
+"""Makes the links from panels: the fixed uids of the dashboards, and links that keep the time range."""
 
 from dataclasses import dataclass
 
@@ -21,7 +21,7 @@ class Link:
     new_tab: bool = False
 
     def to_json(self) -> dict[str, object]:
-        """Return it as a data link; panel links go through the SDK's type."""
+        """Return it as a data link; for panel links the SDK has a type."""
         return {"title": self.title, "url": self.url, "targetBlank": self.new_tab}
 
     def on_panel(self) -> dashboard.DashboardLink:
@@ -36,7 +36,7 @@ def to(uid: str, title: str, **variables: str) -> Link:
 
 
 def cell(column: str) -> str:
-    """Return what Grafana replaces by the row's value in ``column``, encoded for an address."""
+    """Return the placeholder that Grafana replaces by the row's value in ``column``, encoded for an address."""
     return f"${{__data.fields.{column}:percentencode}}"
 
 
@@ -51,7 +51,7 @@ def keeping_clients(uid: str, title: str) -> Link:
 
 
 def navigation() -> dashboard.DashboardLink:
-    """Return the menu of all four dashboards, which is made from their tag."""
+    """Return the menu of all four dashboards, which Grafana makes from their tag."""
     return (
         dashboard.DashboardLink("Pinterest")
         .type(DashboardLinkType.DASHBOARDS)

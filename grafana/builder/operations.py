@@ -1,4 +1,4 @@
-"""Operations: is the collector well, and does it keep within what Ayrshare allows."""
+"""Builds the dashboard of operations: the health of the collector, and its use of Ayrshare's limits."""
 
 from grafana_foundation_sdk.builders import stat, timeseries
 from grafana_foundation_sdk.builders import table as tables

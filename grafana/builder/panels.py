@@ -1,4 +1,4 @@
-"""What panels have in common: what is said of them, their look by kind, thresholds, columns and links."""
+"""Makes panels: their description, their look by kind, thresholds, columns and links."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,18 +24,18 @@ P = TypeVar("P", barchart.Panel, stat.Panel, statushistory.Panel, tables.Panel, 
 AnyPanel = barchart.Panel | stat.Panel | statushistory.Panel | tables.Panel | timeseries.Panel
 Target = Builder[Dataquery]
 
-# Units, by their ids in Grafana.
+# Ids of units in Grafana.
 COUNT = "short"
 EXACT = "locale"
 SHARE = "percentunit"
 SECONDS = "s"
-# Marks of an axis are round numbers of the unit: 2 minutes, rather than 100 seconds.
+# Marks of an axis are round numbers of its unit: 2 minutes, not 100 seconds.
 MINUTES = "m"
 DATE = "time:YYYY-MM-DD"
 TIME = "time:YYYY-MM-DD HH:mm"
 AGO = "dateTimeFromNow"
 
-# Colours of the theme, which suits them to dark and light.
+# Names of the theme's colours, which fit dark and light.
 GOOD, UNEASY, BAD, NEUTRAL, PALE = "green", "orange", "red", "blue", "text"
 
 _STATES = {
@@ -49,7 +49,7 @@ _STATES = {
 
 @dataclass(frozen=True)
 class About:
-    """What a reader is told: what the panel shows, when to worry, and what it means when it is empty."""
+    """The description of a panel: what it shows, when to worry, and what it means when it is empty."""
 
     title: str
     shows: str
@@ -59,7 +59,7 @@ class About:
 
 @dataclass(frozen=True)
 class Column:
-    """How a column of a table looks, where it differs from the others."""
+    """The look of a column of a table, where it differs from the others."""
 
     name: str
     title: str | None = None
@@ -92,7 +92,7 @@ class Column:
 
 
 def thresholds(*steps: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
-    """Return thresholds; the first step begins nowhere, which is None."""
+    """Return thresholds; the first step has no lower bound, which is None."""
     made = [Threshold(value=value, color=colour) for value, colour in steps]
     return dashboard.ThresholdsConfig().mode(ThresholdsMode.ABSOLUTE).steps(made)
 
@@ -153,7 +153,7 @@ def lines(
     links: Sequence[Link] = (),
     zero: bool = True,
 ) -> timeseries.Panel:
-    """Return lines over time, from zero unless told otherwise."""
+    """Return lines over time, on an axis from zero by default."""
     panel = _told(timeseries.Panel(), about, unit, targets, size, links)
     if zero:
         panel.min(0)
@@ -226,7 +226,7 @@ def rows(
     """Return a table."""
     panel = _told(tables.Panel(), about, unit, [target], size, links)
     panel.filterable(filterable=False)
-    # Grafana puts the message of an empty panel into empty cells too, where it makes no sense.
+    # Grafana writes the message of an empty panel into empty cells too.
     for kind in ("string", "number", "time"):
         panel.override_by_field_type(kind, [DynamicConfigValue(id_val="noValue", value="–")])  # noqa: RUF001 -- a dash
     for column in looks:
@@ -271,7 +271,7 @@ def coloured(colour: str) -> list[DynamicConfigValue]:
 
 def _dashed() -> list[DynamicConfigValue]:
     return [
-        # Its colour says whose end it is; a second entry would only fill the legend.
+        # Its colour shows to which line it belongs; a second entry would only fill the legend.
         DynamicConfigValue(id_val="custom.hideFrom", value={"viz": False, "legend": True, "tooltip": False}),
         DynamicConfigValue(id_val="custom.lineStyle", value={"fill": "dash", "dash": [4, 4]}),
         DynamicConfigValue(id_val="custom.fillOpacity", value=0),

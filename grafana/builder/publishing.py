@@ -1,4 +1,4 @@
-"""Publishing: what waits, what went out and how late, what failed and why, and what comes."""
+"""Builds the dashboard of publishing: pins that wait, that went out and how late, that failed and why, and that come."""
 
 from grafana_foundation_sdk.builders import barchart, stat, timeseries
 from grafana_foundation_sdk.builders import table as tables
@@ -33,7 +33,7 @@ _PINS = f"""
         JOIN profile p ON p.id = n.profile_id
         WHERE {CHOSEN_CLIENTS}
 """
-# Where nothing is said of the profile, all pins need not be joined with theirs.
+# Without a condition on the profile, the join of all pins with their profiles is saved.
 _OF_CLIENTS = "('' IN ($client) OR n.profile_id IN (SELECT p.id FROM profile p WHERE p.client IN ($client)))"
 _TO_OPERATIONS = to(OPERATIONS, "Is the publisher well?")
 _TO_FLEET = keeping_clients(FLEET, "How do these clients do?")

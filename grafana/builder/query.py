@@ -1,4 +1,4 @@
-"""The two kinds of target: SQL, which the SDK has no type for, and PromQL."""
+"""Makes the two kinds of target: SQL, for which the SDK has no type, and PromQL."""
 
 import re
 from textwrap import dedent, indent
@@ -18,7 +18,7 @@ _BLANK_LINES = re.compile(r"\n\s*\n")
 
 
 class PostgresQuery(Dataquery):
-    """A query of Grafana's PostgreSQL data source, as its editor saves one written in code mode."""
+    """A query of Grafana's PostgreSQL data source, as its editor saves it in code mode."""
 
     def __init__(self, raw_sql: str, *, table: bool, ref_id: str) -> None:
         self.raw_sql = raw_sql
@@ -26,7 +26,7 @@ class PostgresQuery(Dataquery):
         self.ref_id = ref_id
 
     def to_json(self) -> dict[str, object]:
-        """Return what goes into the dashboard's JSON."""
+        """Return its part of the dashboard's JSON."""
         return {
             "datasource": POSTGRES,
             "editorMode": "code",
@@ -49,7 +49,7 @@ class Sql(Builder[Dataquery]):
 
 
 def tidy(query: str) -> str:
-    """Return a query without the indentation of the code around it, nor blank lines."""
+    """Return a query without blank lines and without the indentation of the code around it."""
     return _BLANK_LINES.sub("\n", dedent(query).strip())
 
 

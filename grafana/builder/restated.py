@@ -1,4 +1,4 @@
-"""How Pinterest restated a day: what was known of it over the days after it."""
+"""Makes the panel of how Pinterest restated a day: its numbers as they were known on the days after it."""
 
 from textwrap import indent
 

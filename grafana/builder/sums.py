@@ -1,4 +1,4 @@
-"""Sums of the five counts by week and by day, of whatever a dashboard is about."""
+"""Makes panels of the five counts, summed by week and by day, of the scope of a dashboard."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from grafana.builder.panels import BAD, COUNT, GOOD, SHARE, UNEASY, About, colou
 from grafana.builder.query import nested, series
 from grafana.builder.variables import METRICS
 
-# Of a share by which something changed.
+# Thresholds of a change, as a share.
 CHANGE = ((None, BAD), (-0.1, UNEASY), (0, GOOD))
 DASHED = "Dashed days are provisional: Pinterest still restates them."
 PER_IMPRESSION = " per impression"
-# Of profiles ``p``, as the view client_settled has it: one that is no longer read must not stop the others.
+# Of profiles ``p``, by the rule of the view client_settled: one that is no longer read must not stop the others.
 SETTLED_THROUGH = "coalesce(min(p.settled_through) FILTER (WHERE p.state = 'active'), max(p.settled_through))"
-# The same on every dashboard; none of them is red, which means trouble.
+# The same on every dashboard; none is red, because red means trouble.
 _COLOURS = dict(zip(METRICS.values(), ("blue", "green", "purple", "orange", "yellow"), strict=True))
 _RATES = [name for name in METRICS if name != "impression"]
 
@@ -61,7 +61,7 @@ def week_over_week(scope: Scope, name: str, *, width: int = 4) -> stat.Panel:
 
 
 def sums_of_the_week(scope: Scope) -> list[stat.Panel]:
-    """Return the numbers of all metrics, which fill a line."""
+    """Return the numbers of all metrics, which fill a row."""
     return [week_over_week(scope, name, width=width) for name, width in zip(METRICS, (5, 5, 5, 5, 4), strict=True)]
 
 
@@ -100,7 +100,7 @@ def rates(scope: Scope) -> timeseries.Panel:
 
 
 def trend(scope: Scope, about: About, values: Mapping[str, str], unit: str = COUNT) -> timeseries.Panel:
-    """Return values by day: a solid line up to the last settled day, a dashed one from there on.
+    """Return values by day: a solid line up to the last settled day, a dashed one after it.
 
     ``values`` are expressions over the day's sums ``d`` by the title of their line.
     """
@@ -135,6 +135,6 @@ def trend(scope: Scope, about: About, values: Mapping[str, str], unit: str = COU
     """
     panel = lines(about, [series(query)], unit, links=scope.links)
     for title in values:
-        # Also of its provisional end.
+        # Also the series of the provisional days.
         panel.override_by_regexp(f"/^{title}/", coloured(_COLOURS[title.removesuffix(PER_IMPRESSION)]))
     return panel

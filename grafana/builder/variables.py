@@ -1,11 +1,11 @@
-"""The choices at the head of the dashboards, and the conditions in SQL that they become.
+"""Makes the variables at the head of the dashboards, and their conditions in SQL.
 
-A variable of several values stands bare in SQL, where the data source writes each of its values as a quoted literal; one of a
-single value is put between quotes there. Both are safe for names with quotes and dollars. The format ``sqlstring`` is
+A variable of several values is written bare in SQL, and the data source replaces it by quoted literals; a variable of one
+value is written between quotes. Both are safe for names with quotes and dollars. The format ``sqlstring`` is
 not: it puts a backslash before a double quote, which PostgreSQL takes for a part of the name.
 
-"All" is the empty literal rather than every name: no client and no profile has an empty name, and PostgreSQL decides
-``'' IN ('')`` before it begins, so that the condition costs nothing.
+"All" is the empty literal rather than every name: no client and no profile has an empty name, and PostgreSQL evaluates
+``'' IN ('')`` while it plans, so the condition costs nothing.
 """
 
 from grafana_foundation_sdk.builders import dashboard
@@ -29,13 +29,13 @@ CHOSEN_CLIENTS = "('' IN ($client) OR p.client IN ($client))"
 
 
 def chosen_metric(table: str) -> str:
-    """Return SQL for the chosen metric of ``table``; PostgreSQL decides which before it begins."""
+    """Return SQL for the chosen metric of ``table``; PostgreSQL chooses it while it plans."""
     branches = " ".join(f"WHEN '{name}' THEN {table}.{name}" for name in METRICS)
     return f"CASE '$metric' {branches} END"
 
 
 def clients() -> dashboard.QueryVariable:
-    """Return the choice of any number of clients."""
+    """Return a variable of any number of clients."""
     return (
         _query("client", "Client", _CLIENTS)
         .multi(multi=True)
@@ -46,7 +46,7 @@ def clients() -> dashboard.QueryVariable:
 
 
 def metric() -> dashboard.CustomVariable:
-    """Return the choice of one count."""
+    """Return a variable of one count."""
     options = [VariableOption(text=title, value=name, selected=name == "engagement") for name, title in METRICS.items()]
     return (
         dashboard.CustomVariable("metric")
@@ -58,7 +58,7 @@ def metric() -> dashboard.CustomVariable:
 
 
 def search(label: str) -> dashboard.TextBoxVariable:
-    """Return a box for a part of a name."""
+    """Return a text box for a part of a name."""
     return (
         dashboard.TextBoxVariable("search")
         .label(label)
@@ -68,12 +68,12 @@ def search(label: str) -> dashboard.TextBoxVariable:
 
 
 def page(query: str) -> dashboard.QueryVariable:
-    """Return the choice of a page of a long list; ``query`` gives their numbers."""
+    """Return a variable of one page of a long list; ``query`` returns the page numbers."""
     return _query("page", "Page", query).current(VariableOption(text="1", value="1", selected=True))
 
 
 def instances() -> dashboard.QueryVariable:
-    """Return the choice of any number of replicas."""
+    """Return a variable of any number of replicas."""
     return (
         dashboard.QueryVariable("instance")
         .label("Replica")
@@ -101,7 +101,7 @@ def _query(name: str, label: str, query: str) -> dashboard.QueryVariable:
     )
 
 
-# All of them: Grafana forgets a choice that is not among the options when it asks for them again.
+# All of them: when Grafana reads the options again, it drops a choice that is not among them.
 _CLIENTS = """
     SELECT DISTINCT client
     FROM profile
@@ -114,12 +114,12 @@ CHOSEN_PROFILES_AS_P = CHOSEN_PROFILES.replace("c.profile", "p.name").replace("c
 
 
 def client() -> dashboard.QueryVariable:
-    """Return the choice of one client."""
+    """Return a variable of one client."""
     return _query("client", "Client", _CLIENTS)
 
 
 def profiles() -> dashboard.QueryVariable:
-    """Return the choice of any number of the client's profiles."""
+    """Return a variable of any number of the client's profiles."""
     query = """
         SELECT name
         FROM profile
@@ -136,7 +136,7 @@ def profiles() -> dashboard.QueryVariable:
 
 
 def compared() -> dashboard.QueryVariable:
-    """Return the choice of a client to compare with, or of none, which is the empty text."""
+    """Return a variable of a client to compare with; the empty text is none."""
     query = """
         SELECT
             '' AS __value,
@@ -152,7 +152,7 @@ def compared() -> dashboard.QueryVariable:
 
 
 def day() -> dashboard.QueryVariable:
-    """Return the choice of one day of the time range, the newest first."""
+    """Return a variable of one day of the time range, the newest first."""
     query = """
         SELECT DISTINCT c.day::text AS day
         FROM profile_day c

@@ -1,1 +1,1 @@
-"""The dashboards' queries for what runs them without a Grafana: tests, benchmark and previews."""
+"""Runs the dashboards' queries without a Grafana: for tests, the benchmark and previews."""

@@ -1,6 +1,6 @@
-"""Turns a panel's query into what Grafana sends: variables first, then macros. Pure: no clock, no I/O.
+"""Expands a panel's query as Grafana does: variables first, then macros. Pure: no clock, no I/O.
 
-Only what these dashboards use is here, and anything else is an error rather than left as it is. The rules are Grafana 12's:
+Only what these dashboards use is supported; anything else is an error. The rules are Grafana 12's:
 
 - the syntax of variables, and that a custom "All" value is put in as it is: ``VARIABLE_REGEX``, ``formatRegistry.ts`` and
   ``MultiValueVariable.ts`` of grafana/scenes
@@ -30,14 +30,14 @@ SCRAPE_INTERVAL_SECONDS = 15
 
 
 class ExpansionError(ValueError):
-    """A query uses what Grafana, or this implementation of it, does not know."""
+    """A query uses something that Grafana, or this implementation of it, does not know."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What is chosen of a variable: one text, several, or "All" with its custom value.
+    """The chosen value of a variable: one text, several, or "All" with its custom value.
 
-    ``quoted`` is whether the variable can have several values or "All", on which the data sources make their quoting depend.
+    ``quoted`` is whether the variable can have several values or "All"; the data sources quote by it.
     """
 
     values: tuple[str, ...]
@@ -56,7 +56,7 @@ class Choice:
 
     @classmethod
     def everything(cls, all_value: str) -> "Choice":
-        """Return "All" of a variable that says what that is."""
+        """Return "All" of a variable that has a custom value for it."""
         return cls((), quoted=True, all_value=all_value)
 
 
@@ -97,7 +97,7 @@ def promql(
 
 
 def step_seconds(window: Window, scrape_seconds: int = SCRAPE_INTERVAL_SECONDS) -> int:
-    """Return the distance of the points that the Prometheus data source asks for."""
+    """Return the seconds between two points, as the Prometheus data source chooses them."""
     return max(scrape_seconds, round(window.seconds / MAX_DATA_POINTS))
 
 
@@ -118,7 +118,7 @@ def _variables(
         if name.startswith("__"):
             return match[0] if builtin is None else _known(builtin, name)
         choice = _known(choices, name)
-        # Grafana formats no custom "All", whatever the format says.
+        # Grafana formats no custom "All", whatever the format.
         if choice.all_value is not None:
             return choice.all_value
         return _FORMATS[wanted](choice) if wanted in _FORMATS else plain(choice) if not wanted else _unknown(wanted)

@@ -1,4 +1,4 @@
-"""Walks over a dashboard's JSON: every query in it, whoever asks it."""
+"""Finds the queries in a dashboard's JSON."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,24 +7,24 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Query:
-    """A query and who asks it: ``title`` is the panel's, or the name of the annotation or variable."""
+    """A query, and where it stands: ``title`` is the panel's, or the name of the annotation or variable."""
 
     kind: Literal["panel", "annotation", "variable"]
     title: str
     language: Literal["sql", "promql"]
     text: str
     table: bool
-    # The panel or whatever else it is, as it stands in the JSON.
+    # The panel, annotation or variable, from the JSON.
     asker: dict[str, Any]
 
     @property
     def name(self) -> str:
-        """Return what it is called in a list."""
+        """Return its name in a list."""
         return self.title if self.kind == "panel" else f"{self.kind} {self.title}"
 
 
 def queries(dashboard: dict[str, Any]) -> Iterator[Query]:
-    """Yield the queries of panels, annotations and variables; a variable of Prometheus asks for labels and has none."""
+    """Yield the queries of panels, annotations and variables; a variable of Prometheus reads labels and has no query."""
     for panel in dashboard["panels"]:
         for target in panel.get("targets", []):
             yield _query("panel", panel["title"], target, panel)

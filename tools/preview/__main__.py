@@ -97,7 +97,7 @@ async def _preview(options: argparse.Namespace, browser: str, folder: Path) -> N
                 url = f"{address}/index.html?data=answers/{name}.json&theme={theme}"
                 shots.append({"url": url, "path": str((target / f"dashboard-{name}.png").resolve())})
         if "fleet" in options.names:
-            # For the README, which nobody would scroll through otherwise.
+            # For the README, in which the whole picture would be too long.
             shots.append(shots[options.names.index("fleet")] | {"path": str(_TOP.resolve()), "top": _TOP_HEIGHT})
         await _shoot({"chromium": browser, "profile": str(folder / "browser"), "width": _WIDTH, "shots": shots})
     for shot in shots:
@@ -128,7 +128,7 @@ def _dashboard(name: str) -> Json:
 
 
 def _renew_look(path: Path, name: str) -> None:
-    """Keep the answers, and draw them as the dashboard is now."""
+    """Put the present dashboard into a file of answers."""
     kept = json.loads(path.read_text(encoding="utf-8"))
     path.write_text(json.dumps(kept | {"dashboard": _dashboard(name)}), encoding="utf-8")
 
@@ -138,7 +138,7 @@ async def _read(name: str, sources: Sources, started: datetime) -> Json:
     now = datetime.now(UTC)
     window, text = window_of(dashboard, now), range_text(dashboard)
     if name == "operations":
-        # As long as the daemon has run; the hours before would be empty.
+        # Only as long as the daemon has run; the hours before would be empty.
         window, text = Window(started + timedelta(seconds=10), now), f"Last {(now - started).seconds // 60} minutes"
     return await Reader(dashboard, sources, window, _WANTED.get(name, {})).read(text)
 

@@ -1,4 +1,4 @@
-"""Asks every query of a dashboard and hands the answers on as Grafana's data sources would."""
+"""Runs every query of a dashboard and returns the answers as Grafana's data sources do."""
 
 import re
 from collections.abc import AsyncIterator, Mapping
@@ -27,7 +27,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800, "M": 2_592_00
 
 @asynccontextmanager
 async def as_reader(connection: asyncpg.Connection) -> AsyncIterator[asyncpg.Connection]:
-    """See only what Grafana's own role may see."""
+    """Read with the rights of Grafana's role."""
     await connection.execute(f"SET SESSION AUTHORIZATION {_ROLE}")
     try:
         yield connection
@@ -48,7 +48,7 @@ class Sources:
         return [str(row[0]) for row in await self._connection.fetch(sql)]
 
     async def ask(self, target: Json, window: Window, choices: Mapping[str, Choice]) -> list[Frame]:
-        """Return what a target finds."""
+        """Return the answer to a target."""
         if "rawSql" in target:
             return await self._ask_postgres(target, expand.sql(target["rawSql"], window, choices))
         return await self._ask_prometheus(
@@ -86,7 +86,7 @@ class Sources:
 
 
 class Reader:
-    """One dashboard, read at one moment."""
+    """Reads one dashboard at one moment."""
 
     def __init__(self, dashboard: Json, sources: Sources, window: Window, wanted: Mapping[str, str]) -> None:
         self._dashboard = dashboard
@@ -97,7 +97,7 @@ class Reader:
         self._variables: list[Json] = []
 
     async def read(self, range_text: str) -> Json:
-        """Return everything that the page draws."""
+        """Return everything that the page needs to draw."""
         for variable in self._dashboard.get("templating", {}).get("list", []):
             await self._choose(variable)
         answers = {str(panel["id"]): await self._answer(panel) for panel in panels_of(self._dashboard)}
@@ -178,7 +178,7 @@ def window_of(dashboard: Json, now: datetime) -> Window:
 
 
 def range_text(dashboard: Json) -> str:
-    """Return that time range as Grafana says it."""
+    """Return that time range in Grafana's words."""
     time = dashboard["time"]
     since = _AGO.fullmatch(time["from"])
     if since is None or time["to"] != "now":

@@ -1,4 +1,4 @@
-"""Turns answers into the data frames of Grafana's API, as its backend would. Pure: no clock, no I/O.
+"""Turns answers into the data frames of Grafana's API, as its backend does. Pure: no clock, no I/O.
 
 The rules for SQL are those of Grafana's ``sqleng`` and of ``LongToWide`` in its plugin SDK, for PromQL those of
 ``promlib``.
@@ -97,7 +97,7 @@ def _series(
 
 def _legend(legend: str, expression: str, labels: Mapping[str, str]) -> str:
     if legend in {"", "__auto"}:
-        # The page names a series by its labels; one without any is named by its expression.
+        # The page names a series by its labels; a series without labels is named by its expression.
         return "" if labels else expression
     return _PLACEHOLDER.sub(lambda match: labels.get(match[1], ""), legend)
 

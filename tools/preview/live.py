@@ -1,4 +1,4 @@
-"""The daemon and a Prometheus that scrapes it, as processes of their own, for the dashboard that reads Prometheus."""
+"""Runs the daemon, and a Prometheus that scrapes it, for the dashboard that reads Prometheus."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ async def daemon(settings: Settings, log: Path) -> AsyncIterator[str]:
         "COLLECTOR_AYRSHARE_URL": settings.ayrshare_url,
         "COLLECTOR_AYRSHARE_API_KEY": settings.ayrshare_api_key.get_secret_value() if settings.ayrshare_api_key else "",
         "COLLECTOR_HTTP_PORT": address.rpartition(":")[2],
-        # Hours of a real daemon's work in minutes.
+        # The work of hours in minutes.
         "COLLECTOR_POLL_INTERVAL": "20s",
         "COLLECTOR_REQUEST_TIMEOUT": "3s",
         "COLLECTOR_LOG_FORMAT": "json",

@@ -1,7 +1,7 @@
-"""A made-up agency to look at: half a year of a few dozen profiles, with everything that can happen to them.
+"""Makes up an agency to draw: half a year of a few dozen profiles, with everything that can happen to them.
 
-The daemon's own code makes it, against the emulator. What takes weeks is made in a few polls, each with the emulator's
-clock set back; what the database stamps with its own clock is moved to that day.
+The daemon's own code does it, against the emulator. Weeks are made in a few polls, each with the emulator's
+clock set back; times that the database stamps with its own clock are moved to that day.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ PROFILES = {
     for market in markets
 }
 
-# Client and profile whose story the dashboard of one client tells: one drop that is over, one that is open.
+# Client and profile that the dashboard of one client shows: one drop that is over, one that is open.
 TOLD = ("Juniper Home", "juniper-home-us")
 
 # A poll sees 90 days. The last weeks are read day by day, as they are restated.
@@ -135,7 +135,7 @@ _BACKDATE_PINS = (
 
 
 class World:
-    """The agency while it lives: its emulator, its database, and what the daemon is told."""
+    """The agency: its emulator, its database, and the daemon's settings."""
 
     def __init__(self, emulator: Emulator, settings: Settings, database: Database) -> None:
         self.emulator = emulator
@@ -143,7 +143,7 @@ class World:
         self.database = database
 
     async def populate(self) -> None:
-        """Live through the months until now."""
+        """Fill the months until now."""
         await self._register()
         for name, changes in _DROPS.items():
             for days_ago, factor in changes:
@@ -158,7 +158,7 @@ class World:
         await self._publish()
 
     async def trouble(self) -> None:
-        """Spread the next polls, and let Ayrshare be as moody as it is on a bad day."""
+        """Spread the next polls, and switch on the faults of a bad day at Ayrshare."""
         await self.database.execute(_SPREAD_POLLS)
         for fault, details in _MOODS:
             self._fault(fault, endpoint="/analytics/social", **details)
@@ -231,7 +231,7 @@ class World:
 
 @asynccontextmanager
 async def world(folder: Path) -> AsyncIterator[World]:
-    """Yield a populated agency in ``folder``; its servers end with the block."""
+    """Yield a populated agency in ``folder``; its servers stop at the end of the block."""
     config = EmulatorConfig(profiles=len(PROFILES), days=90, cache_seconds=0.0)
     app = make_app(config)
     async with serve(app) as url:
