@@ -1,4 +1,4 @@
-"""Real servers for the tests: one PostgreSQL a test session and worker, an emulated Ayrshare a test."""
+"""Gives the tests real servers: one PostgreSQL for each worker, an emulated Ayrshare for each test."""
 
 import os
 import secrets
@@ -47,14 +47,14 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def server_dsn(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """A server for this worker's tests; each database of it is somebody's own."""
+    """A server for the tests of this worker; fixtures make databases of it."""
     async with embedded(tmp_path_factory.mktemp("server"), bindir=BINDIR) as dsn:
         yield dsn
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def migrated_dsn(server_dsn: str) -> str:
-    """The database ``collector``, with every migration that its server can have."""
+    """The database ``collector``, with every migration that its server supports."""
     async with connected(server_dsn) as connection:
         await connection.execute("CREATE DATABASE collector")
     dsn = other_database(server_dsn, "collector")
@@ -66,7 +66,7 @@ async def migrated_dsn(server_dsn: str) -> str:
 
 @pytest.fixture
 async def dsn(migrated_dsn: str) -> str:
-    """A migrated database without a row in it."""
+    """A migrated database without rows."""
     async with connected(migrated_dsn) as connection:
         await connection.execute(f"TRUNCATE {_TABLES} RESTART IDENTITY")
     return migrated_dsn
@@ -80,7 +80,7 @@ async def database(dsn: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 async def empty_dsn(server_dsn: str) -> AsyncIterator[str]:
-    """A database with nothing in it, not even a schema."""
+    """An empty database without the schema."""
     name = f"empty_{secrets.token_hex(4)}"
     async with connected(server_dsn) as connection:
         await connection.execute(f"CREATE DATABASE {name}")
@@ -106,7 +106,7 @@ async def timescaledb(has_timescaledb: bool) -> None:  # noqa: FBT001 -- a fixtu
 
 @pytest.fixture
 async def ayrshare() -> AsyncIterator[Ayrshare]:
-    """An emulator with 50 profiles of 30 days; what it serves is new at every request."""
+    """An emulator with 50 profiles of 30 days, which caches no answer."""
     config = EmulatorConfig(profiles=50, days=30, cache_seconds=0.0)
     async with serve(config) as url, aiohttp.ClientSession() as session:
         yield Ayrshare(url, config, session)

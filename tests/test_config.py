@@ -1,4 +1,4 @@
-"""The settings: where they come from, which ones are refused, and that no secret is ever shown."""
+"""The settings: their sources, which ones are refused, and that no secret is shown."""
 
 from base64 import urlsafe_b64encode
 from pathlib import Path
@@ -51,7 +51,7 @@ WRITTEN: list[tuple[str, str, object]] = [
 
 
 def plain(value: object) -> object:
-    """Return a setting with its secrets open."""
+    """Return a setting with its secrets as text."""
     if isinstance(value, tuple):
         return tuple(plain(each) for each in value)
     return value.get_secret_value() if hasattr(value, "get_secret_value") else value
@@ -72,7 +72,7 @@ def test_the_table_holds_every_setting() -> None:
 
 
 @pytest.mark.parametrize("source", ["environment", "dotenv", "folder"])
-def test_every_setting_can_come_from_everywhere(source: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_every_setting_can_come_from_every_source(source: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv(f"{PREFIX}PG_BINDIR", raising=False)  # it may name the server that the tests use
     match source:
         case "environment":
@@ -226,7 +226,7 @@ def test_database_addresses_in_all_their_forms_are_taken(url: str, monkeypatch: 
         ("DATABASE_URL", "hunter2"),
         ("DATABASE_URL", "postgresql://u:hunter2@db:port/x"),
         ("DATABASE_URL", "postgresql://u:hunter2@[db/x"),
-        ("DATABASE_URL", "postgresql://u:hunter2\u2100@db/x"),  # urllib's own complaint quotes it
+        ("DATABASE_URL", "postgresql://u:hunter2\u2100@db/x"),  # urllib's own error quotes it
         ("ENCRYPTION_KEYS", "hunter2"),
         ("ENCRYPTION_KEYS", f"{ONE},hunter2"),
         ("ENCRYPTION_KEYS", "hunter2ключ"),
@@ -266,7 +266,7 @@ def test_settings_do_not_show_their_secrets(monkeypatch: pytest.MonkeyPatch) -> 
         assert ONE not in shown
 
 
-def test_what_is_missing_is_told_beside_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_and_wrong_settings_are_reported_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLLECTOR_DATABASE_URL", "postgresql://db/x")
     monkeypatch.setenv("COLLECTOR_LEASE_TIME", "soon")
 
@@ -291,7 +291,7 @@ def test_a_wrong_secret_is_not_also_missing(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("key", ["two words", "line\nbreak", "schlüssel", "tab\there"])
-def test_an_api_key_that_no_header_can_carry_is_refused_unseen(key: str) -> None:
+def test_an_api_key_that_no_header_can_carry_is_refused_and_not_shown(key: str) -> None:
     with pytest.raises(ConfigurationError, match="holds characters that no API key has") as raised:
         require_secrets(load_settings(ayrshare_api_key=key))
 

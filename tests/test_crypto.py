@@ -1,4 +1,4 @@
-"""Keys at rest: rotation, wrong keys, and the one key that several starters generate together."""
+"""Keys at rest: rotation, wrong keys, and one generated key for processes that start together."""
 
 import asyncio
 import stat
@@ -43,7 +43,7 @@ def test_the_first_key_encrypts_and_all_decrypt(old: SecretStr, new: SecretStr) 
     assert KeyRing([new]).decrypt(rotated.encrypt(PROFILE_KEY)) == PROFILE_KEY
 
 
-def test_what_no_key_opens_says_so_and_shows_nothing(old: SecretStr, new: SecretStr) -> None:
+def test_a_ciphertext_that_no_key_opens_is_an_error_without_secrets(old: SecretStr, new: SecretStr) -> None:
     ciphertext = KeyRing([old]).encrypt(PROFILE_KEY)
 
     with pytest.raises(KeyDecryptionError, match="COLLECTOR_ENCRYPTION_KEYS") as raised:
@@ -54,7 +54,7 @@ def test_what_no_key_opens_says_so_and_shows_nothing(old: SecretStr, new: Secret
 
 
 @pytest.mark.parametrize("ciphertext", [b"", b"nonsense", b"gAAAAA", b"\xff\x00"])
-def test_a_damaged_ciphertext_is_no_crash(ciphertext: bytes, old: SecretStr) -> None:
+def test_a_damaged_ciphertext_is_a_clear_error(ciphertext: bytes, old: SecretStr) -> None:
     with pytest.raises(KeyDecryptionError):
         KeyRing([old]).decrypt(ciphertext)
 

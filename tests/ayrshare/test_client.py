@@ -1,4 +1,4 @@
-"""The client: what it sends, how it classifies, and that no key leaves it but in its header."""
+"""The client: what it sends, how it classifies answers, and that keys are only in headers."""
 
 import itertools
 import re
@@ -97,7 +97,7 @@ async def test_no_part_of_a_key_that_an_answer_echoes_is_kept(status: int, befor
         assert "the-api" not in shown
 
 
-async def test_what_cannot_be_a_header_is_ignored() -> None:
+async def test_invalid_rate_limit_headers_are_ignored() -> None:
     async with aiohttp.ClientSession() as session:
         with aioresponses() as mocked:
             headers = {"x-ratelimit-max": "many", "x-ratelimit-count": "-4"}

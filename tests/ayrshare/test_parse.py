@@ -510,7 +510,7 @@ def test_an_error_object_without_a_status_is_still_understood() -> None:
         b"[]",
     ],
 )
-def test_a_success_is_none(body: bytes) -> None:
+def test_a_success_is_no_failure(body: bytes) -> None:
     assert failure(200, body) is None
 
 
@@ -666,7 +666,7 @@ def test_entries_that_are_no_profiles_are_counted() -> None:
         (DEEP, Failure.PAYLOAD_INVALID),
     ],
 )
-def test_a_list_of_profiles_that_is_none_is_an_error(body: bytes, outcome: Outcome) -> None:
+def test_an_answer_without_a_list_of_profiles_is_an_error(body: bytes, outcome: Outcome) -> None:
     with pytest.raises(AyrshareError) as caught:
         parse_profiles(body)
     assert caught.value.failure is outcome
@@ -744,7 +744,7 @@ def storable_or_refused(body: bytes) -> AccountAnalytics | None:
 
 @unhurried
 @given(path=st.sampled_from(paths(VALID)[1:]), value=ANYTHING)
-def test_anything_anywhere_is_survived(path: tuple[Any, ...], value: object) -> None:
+def test_any_value_in_any_place_is_parsed_or_left_out(path: tuple[Any, ...], value: object) -> None:
     storable_or_refused(substituted(path, value))
 
 

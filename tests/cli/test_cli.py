@@ -1,4 +1,4 @@
-"""The commands as their users run them: exit codes, what is printed where, and what must never be printed."""
+"""The commands as their users run them: exit codes, output, and that no secret is printed."""
 
 import asyncio
 import json
@@ -168,7 +168,7 @@ async def test_polling_without_an_api_key_is_a_configuration_problem(collector: 
     assert refused.err.startswith("error: COLLECTOR_AYRSHARE_API_KEY is not set")
 
 
-async def test_roles_that_call_nobody_need_no_keys(tmp_path: Path) -> None:
+async def test_roles_that_do_not_call_ayrshare_need_no_keys(tmp_path: Path) -> None:
     nowhere = "postgresql://collector@127.0.0.1:1/collector"
     for roles, needed in (("exporter,detector", False), ("detector,publisher", True)):
         ended = await Program(tmp_path, ROLES=roles, DATABASE_URL=nowhere)("run")
@@ -235,7 +235,7 @@ async def test_pending_migrations_stop_the_daemon_until_they_are_applied(
 # Polling.
 
 
-async def test_poll_reads_what_is_due_or_named_and_says_what_came(polling: Program, twelve: list[str]) -> None:
+async def test_poll_reads_due_or_named_profiles_and_prints_their_outcomes(polling: Program, twelve: list[str]) -> None:
     due = await polling("poll")
     assert (due.code, due.out, due.err) == (0, "12 of 12 polled: 12 ok; days: 360 new, 0 changed\n", "")
 
@@ -248,7 +248,7 @@ async def test_poll_reads_what_is_due_or_named_and_says_what_came(polling: Progr
     assert named.out.endswith("days: 0 new, 0 changed\n")
 
 
-async def test_poll_refuses_the_unknown_and_the_paused_and_names_the_failed(
+async def test_poll_refuses_unknown_and_paused_profiles_and_names_failed_ones(
     polling: Program, twelve: list[str], ayrshare: Ayrshare, database: Database
 ) -> None:
     unknown = await polling("poll", twelve[0], "nobody")
@@ -449,7 +449,7 @@ async def test_the_demo_serves_its_pages_and_carries_on_from_its_data(tmp_path: 
     assert again.out.endswith("Stopped      after 0.5 s, as asked\n")
 
 
-async def test_the_demo_keeps_out_of_a_folder_with_profiles_of_others(tmp_path: Path) -> None:
+async def test_the_demo_refuses_a_folder_with_other_profiles(tmp_path: Path) -> None:
     collector = Program(tmp_path, DATA_DIR="mine")
     added = await collector("profiles", "add", "a", "--client", "acme", stdin="AAAA-BBBB")
     assert added.code == 0, added.err
@@ -463,7 +463,7 @@ async def test_the_demo_keeps_out_of_a_folder_with_profiles_of_others(tmp_path: 
 
 
 async def dump(database: Database) -> bytes:
-    """Return every row of every table as text, and what the profile keys are encrypted to."""
+    """Return every row of every table as text, with the profile keys as they are stored."""
     tables = await database.fetch(
         "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables "
         "WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
@@ -480,7 +480,7 @@ async def dump(database: Database) -> bytes:
 
 @contextmanager
 def taken_port(*, listening: bool = True) -> Iterator[int]:
-    """A port that nobody else can listen on, and, if it is not listening, nobody can connect to."""
+    """A port that is taken; nobody can connect to it unless it listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         if listening:
@@ -496,7 +496,7 @@ async def lines(process: Process) -> AsyncIterator[str]:
 
 
 async def fetched(session: aiohttp.ClientSession, url: str, *, until: str = "") -> str:
-    """Return a page once it is served and holds ``until``."""
+    """Wait until a page is served and contains ``until``, and return it."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while True:
             async with session.get(url) as response:
@@ -507,6 +507,6 @@ async def fetched(session: aiohttp.ClientSession, url: str, *, until: str = "") 
 
 
 async def requests_suffering(ayrshare: Ayrshare) -> int:
-    """Return how many requests a fault has struck."""
+    """Return how many requests a fault was applied to."""
     async with ayrshare.session.get(f"{ayrshare.url}/_emulator/faults") as response:
         return sum(fault["hits"] for fault in (await response.json())["faults"])

@@ -1,4 +1,4 @@
-"""The picture of a replay, as a file that somebody opens."""
+"""The picture of a backtest."""
 
 import os
 import re
@@ -123,9 +123,7 @@ async def test_a_backtest_without_drops_draws_the_first_profiles(
         assert content.startswith(b"%PDF")
 
 
-async def test_a_backtest_of_nothing_draws_that_there_is_nothing(
-    database: Database, collector: Program, tmp_path: Path
-) -> None:
+async def test_a_backtest_without_days_draws_a_note(database: Database, collector: Program, tmp_path: Path) -> None:
     assert await database.fetchval("SELECT count(*) FROM profile") == 0
     ended = await collector("alerts", "backtest", "--plot", "a.svg")
     assert (ended.code, ended.err) == (0, "")
@@ -147,7 +145,7 @@ async def test_a_bad_path_is_refused_before_the_work(tmp_path: Path, path: str, 
     (tmp_path / "folder.png").mkdir()
     os.mkfifo(tmp_path / "socket.png")
     before = names(tmp_path)
-    # There is no database at this address, which would be said if it came to that.
+    # There is no database at this address, which would be an error if it were used.
     collector = Program(tmp_path, DATABASE_URL="postgresql://127.0.0.1:1/none", ENCRYPTION_KEYS=ENCRYPTION_KEY)
     ended = await collector("alerts", "backtest", "--plot", path)
     assert (ended.code, ended.out) == (2, "")

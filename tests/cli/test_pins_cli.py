@@ -1,4 +1,4 @@
-"""``collector pins`` as its user meets it: what is refused, what is shown, and what a retry does."""
+"""``collector pins``: what it refuses, what it shows, and what a retry does."""
 
 from pathlib import Path
 
@@ -95,7 +95,7 @@ LIMITS = [
 
 
 @pytest.mark.parametrize("pin", LIMITS, ids=",".join)
-async def test_what_is_just_within_the_limits_is_taken(
+async def test_a_pin_just_within_the_limits_is_accepted(
     collector: Program, database: Database, pin: dict[str, object]
 ) -> None:
     del collector
@@ -187,7 +187,7 @@ async def test_a_table_is_imported_whole_or_not_at_all(collector: Program, datab
 
 
 @pytest.mark.parametrize("table", ["", "profile,client_ref\n", HEADER, '"', "\0"])
-async def test_what_is_no_table_is_refused(collector: Program, database: Database, table: str) -> None:
+async def test_a_file_that_is_no_table_is_refused(collector: Program, database: Database, table: str) -> None:
     ended = await collector("pins", "import", "-", stdin=table)
     assert ended.code == 1
     assert "line 1" in ended.err
@@ -195,7 +195,7 @@ async def test_what_is_no_table_is_refused(collector: Program, database: Databas
     assert await stored(database) == 0
 
 
-async def test_a_pin_tells_its_story(collector: Program, database: Database) -> None:
+async def test_show_prints_a_pin_with_its_attempts(collector: Program, database: Database) -> None:
     await collector("pins", "add", "acme", "--client-ref", "a", "--media-url", URL, "--description", "hello")
     await database.execute("UPDATE pin SET state = 'failed', attempts = 1, last_error = 'too small'")
     await database.execute(

@@ -1,4 +1,4 @@
-"""``collector profiles ...``: keys that leak nowhere, all-or-nothing imports, and names as people give them."""
+"""``collector profiles ...``: no key leaks, imports are all or nothing, and any name is accepted."""
 
 import asyncio
 import json
@@ -231,7 +231,7 @@ def test_a_file_that_is_no_table_is_refused_before_anything_is_touched(
     assert [path.name for path in tmp_path.iterdir()] == ["table.csv"]
 
 
-def test_every_bad_line_is_told_up_to_a_screenful(tmp_path: Path) -> None:
+def test_every_bad_line_is_listed_up_to_a_screenful(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("\n".join([HEADER, *(f"name-{i},acme,{KEY} {KEY}" for i in range(120))]))
     refused = CliRunner().invoke(main, ["profiles", "import", "table.csv"])
 
@@ -246,7 +246,7 @@ def test_every_bad_line_is_told_up_to_a_screenful(tmp_path: Path) -> None:
 # Listing and showing.
 
 
-async def test_names_are_whatever_people_call_their_clients(collector: Program) -> None:
+async def test_any_printable_name_can_be_registered(collector: Program) -> None:
     quoted = [f'"{name.replace(chr(34), chr(34) * 2)}"' for name in ODD_NAMES]
     long = "x" * 200
     rows = [f"{name},{long},KEY-{index}" for index, name in enumerate(quoted)]
@@ -285,7 +285,7 @@ async def test_unknown_profiles_are_named_and_nothing_changes(collector: Program
     assert await database.fetchval("SELECT state FROM profile") == "active"
 
 
-async def test_show_tells_the_last_polls_and_the_newest_numbers(
+async def test_show_prints_the_last_polls_and_the_newest_numbers(
     dsn: str, tmp_path: Path, ayrshare: Ayrshare, database: Database
 ) -> None:
     collector = Program(
@@ -381,13 +381,13 @@ async def test_removing_asks_first_and_then_deletes_the_data(collector: Program,
     assert await database.fetchval("SELECT count(*) FROM profile") == 0
 
 
-async def test_second_thoughts_end_the_question_and_remove_nothing(collector: Program, database: Database) -> None:
+async def test_answering_no_removes_nothing(collector: Program, database: Database) -> None:
     await add(database, "a")
     async with collector.started("profiles", "remove", "a") as asking:
         assert asking.stdout is not None
         async with asyncio.timeout(20.0):
             await asking.stdout.readuntil(b"[y/N]: ")
-            # Again after a second: the first may come between the question and the wait for its answer, and be lost.
+            # Again after a second: the first may come before the program waits for an answer, and be lost.
             while asking.returncode is None:
                 asking.send_signal(SIGINT)
                 with suppress(TimeoutError):
@@ -399,7 +399,7 @@ async def test_second_thoughts_end_the_question_and_remove_nothing(collector: Pr
 # Comparing with Ayrshare.
 
 
-async def test_discover_tells_what_is_linked_missing_suspended_and_gone(
+async def test_discover_prints_linked_missing_suspended_and_deleted_profiles(
     dsn: str, tmp_path: Path, ayrshare: Ayrshare
 ) -> None:
     collector = Program(

@@ -1,4 +1,4 @@
-"""History replayed as it was known on each day."""
+"""Backtests replay history as it was known on each day."""
 
 from datetime import date, timedelta
 from pathlib import Path
@@ -31,7 +31,7 @@ async def replayed(collector: Program, *arguments: str) -> Any:
     return msgspec.json.decode(ended.out)
 
 
-async def test_a_backtest_tells_what_would_have_been_told(database: Database, collector: Program) -> None:
+async def test_a_backtest_shows_the_drops_that_would_have_been_found(database: Database, collector: Program) -> None:
     await fill(database, "acme-eu", dropped=20, left=0.3)
     await fill(database, "other", client="b")
     found = await replayed(collector)
@@ -74,9 +74,9 @@ async def test_a_backtest_reads_days_as_they_were_known(database: Database, coll
     assert engagement["first_day"] == str(SETTLED - timedelta(days=60))
 
 
-async def test_a_backtest_waits_for_what_was_an_estimate(database: Database, collector: Program) -> None:
+async def test_a_backtest_does_not_judge_estimates(database: Database, collector: Program) -> None:
     await fill(database, "acme-eu")
-    # Nobody read for ten days: what had come before was an estimate, which nobody judged.
+    # The profile was not read for ten days; its days before were estimates, which were not judged.
     await restate(
         database,
         SETTLED - timedelta(days=60),
@@ -92,7 +92,7 @@ async def test_a_day_settles_with_the_last_version_of_its_settle_days(
     database: Database, collector: Program, observed_after: str, *, told: bool
 ) -> None:
     await fill(database, "acme-eu")
-    # The third version came in time, or came too late and counts no more than the days that it restates.
+    # The third version came in time, or too late to count.
     await restate(
         database,
         SETTLED - timedelta(days=60),
@@ -115,7 +115,7 @@ async def test_a_day_that_was_first_seen_in_a_backfill_counts_with_its_first_ver
     assert engagement["first_day"] == str(SETTLED - timedelta(days=60))
 
 
-async def test_a_later_restatement_changes_nothing_that_was_told_before(database: Database, collector: Program) -> None:
+async def test_a_later_restatement_does_not_change_earlier_results(database: Database, collector: Program) -> None:
     await fill(database, "acme-eu", dropped=20, left=0.3)
     await restate(database, date.min, date.max, ("2 days", 1, None))
     before = await replayed(collector)
@@ -147,7 +147,7 @@ async def test_the_day_of_detection_is_the_newest_that_the_decision_needed(
     assert known == {metric: day for metric, day in detected.items() if day == first}
 
 
-async def test_a_backtest_tells_the_fleets_drop_once_and_a_clients_own_beside_it(
+async def test_a_backtest_shows_the_fleets_drop_once_and_a_clients_own_too(
     database: Database, collector: Program
 ) -> None:
     for number in range(12):
@@ -181,7 +181,7 @@ async def test_a_backtest_of_one_client_knows_the_fleets_drop(database: Database
     assert (await replayed(collector, "--since", str(SETTLED - timedelta(days=5))))["fleet"] == []
 
 
-async def test_a_backtest_and_the_daemon_say_the_same_of_the_fleet(
+async def test_a_backtest_and_the_daemon_find_the_same_drop_of_the_fleet(
     database: Database, detector: Detector, collector: Program
 ) -> None:
     for number in range(12):
@@ -199,6 +199,6 @@ async def test_a_backtest_and_the_daemon_say_the_same_of_the_fleet(
     assert keys[0] == keys[1]
 
 
-async def test_a_backtest_of_nothing_says_so(collector: Program, database: Database) -> None:
+async def test_a_backtest_without_days_says_so(collector: Program, database: Database) -> None:
     assert await database.fetchval("SELECT count(*) FROM profile") == 0
     assert "0 alarms in 0 client-years" in (await collector("alerts", "backtest")).out

@@ -145,27 +145,27 @@ def test_an_episode_ends_with_its_data() -> None:
         assert index(episode.last_day) == DROP + 9
 
 
-def test_metrics_that_follow_within_a_week_are_seldom_told_again() -> None:
+def test_metrics_that_follow_within_a_week_are_seldom_reported_again() -> None:
     rng = np.random.default_rng(3)
-    # Small counts, and noise that all metrics have in common: one falls out of the usual before the others.
+    # Small counts, and noise that all metrics have in common: one becomes unusual before the others.
     means = np.array([12.0, 250.0, 2.0, 4.0])[:, None] * rng.gamma(12, 1 / 12, (100, 1, DAYS))
     episodes = evaluate(rng.poisson(means * shaped((DROP, DAYS, 0.4))).astype(np.float64), MONDAY).episodes
     begun = [[index(one.detected_day) for one in each if index(one.detected_day) >= DROP] for each in episodes]
     assert sum(map(bool, begun)) > 80
-    # Saves that fell by chance just before are told, and the fall of all after them.
+    # Saves that fell by chance just before are reported, and the fall of all after them.
     assert len([days for days in begun if len(days) > 1 and max(days) - min(days) < 7]) <= 2
 
 
-def test_a_drop_of_all_metrics_is_told_once_and_of_engagement() -> None:
+def test_a_drop_of_all_metrics_is_reported_once_as_engagement() -> None:
     history = evaluate(fleet(shaped((DROP, DAYS, 0.3))), MONDAY)
     told = [[one.metric for one in episodes if index(one.first_day) >= DROP - 2] for episodes in history.episodes]
     assert all("engagement" in metrics for metrics in told)
-    # A metric that was low by chance just before may be told a day ahead of all.
+    # A metric that was low by chance just before may be reported a day before all.
     assert sum(map(len, told)) <= len(told) + 1
 
 
 @pytest.mark.parametrize("metric", range(len(JUDGED_METRICS)))
-def test_a_drop_of_one_metric_is_told_of_that_metric(metric: int) -> None:
+def test_a_drop_of_one_metric_is_reported_as_that_metric(metric: int) -> None:
     counts = fleet()
     counts[:, metric, DROP:] = np.floor(counts[:, metric, DROP:] * 0.1)
     history = evaluate(counts, MONDAY)
@@ -173,7 +173,7 @@ def test_a_drop_of_one_metric_is_told_of_that_metric(metric: int) -> None:
     assert {one.metric for one in found(history) if index(one.first_day) >= DROP} == {JUDGED_METRICS[metric]}
 
 
-def test_a_fall_of_all_is_told_although_a_smaller_metric_had_fallen_before() -> None:
+def test_a_fall_of_all_is_reported_although_a_smaller_metric_fell_before() -> None:
     counts = fleet(shaped((DROP, DAYS, 0.3)))
     counts[:, 2] = np.floor(counts[:, 2] * 0.6)
     counts[:, 2, DROP - 4 :] = 0
@@ -182,7 +182,7 @@ def test_a_fall_of_all_is_told_although_a_smaller_metric_had_fallen_before() -> 
         assert told == ["outbound_click", "engagement"]
 
 
-def test_the_bound_of_a_drop_lies_between_what_came_and_what_was_expected() -> None:
+def test_the_bound_of_a_drop_lies_between_observed_and_expected() -> None:
     told = [
         one for one in found(evaluate(fleet(shaped((DROP, DROP + 20, 0.3))), MONDAY)) if index(one.first_day) >= DROP
     ]
@@ -194,7 +194,7 @@ def test_the_sentence_names_no_bound_that_a_lasting_drop_is_above() -> None:
     assert "(at least" not in sentence("acme-eu", an_episode(observed=90.0))
 
 
-def test_metrics_together_tell_sooner_than_one() -> None:
+def test_metrics_together_show_a_drop_sooner_than_one() -> None:
     counts = fleet(shaped((DROP, DAYS, 0.5)), profiles=60, r=8.0)
     alone = counts.copy()
     alone[:, 1:] = np.nan
@@ -225,7 +225,7 @@ def test_a_level_that_stays_becomes_the_new_normal() -> None:
     assert (history.expected[..., -1] < 0.45 * 300).all()
 
 
-def test_a_fall_to_zero_within_a_drop_is_told_again() -> None:
+def test_a_fall_to_zero_within_a_drop_is_reported_again() -> None:
     history = evaluate(fleet(shaped((DROP, DROP + 20, 0.4), (DROP + 20, DAYS, 0.0))), MONDAY)
     assert all(caught(history, within=3, since=DROP + 20))
 
@@ -240,7 +240,7 @@ def test_later_days_change_no_verdict(end: int) -> None:
     assert [one.detected_day for one in found(part)] == known
 
 
-def test_a_replay_says_what_each_day_said() -> None:
+def test_a_replay_gives_the_verdict_of_each_day() -> None:
     counts = fleet(shaped((60, 75, 0.3), days=90), profiles=3, days=90)
     replay = evaluate(counts, MONDAY)
     for day in range(30, 91):
@@ -328,7 +328,7 @@ def test_the_fleets_drop_is_known_within_the_week_and_stays(known: int) -> None:
         (-1, 8, False),
     ],
 )
-def test_what_is_noticed_a_week_late_is_the_fleets_when_it_began_with_it(
+def test_a_drop_detected_a_week_late_is_the_fleets_if_it_began_with_it(
     first: int, detected: int, *, told: bool
 ) -> None:
     began = date(2026, 11, 3)

@@ -1,4 +1,4 @@
-"""Drops from the days in the database to what a client manager reads."""
+"""The detector, from days in the database to the sentence that a client manager reads."""
 
 import asyncio
 import gzip
@@ -40,7 +40,7 @@ def collector(tmp_path: Path, dsn: str) -> Program:
     return Program(tmp_path, DATABASE_URL=dsn, ENCRYPTION_KEYS=ENCRYPTION_KEY)
 
 
-async def test_a_drop_is_told_in_a_sentence_on_the_page_and_in_the_list(
+async def test_a_drop_is_on_the_page_and_in_the_list_with_its_sentence(
     database: Database, detector: Detector, collector: Program
 ) -> None:
     await fill(database, "acme-eu", dropped=4, left=0.3)
@@ -112,7 +112,7 @@ async def test_a_long_round_shows_that_it_is_alive(
     assert len(beats) == 3
 
 
-async def test_a_profile_that_moves_on_while_it_is_read_does_no_harm_to_others(
+async def test_a_profile_that_is_polled_while_it_is_read_does_not_affect_others(
     database: Database, detector: Detector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("a", "b", "c"):
@@ -130,7 +130,7 @@ async def test_a_profile_that_moves_on_while_it_is_read_does_no_harm_to_others(
     assert await detector.run_once() == 1
 
 
-async def test_days_that_are_corrected_take_the_drop_back(database: Database, detector: Detector) -> None:
+async def test_a_drop_is_deleted_when_its_days_are_corrected(database: Database, detector: Detector) -> None:
     await fill(database, "acme-eu", dropped=4, left=0.3)
     await detector.run_once()
     await database.execute(
@@ -143,7 +143,7 @@ async def test_days_that_are_corrected_take_the_drop_back(database: Database, de
     assert await database.fetchval("SELECT count(*) FROM drop_episode") == 0
 
 
-async def test_too_little_history_is_said(database: Database, detector: Detector, collector: Program) -> None:
+async def test_too_little_history_is_reported(database: Database, detector: Detector, collector: Program) -> None:
     await fill(database, "new", days=20, dropped=4, left=0.1)
     await detector.run_once()
     assert await database.fetchval("SELECT count(*) FROM drop_episode") == 0
@@ -153,7 +153,9 @@ async def test_too_little_history_is_said(database: Database, detector: Detector
     assert "nothing is said of 1 profile: too little history" in told
 
 
-async def test_a_drop_of_the_whole_fleet_is_one_and_not_the_clients(database: Database, detector: Detector) -> None:
+async def test_a_drop_of_the_whole_fleet_is_one_drop_and_not_the_clients(
+    database: Database, detector: Detector
+) -> None:
     for number in range(12):
         await fill(database, f"p{number}", client=f"c{number}", dropped=4, left=0.3)
     await detector.run_once()
@@ -235,7 +237,7 @@ async def test_a_profile_that_is_removed_while_it_is_judged_leaves_nothing(
         assert await database.fetchval(f"SELECT count(*) FROM {table}") == 0
 
 
-async def test_the_fleet_is_told_by_one_replica_at_a_time(database: Database, detector: Detector) -> None:
+async def test_one_replica_at_a_time_writes_the_fleets_drops(database: Database, detector: Detector) -> None:
     for number in range(12):
         await fill(database, f"p{number}", dropped=4, left=0.3)
     async with DropStore(database).fleet():
@@ -247,7 +249,7 @@ async def test_the_fleet_is_told_by_one_replica_at_a_time(database: Database, de
     assert await database.fetchval("SELECT count(*) FROM fleet_drop") == 1
 
 
-async def test_a_replica_whose_machine_is_gone_does_not_keep_the_fleet(
+async def test_a_replica_whose_machine_is_gone_does_not_keep_the_fleets_lock(
     database: Database, detector: Detector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(12):
@@ -264,7 +266,7 @@ async def test_a_replica_whose_machine_is_gone_does_not_keep_the_fleet(
     assert await database.fetchval("SELECT count(*) FROM fleet_drop") == 1
 
 
-async def test_what_is_no_longer_the_fleets_has_its_own_causes(database: Database, detector: Detector) -> None:
+async def test_a_drop_that_is_no_longer_the_fleets_has_its_own_cause(database: Database, detector: Detector) -> None:
     for number in range(12):
         await fill(database, f"p{number}", dropped=4, left=0.3)
     await database.execute(
@@ -280,7 +282,9 @@ async def test_what_is_no_longer_the_fleets_has_its_own_causes(database: Databas
     assert "1 day of data is missing" in await database.fetchval(told)
 
 
-async def test_a_choice_of_sensitivity_judges_again(database: Database, detector: Detector, collector: Program) -> None:
+async def test_a_new_sensitivity_judges_the_profile_again(
+    database: Database, detector: Detector, collector: Program
+) -> None:
     await fill(database, "acme-eu")
     await detector.run_once()
 
@@ -300,7 +304,7 @@ async def test_a_choice_of_sensitivity_judges_again(database: Database, detector
         assert (ended.code, ended.out) == (code, "")
 
 
-async def test_a_removed_profile_leaves_no_choice_to_its_namesake(
+async def test_a_new_profile_does_not_get_the_sensitivity_of_a_removed_namesake(
     database: Database, detector: Detector, collector: Program
 ) -> None:
     await fill(database, "acme-eu")
@@ -311,7 +315,9 @@ async def test_a_removed_profile_leaves_no_choice_to_its_namesake(
     assert await database.fetchval("SELECT sensitivity FROM drop_verdict") == "normal"
 
 
-async def test_what_is_said_of_a_profile_does_not_depend_on_its_company(database: Database, detector: Detector) -> None:
+async def test_a_verdict_does_not_depend_on_the_other_profiles_of_the_batch(
+    database: Database, detector: Detector
+) -> None:
     await fill(database, "acme-eu", dropped=4, left=0.3)
     await detector.run_once()
     alone = await database.fetch("SELECT metric, detected_day, closed_on, sentence FROM engagement_drop ORDER BY 1, 2")
@@ -328,7 +334,7 @@ async def test_what_is_said_of_a_profile_does_not_depend_on_its_company(database
 @pytest.mark.parametrize(
     ("store", "part", "left"), [(DropStore, "days", 12), (DropStore, "write", 12), (FleetDropStore, "judged", 0)]
 )
-async def test_what_an_outage_left_undone_is_done_after_it(
+async def test_work_that_an_outage_interrupted_is_done_after_it(
     database: Database, detector: Detector, monkeypatch: pytest.MonkeyPatch, store: type, part: str, left: int
 ) -> None:
     for number in range(12):

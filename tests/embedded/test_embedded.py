@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL, against real servers: what it survives, leaves behind, and says when it cannot."""
+"""The embedded PostgreSQL, against real servers: what it survives, what it leaves behind, and its errors."""
 
 import asyncio
 import fcntl
@@ -57,7 +57,7 @@ except Exception as error:
 
 @pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cluster to copy, which is ten times faster than to make; it has a table ``note`` with one row."""
+    """A cluster to copy, which is ten times faster than making one; it has a table ``note`` with one row."""
     path = tmp_path_factory.mktemp("cluster")
 
     async def make() -> None:
@@ -116,7 +116,7 @@ def server_pid(data_dir: Path) -> int:
 
 
 def is_running(pid: int) -> bool:
-    # Not os.kill(pid, 0): an orphan that has ended waits for init to notice.
+    # Not os.kill(pid, 0), which also finds an ended orphan that init has not reaped.
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
@@ -167,7 +167,7 @@ async def dsn_from(process: asyncio.subprocess.Process) -> str:
 
 
 def as_user(uid: int) -> tuple[str, ...]:
-    """A prefix for a command that sees itself as that user, yet may read what root may: programs in root's home."""
+    """A prefix for a command that runs as that user, yet may read what root may: programs in root's home."""
     return ("unshare", "--user", f"--map-user={uid}", f"--map-group={uid}")
 
 
@@ -449,7 +449,7 @@ def test_a_data_folder_without_write_permission_is_named(tmp_path: Path) -> None
 @needs_root
 @pytest.mark.parametrize("uid", [NOBODY.pw_uid, 123456])
 async def test_an_ordinary_user_runs_it_with_or_without_a_name(data_dir: Path, uid: int) -> None:
-    if uid != NOBODY.pw_uid:  # initdb is what asks for the name
+    if uid != NOBODY.pw_uid:  # initdb asks for the name
         shutil.rmtree(data_dir)
     async with child(python_child(data_dir, prefix=as_user(uid))) as owner:
         await execute(await dsn_from(owner), "SELECT 1")

@@ -360,7 +360,7 @@ async def test_a_pin_sent_twice_is_published_twice_and_recorded(client: Client) 
     assert len({post["id"] for post in record["posts"]}) == 2
 
 
-async def test_an_idempotency_key_is_burnt_by_whatever_became_of_the_post(client: Client) -> None:
+async def test_an_idempotency_key_is_used_up_whatever_becomes_of_the_post(client: Client) -> None:
     await client.fault("post_error", times=1)
     assert (await client.publish(idempotencyKey="failed")).status == 400
     assert (await client.publish(idempotencyKey="invalid", mediaUrls=[])).status == 400
@@ -434,7 +434,7 @@ async def test_other_networks_fail_while_the_pin_is_published(client: Client) ->
     assert len(answer["errors"]) == len(answer["postIds"]) == 1
 
 
-async def test_history_returns_notes_newest_first_and_only_ones_own(client: Client) -> None:
+async def test_history_returns_the_accounts_own_notes_newest_first(client: Client) -> None:
     for number in range(3):
         await client.shift(number)
         await client.publish(notes=f"token-{number}")
@@ -528,7 +528,7 @@ async def test_rate_limited_may_say_when_to_come_back(client: Client) -> None:
 
 
 @pytest.mark.parametrize(("name", "code"), [("unlinked", 156), ("relink", 161)])
-async def test_a_lost_link_is_told_in_each_endpoints_shape(client: Client, name: str, code: int) -> None:
+async def test_a_lost_link_has_each_endpoints_shape(client: Client, name: str, code: int) -> None:
     await client.fault(name, profile="client-001")
     social = await client.social()
     assert (social.status, social.json()["pinterest"]["code"]) == (400, code)
@@ -579,7 +579,7 @@ async def test_truncated_json_does_not_parse_but_the_work_is_done(client: Client
     assert len(client.emulator.record.posts) == 1
 
 
-async def test_wrong_json_parses_but_says_nothing(client: Client) -> None:
+async def test_wrong_json_parses_but_is_no_answer(client: Client) -> None:
     await client.fault("wrong_json")
     assert "pinterest" not in (await client.social()).json()
 
@@ -621,7 +621,7 @@ async def test_latency_delays_and_lets_the_answer_through(client: Client) -> Non
     assert asyncio.get_running_loop().time() - started >= 0.05
 
 
-async def test_huge_streams_more_than_anyone_wants(client: Client) -> None:
+async def test_huge_streams_a_very_large_answer(client: Client) -> None:
     await client.fault("huge", size_bytes=3_000_000)
     assert len((await client.social()).body) > 3_000_000
 
@@ -650,7 +650,7 @@ async def test_times_and_endpoint_bound_a_fault(client: Client) -> None:
 
 
 @configured(rate_limit=0)
-async def test_probability_strikes_now_and_then(client: Client) -> None:
+async def test_a_fault_with_a_probability_hits_some_requests(client: Client) -> None:
     await client.fault("status", probability=0.3)
     statuses = [(await client.social()).status for _ in range(100)]
     assert 10 < statuses.count(500) < 60
@@ -671,7 +671,7 @@ async def test_probability_strikes_now_and_then(client: Client) -> None:
         ({"fault": "drop", "metrics": ["ENGAGEMENT"]}, "metrics"),
     ],
 )
-async def test_senseless_faults_are_refused(client: Client, body: object, complaint: str) -> None:
+async def test_invalid_faults_are_refused(client: Client, body: object, complaint: str) -> None:
     answer = await client.call("POST", "/_emulator/faults", body)
     assert answer.status == 400
     assert complaint in answer.json()["message"]
@@ -682,7 +682,7 @@ async def test_senseless_faults_are_refused(client: Client, body: object, compla
     ("path", "body"),
     [("clock", {}), ("clock", {"offset": 1}), ("profiles", {"profile": "nobody"}), ("profiles", {"linked": True})],
 )
-async def test_senseless_control_is_refused(client: Client, path: str, body: object) -> None:
+async def test_invalid_control_requests_are_refused(client: Client, path: str, body: object) -> None:
     assert (await client.call("POST", f"/_emulator/{path}", body)).status == 400
 
 

@@ -1,6 +1,6 @@
-"""Kills publishers in the middle of their work, again and again, under an Ayrshare that misbehaves, and counts pins.
+"""Kills publishers during calls to an Ayrshare with faults, and counts how often each pin was published.
 
-``python -m tests.endtoend.chaos`` is the full length, the suite runs a shorter one. The emulator's record decides.
+``python -m tests.endtoend.chaos`` is the full run, the suite has a short one. The emulator's record is what counts.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ FAULTS: list[dict[str, Any]] = [
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """How much of everything; ``pause`` is the longest time between two kills, in seconds."""
+    """The size of a run; ``pause`` is the longest time between two kills, in seconds."""
 
     pins: int
     profiles: int
@@ -60,7 +60,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What there was at the end: the pins' states before and after the unknown ones were retried."""
+    """The result of a run: the pins' states before and after the unknown ones were retried."""
 
     before: Counter[str]
     after: Counter[str]
@@ -99,7 +99,7 @@ class Workers:
         )
 
     async def kill(self, pid: int | None, dice: random.Random) -> None:
-        """Kill the worker with that process id, or where there is none any of them."""
+        """Kill the worker with that process id, or any worker if there is none."""
         found = [process for process in self._processes if process.pid == pid]
         await self._end(found[0] if found else dice.choice(self._processes))
 
@@ -128,7 +128,7 @@ async def _scene(plan: Plan) -> AsyncIterator[tuple[str, Database, Ayrshare]]:
 
 
 async def play(plan: Plan) -> Result:
-    """Publish the pins while workers die, retry as an operator would what stays unknown, and return what there is."""
+    """Publish the pins while workers are killed, retry those that stay unknown, and return the result."""
     dice = random.Random(plan.seed)  # noqa: S311 -- repeatable is the point
     async with _scene(plan) as (dsn, database, ayrshare):
         names = [ayrshare.identity(index).title for index in range(plan.profiles)]
@@ -174,7 +174,7 @@ WHERE p.state = 'unknown'
 
 
 async def _busy_worker(database: Database) -> int | None:
-    """Return the process id of a worker that is in the middle of a call, waiting for one as long as there is work."""
+    """Wait, as long as there is work, for a worker that is in a call, and return its process id."""
     busy = "SELECT owner FROM pin WHERE state = 'sending' AND lease_until > now() ORDER BY random() LIMIT 1"
     waiting = "SELECT count(*) > 0 FROM pin WHERE state IN ('queued', 'sending')"
     while await database.fetchval(waiting):
@@ -185,7 +185,7 @@ async def _busy_worker(database: Database) -> int | None:
 
 
 async def _until_quiet(database: Database, patience: float) -> None:
-    """Wait until nothing is queued or sent, and every unknown pin has had its last look."""
+    """Wait until no pin is queued or being sent, and every unknown one has had its last check."""
     open_ = "SELECT count(*) FROM pin WHERE state IN ('queued', 'sending') OR next_look_at IS NOT NULL"
     async with asyncio.timeout(patience):
         while await database.fetchval(open_):
@@ -215,7 +215,7 @@ async def _states(database: Database) -> Counter[str]:
 
 
 async def _live(ayrshare: Ayrshare) -> Counter[str]:
-    """Return how often each pin was accepted, by its token, as the emulator wrote it down."""
+    """Return how often the emulator accepted each pin, by its token."""
     record: Any = await ayrshare.record()
     return Counter(post["notes"].partition("#")[0] for post in record["posts"])
 

@@ -1,4 +1,4 @@
-"""The kill test, shortened; ``make chaos`` is the full length."""
+"""A short run of the kill test; ``make chaos`` runs it in full."""
 
 from tests.endtoend.chaos import Plan, check, play
 

@@ -1,4 +1,4 @@
-"""From Ayrshare to the webhook: the real daemon, Prometheus and Alertmanager, and numbers that fall."""
+"""From numbers that fall at Ayrshare to the webhook, through the real daemon, Prometheus and Alertmanager."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ async def long_ayrshare() -> AsyncIterator[Ayrshare]:
 async def judging(database: Database, dsn: str, ayrshare: Ayrshare) -> AsyncIterator[str]:
     """Read all profiles, then run the daemon that judges them.
 
-    The rules wait for hours, so that the whole fleet is known before anybody is told; here they do not wait.
+    The rules wait for hours, so that the whole fleet is known before an alert; here they do not wait.
     """
     async with daemon(database, dsn, ayrshare, Role.POLLER, poll_interval=5.0), asyncio.timeout(30):
         while await database.fetchval("SELECT count(*) FROM daily_metric") < 12 * 90:

@@ -1,4 +1,4 @@
-"""The daemon killed, and its database killed under it: nothing is lost, and work goes on by itself."""
+"""The daemon or its database is killed: nothing is lost, and work continues by itself."""
 
 import asyncio
 import os
@@ -49,7 +49,7 @@ async def until_stored(dsn: str, days: int) -> None:
     """Wait until so many days are in the table, whatever happens to the database meanwhile."""
     async with asyncio.timeout(DEADLINE):
         while True:
-            with suppress(Exception):  # it may be down just now, in any way
+            with suppress(Exception):  # it may be down now
                 async with connected(dsn) as connection:
                     if await connection.fetchval("SELECT count(*) FROM daily_metric") >= days:
                         return

@@ -1,4 +1,4 @@
-"""The fleet page: what Prometheus reads of every profile."""
+"""The fleet page, which Prometheus reads."""
 
 import asyncio
 import gzip
@@ -91,7 +91,7 @@ async def test_hostile_names_neither_break_the_page_nor_merge(database: Database
     assert {client for client, _ in found} == {HOSTILE}
 
 
-async def test_a_fleet_of_nobody_is_a_valid_page(database: Database) -> None:
+async def test_the_page_of_an_empty_fleet_is_valid(database: Database) -> None:
     page = await page_of(database)
     assert samples(page) == {"pinterest_fleet_drop": {("", ""): 0}}
     assert b"# TYPE pinterest_impressions gauge" in gzip.decompress(page.gzipped)
@@ -160,7 +160,7 @@ def status(profile_id: int, **values: Any) -> ProfileStatus:
     return ProfileStatus(**unknown | known | values)
 
 
-async def test_a_large_page_is_rendered_in_turns_with_the_rest_of_the_program() -> None:
+async def test_rendering_a_large_page_lets_other_tasks_run() -> None:
 
     fleet = Fleet()
     fleet.update(status(index, impression=index) for index in range(20_000))

@@ -1,4 +1,4 @@
-"""The dashboards: what is committed is what the builder makes, and every query in it brings what its panel needs."""
+"""The committed dashboards are those of the builder, and every query returns what its panel needs."""
 
 import json
 import re
@@ -35,7 +35,7 @@ PROVISIONING = FOLDER.parent / "provisioning"
 ASKED = [(board, query) for board, made in sorted(BOARDS.items()) for query in queries(made)]
 SQL = [(board, query) for board, query in ASKED if query.language == "sql"]
 PROMQL = [query for _, query in ASKED if query.language == "promql"]
-# Only one of these has something to show when all that moved moved the same way.
+# Only one of these has rows when all changes go the same way.
 ONE_OF = {"Movers up", "Movers down"}
 NOW = datetime.now(UTC)
 _FIELD = re.compile(r"\$\{__data\.fields\.(\w+)")
@@ -67,7 +67,7 @@ def test_the_committed_dashboards_are_those_that_the_builder_makes() -> None:
 
 
 def sql_query(data: dict[str, Any]) -> PostgresQuery:
-    """Read a query back, of which the SDK has no type."""
+    """Read a query back, for which the SDK has no type."""
     query = PostgresQuery(data["rawSql"], table=data["format"] == "table", ref_id=data["refId"])
     if unknown := data.keys() - query.to_json().keys():
         raise ValueError(f"unknown keys in a PostgreSQL query: {sorted(unknown)}")
@@ -107,7 +107,7 @@ def test_panels_are_inside_the_grid_and_do_not_overlap(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "panel"), list(panels()), ids=lambda value: value if isinstance(value, str) else "")
-def test_a_panel_tells_what_it_shows_when_to_worry_and_where_to_go(name: str, panel: dict[str, Any]) -> None:
+def test_a_panel_has_a_description_and_a_link(name: str, panel: dict[str, Any]) -> None:
     assert name
     assert "**When to worry:**" in panel["description"]
     defaults = panel["fieldConfig"]["defaults"]
@@ -167,7 +167,7 @@ def test_the_metrics_of_the_dashboards_and_of_the_alert_rules_exist() -> None:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def fleet_dsn(server_dsn: str, migrated_dsn: str) -> AsyncIterator[str]:
-    """A database of its own that a daemon has filled; nobody changes it. The role of its readers is there already."""
+    """A database that a daemon has filled and that no test changes, with Grafana's role."""
     assert migrated_dsn
     async with connected(server_dsn) as connection:
         await connection.execute("CREATE DATABASE fleet")
@@ -221,14 +221,14 @@ async def test_every_metric_can_be_chosen(fleet_dsn: str, metric: str) -> None:
 
 
 class Found:
-    """What a query brought."""
+    """The rows of a query."""
 
     def __init__(self, columns: list[str], rows: list[asyncpg.Record]) -> None:
         self.columns = columns
         self.rows = rows
 
     def problems(self, query: Query) -> Iterator[str]:
-        """Yield what its panel, annotation or variable would miss."""
+        """Yield what its panel, annotation or variable lacks."""
         match query.kind:
             case "annotation":
                 yield from (f"no column {name}" for name in ("time", "text") if name not in self.columns)

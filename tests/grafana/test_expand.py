@@ -1,4 +1,4 @@
-"""What becomes of a query on its way through Grafana: variables, then macros."""
+"""A query is expanded as Grafana does it: variables, then macros."""
 
 from datetime import UTC, datetime, timedelta
 

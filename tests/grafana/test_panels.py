@@ -1,4 +1,4 @@
-"""What panels say of fleets that are not all well: profiles paused, young, late or with holes, and polls that fail."""
+"""Panels of fleets with problems: profiles paused, young, late or with holes, and polls that fail."""
 
 import json
 from datetime import UTC, date, datetime, time, timedelta
@@ -39,7 +39,7 @@ CROSS JOIN generate_series($3::date, $5::date, interval '1 day') AS d (day)
 
 
 def ago(days: int) -> date:
-    """Return the day so many days before the newest that is settled."""
+    """Return the day that many days before the newest settled one."""
     return SETTLED - timedelta(days=days)
 
 
@@ -65,7 +65,7 @@ async def fill(
 
 
 async def change(database: Database, profile: int, since: int, a_day: int) -> None:
-    """Change what the days since so many before the newest settled one say."""
+    """Change the numbers of the days from ``since`` days before the newest settled one on."""
     await database.execute(
         "UPDATE daily_metric SET impression = 10 * $3::bigint, engagement = $3 WHERE profile_id = $1 AND day >= $2",
         profile,
@@ -75,7 +75,7 @@ async def change(database: Database, profile: int, since: int, a_day: int) -> No
 
 
 async def expect(database: Database, profile: int, since: int, expected: float) -> None:
-    """Let the detector have expected that much of the days since so many before the newest settled one."""
+    """Store what the detector expected of the days from ``since`` days before the newest settled one on."""
     await database.execute(
         "INSERT INTO drop_verdict (profile_id, sensitivity, band_since, band_expected, band_low) "
         "VALUES ($1, 'normal', $2, array_fill($4::real, ARRAY[$3::integer]), array_fill($5::real, ARRAY[$3::integer]))",
@@ -95,7 +95,7 @@ def query_of(board: str, title: str, target: int = 0) -> Query:
 async def ask(
     dsn: str, board: str, title: str, *clients: str, days: int = 90, until: int = 0, target: int = 0, **chosen: str
 ) -> list[dict[str, Any]]:
-    """Return what a panel's query brings, as Grafana asks it.
+    """Return the rows of a panel's query, as Grafana runs it.
 
     The time range has ``days`` and ended ``until`` days ago; ``target`` is the query's place among the panel's.
     """
@@ -142,8 +142,8 @@ async def test_a_paused_profile_is_not_the_oldest_read(dsn: str, database: Datab
     assert row["Oldest read"].date() == ago(5)
 
 
-async def test_the_band_is_there_where_all_that_is_drawn_was_expected(dsn: str, database: Database) -> None:
-    """A young profile lifts the line, and would lift a drop of the old one over a band that knows nothing of it."""
+async def test_the_band_is_drawn_only_where_every_profile_has_an_expectation(dsn: str, database: Database) -> None:
+    """A young profile lifts the line; a drop of the old one would stay above a band without the young one."""
     old = await fill(database, "old")
     await fill(database, "young", first=9)
     await expect(database, old, 40, 100)
@@ -170,7 +170,7 @@ async def test_the_band_leaves_out_a_profile_that_has_no_number_as_the_line_does
 
 
 async def lose(database: Database, profile: int, *days: int) -> None:
-    """Delete days that are so many before today."""
+    """Delete the days of these ages, in days before today."""
     await database.execute(
         "DELETE FROM daily_metric WHERE profile_id = $1 AND day = ANY ($2::date[])",
         profile,
@@ -195,14 +195,14 @@ async def test_a_gap_that_is_lost_does_not_hide_what_can_still_be_fetched(
         assert left == await database.fetchval("SELECT days_until_data_loss FROM profile_status")
 
 
-async def test_gaps_begin_with_the_profiles_that_have_most_to_save(dsn: str, database: Database) -> None:
+async def test_gaps_list_the_profiles_with_most_days_to_save_first(dsn: str, database: Database) -> None:
     await lose(database, await fill(database, "too late", first=80), *range(40, 60))
     await lose(database, await fill(database, "in time", first=80), 10, 20)
     assert [row["Profile"] for row in await ask(dsn, "fleet", "Gaps")] == ["in time", "too late"]
 
 
 async def drop(database: Database, profile: int) -> None:
-    """Let a profile have an open drop of the newest settled week."""
+    """Store an open drop of a profile, of the newest settled week."""
     await database.execute(
         "INSERT INTO drop_episode (profile_id, metric, detected_day, first_day, last_day, observed, expected, "
         "expected_low, score, lost_share, sentence) "
@@ -253,7 +253,7 @@ async def test_a_fleet_that_is_no_longer_read_keeps_its_last_days(dsn: str, data
     assert [row["time"].date() for row in rows] == [ago(12), ago(5)]
 
 
-async def test_movers_are_not_those_of_whom_days_are_missing(dsn: str, database: Database) -> None:
+async def test_a_profile_with_missing_days_is_no_mover(dsn: str, database: Database) -> None:
     """Twenty clients are read as usual; the fleet's edge is that of 95 % of the active profiles."""
     for place in range(20):
         await fill(database, f"steady {place}", client=f"steady {place}", first=20)
@@ -281,7 +281,7 @@ async def test_a_profile_that_comes_or_goes_is_no_change_of_its_client(dsn: str,
 
 
 async def test_a_paused_profile_misses_no_day_after_its_last(dsn: str, database: Database) -> None:
-    """Else a client that has left lowers the coverage for ever, and leads the gaps with days that nobody wants."""
+    """Else a client that has left would lower the coverage for ever, and lead the list of gaps."""
     await fill(database, "read")
     await fill(database, "left", state="paused", settled=40, last=38)
     [row] = await ask(dsn, "fleet", "Coverage")
@@ -323,7 +323,7 @@ async def test_the_mean_of_a_weekday_is_that_of_days_that_all_active_profiles_ha
     assert means == [200] * 7
 
 
-async def test_followers_are_those_that_were_told_last_on_a_day(dsn: str, database: Database) -> None:
+async def test_followers_are_the_last_number_of_a_day(dsn: str, database: Database) -> None:
     profile = await fill(database, "read")
     for hour, followers in ((6, 5000), (18, 4000)):
         await database.execute(
@@ -380,7 +380,7 @@ async def test_a_profile_that_was_first_read_later_does_not_restate_a_day(dsn: s
 def test_the_share_of_polls_that_succeeded_is_zero_when_none_did(
     tmp_path: Path, outcomes: tuple[str, ...], share: float | None
 ) -> None:
-    """A replica counts an outcome from the first poll that had it, so that there is no series of ok then."""
+    """A replica has a series of an outcome only after the first poll that had it, so there may be none of ok."""
     end = datetime.now(UTC)
     window = Window(end - timedelta(hours=1), end)
     every = {"instance": Choice.everything(".+")}

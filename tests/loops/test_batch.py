@@ -1,4 +1,4 @@
-"""Batches against a target that refuses, breaks and goes away: every record is written, or is known not to be."""
+"""The batch writer with a target that refuses, fails or is away: each record is written, or reported as not written."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -12,7 +12,7 @@ from collector.loops.batch import BATCH, BatchWriter
 
 
 class Shelf:
-    """Takes words. It refuses ``bad`` ones, for which it takes "?", and not even that for ``worst``."""
+    """A target that takes words. It refuses ``bad`` ones, for which it takes "?", and for ``worst`` not even that."""
 
     def __init__(self) -> None:
         self.stored: list[str] = []
@@ -75,7 +75,7 @@ async def test_what_comes_while_a_batch_is_written_is_the_next_batch() -> None:
 
 
 @pytest.mark.parametrize("error", [DataRefusedError("no"), ZeroDivisionError("a defect")])
-async def test_one_bad_record_is_found_by_halving_and_harms_no_other(error: Exception) -> None:
+async def test_one_bad_record_is_found_by_halving_and_the_others_are_written(error: Exception) -> None:
     shelf = Shelf()
     shelf.fails = lambda word: error if word == "bad" else None
     words = [f"{number}" for number in range(40)]
@@ -115,7 +115,7 @@ async def test_an_outage_between_the_halves_writes_nothing_twice() -> None:
     assert sorted(shelf.stored) == ["?", "a", "b", "c"]
 
 
-async def test_a_record_of_which_nothing_can_be_written_is_dropped_and_the_writer_lives_on() -> None:
+async def test_a_record_that_cannot_be_written_at_all_is_dropped_and_writing_continues() -> None:
     shelf = Shelf()
     shelf.fails = lambda word: DataRefusedError("no") if word == "worst" else None
     async with writing(shelf) as writer:

@@ -1,4 +1,4 @@
-"""The claim loop: when it claims, when it rests, and when its heart beats."""
+"""The claim loop: when it claims, when it rests, and when its heartbeat comes."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -62,12 +62,12 @@ async def claiming_from(work: Work, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
 
 @pytest.fixture(autouse=True)
 def _long_rests(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing but a wake end a rest."""
+    """Make rests so long that only a wake ends them."""
     monkeypatch.setattr(claiming, "_IDLE_SECONDS", 3600.0)
 
 
 async def turn(work: Work) -> None:
-    """Wake the loop and wait until it has come round."""
+    """Wake the loop and wait for the end of its pass."""
     before = work.beats
     work.wake.set()
     while work.beats == before and work.writing_seconds < claiming._STUCK_WRITE_SECONDS:
@@ -85,7 +85,7 @@ async def test_no_more_is_claimed_than_there_is_room_for(monkeypatch: pytest.Mon
         assert work.claimed == [3, 2]
 
 
-async def test_results_that_wait_hold_back_claims_and_at_last_the_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_results_that_wait_stop_claims_and_later_the_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
     work = Work(due=5)
     work.writing_seconds = 6.0
     async with claiming_from(work, monkeypatch):

@@ -1,4 +1,4 @@
-"""The gate: a permit is used or given back, and a refused API key lets one probe through."""
+"""The gate: a permit is used or given back, and a refused API key allows one probe."""
 
 import pytest
 
@@ -29,7 +29,7 @@ def test_permits_that_found_no_work_are_given_back() -> None:
     assert used(gate, 10) == 7
 
 
-def test_the_pace_is_told_from_a_want_of_work() -> None:
+def test_a_lack_of_permits_differs_from_a_lack_of_work() -> None:
     gate = Gate(10.0)
     with gate.permits(25) as permits:
         assert (permits.count, permits.paced) == (10, True)

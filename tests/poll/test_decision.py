@@ -65,7 +65,7 @@ def test_a_next_update_in_another_century_is_not_believed() -> None:
     assert next_poll_in(AccountAnalytics(window=Metrics(), next_update=never)) <= 24 * HOUR + 30
 
 
-def test_a_nearly_spent_rate_limit_is_given_its_window() -> None:
+def test_a_nearly_spent_rate_limit_waits_for_its_window() -> None:
     quick = Policy(interval=10.0, settle_days=3)
     record = after_data(
         CLAIM, AccountAnalytics(window=Metrics()), RateLimit(300, 280), policy=quick, now=NOW, duration_seconds=0.1
@@ -73,7 +73,7 @@ def test_a_nearly_spent_rate_limit_is_given_its_window() -> None:
     assert record.next_poll_in == 300.0
 
 
-def test_what_was_left_out_of_an_answer_is_said() -> None:
+def test_the_detail_names_what_was_left_out_of_an_answer() -> None:
     problems = (Problem("overflow", "2026-11-01"), Problem("bad_day", "x"))
     analytics = AccountAnalytics(window=Metrics(), days=(DayMetrics(day=NOW.date()),), problems=problems)
     record = after_data(CLAIM, analytics, UNLIMITED, policy=POLICY, now=NOW, duration_seconds=0.1)
@@ -87,7 +87,7 @@ def test_what_was_left_out_of_an_answer_is_said() -> None:
         (Failure.UNLINKED, ProfileState.UNLINKED),
     ],
 )
-def test_a_profile_that_only_its_owner_can_mend_is_probed_once_a_day(outcome: Failure, state: ProfileState) -> None:
+def test_a_profile_that_its_owner_must_fix_is_tried_once_a_day(outcome: Failure, state: ProfileState) -> None:
     found, wait = failed(outcome)
     assert found is state
     assert wait is not None
@@ -99,7 +99,7 @@ def test_an_invalid_key_waits_for_a_new_one() -> None:
 
 
 @pytest.mark.parametrize(("retry_after", "least"), [(None, 300.0), (10.0, 300.0), (900.0, 900.0)])
-def test_after_a_429_the_window_passes_first(retry_after: float | None, least: float) -> None:
+def test_a_429_waits_for_its_window(retry_after: float | None, least: float) -> None:
     state, wait = failed(Failure.RATE_LIMITED, retry_after=retry_after)
     assert state is None
     assert wait is not None
@@ -107,7 +107,7 @@ def test_after_a_429_the_window_passes_first(retry_after: float | None, least: f
 
 
 @pytest.mark.parametrize("outcome", [Failure.UPSTREAM_ERROR, Failure.TIMEOUT, Failure.NETWORK, Failure.PAYLOAD_INVALID])
-def test_what_passes_by_itself_is_tried_again_ever_later_up_to_the_interval(outcome: Failure) -> None:
+def test_temporary_failures_back_off_up_to_the_interval(outcome: Failure) -> None:
     def waits(failures: int) -> list[float]:
         found = [failed(outcome, failures=failures) for _ in range(200)]
         assert {state for state, _ in found} == {None}
@@ -118,7 +118,7 @@ def test_what_passes_by_itself_is_tried_again_ever_later_up_to_the_interval(outc
     assert 240.0 < max(waits(1000)) <= 6 * HOUR
 
 
-def test_an_answer_without_a_usable_day_is_no_good_poll_of_a_profile_that_has_had_days() -> None:
+def test_an_answer_without_a_usable_day_is_a_failure_if_the_profile_had_days() -> None:
     analytics = AccountAnalytics(window=Metrics(impression=5), problems=(Problem("no_daily", "`daily` is null"),))
     record = after_data(CLAIM, analytics, UNLIMITED, policy=POLICY, now=NOW, duration_seconds=0.1)
     assert (record.outcome, record.analytics) == (Failure.PAYLOAD_INVALID, None)

@@ -1,4 +1,4 @@
-"""A poll interval that was made shorter takes effect at the start, for profiles that are well."""
+"""A shorter poll interval takes effect at the start, for healthy profiles."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ async def waiting(database: Database, name: str, hours: float, **columns: Any) -
     await database.execute(f"UPDATE profile SET {changes} WHERE name = $1", name)
 
 
-async def test_profiles_that_are_well_come_back_within_the_new_interval(database: Database) -> None:
+async def test_healthy_profiles_are_polled_within_the_new_interval(database: Database) -> None:
     for number in range(20):
         await waiting(database, f"well-{number:02d}", 20.0)
     await waiting(database, "soon", 0.5)

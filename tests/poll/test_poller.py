@@ -1,4 +1,4 @@
-"""The poller against a real database and an emulated Ayrshare that misbehaves."""
+"""The poller against a real database and an emulated Ayrshare with faults."""
 
 import asyncio
 from collections import Counter
@@ -104,7 +104,7 @@ async def test_all_due_profiles_are_polled_concurrently_and_once(database: Datab
     assert 2 <= int(str(record["max_in_flight"])) <= 8
 
 
-async def test_five_bad_profiles_among_fifty_harm_nobody_else(database: Database, ayrshare: Ayrshare) -> None:
+async def test_five_bad_profiles_among_fifty_do_not_affect_the_others(database: Database, ayrshare: Ayrshare) -> None:
     await register(database, ayrshare, 50)
     bad = {
         "client-003": ("hang", "timeout"),
@@ -129,7 +129,7 @@ async def test_five_bad_profiles_among_fifty_harm_nobody_else(database: Database
     assert troubled["client-033"].rate_limited_today == 1
 
 
-async def test_a_fault_that_passes_brings_the_profile_back_by_itself(database: Database, ayrshare: Ayrshare) -> None:
+async def test_a_profile_recovers_by_itself_when_a_fault_ends(database: Database, ayrshare: Ayrshare) -> None:
     [profile_id] = await register(database, ayrshare, 1)
     await ayrshare.fault("client-001", "unlinked")
     async with polling(database, ayrshare) as fixture:
@@ -244,7 +244,7 @@ async def test_an_answer_that_the_database_refuses_is_kept_from_the_others(
     database: Database, ayrshare: Ayrshare
 ) -> None:
     ids = await register(database, ayrshare, 10)
-    # What no validation foresaw: the table itself refuses one profile's days.
+    # The table itself refuses one profile's days, which no validation does.
     await database.execute(
         "ALTER TABLE daily_metric ADD CONSTRAINT temporary CHECK (profile_id <> " + str(ids[3]) + ")"
     )
@@ -288,9 +288,7 @@ async def test_one_profile_that_is_refused_does_not_hold_up_the_fleet_for_good(
         await until(lambda: sum(1 for outcome in fixture.outcomes().values() if outcome == "ok") == 19)
 
 
-async def test_a_database_that_refuses_even_the_log_does_not_make_us_hammer(
-    database: Database, ayrshare: Ayrshare
-) -> None:
+async def test_a_profile_whose_log_is_refused_too_is_put_off(database: Database, ayrshare: Ayrshare) -> None:
     ids = await register(database, ayrshare, 3)
     await database.execute("ALTER TABLE poll_log ADD CONSTRAINT temporary CHECK (outcome = 'never')")
     try:
@@ -303,7 +301,7 @@ async def test_a_database_that_refuses_even_the_log_does_not_make_us_hammer(
     assert "temporary" in rows[0]["last_error"]
 
 
-async def test_while_nothing_can_be_stored_nothing_is_read_again_and_no_heart_beats(
+async def test_while_nothing_can_be_stored_nothing_is_read_and_the_loop_is_late(
     database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(claiming, "_SLOW_WRITE_SECONDS", 0.2)

@@ -1,4 +1,4 @@
-"""The alert rules and their routes: valid, complete, documented, and each of them tested."""
+"""The alert rules and their routes are valid, complete, documented and tested."""
 
 import re
 from pathlib import Path
@@ -19,7 +19,7 @@ TEST_FILES = sorted(FOLDER.glob("tests/*.yml"))
 
 _METRIC = re.compile(r"(?<![\w:$.])(?:pinterest|collector)_\w+")
 _ALERT = re.compile(r"(Pinterest\w+)(\.\+)?")
-# Alertmanager's default retention: what it said longer ago it has forgotten, and says again.
+# Alertmanager's default retention: it repeats notifications that it sent longer ago.
 _RETENTION_HOURS = 120
 
 
@@ -58,7 +58,7 @@ _UNLINKED = ("alertname=PinterestProfileUnlinked", "severity=warning")
         (("alertname=PinterestFleetDropBegan", "severity=none"), "nobody"),
     ],
 )
-def test_alertmanager_tells_whom_an_alert_concerns(labels: tuple[str, ...], receivers: str) -> None:
+def test_alertmanager_routes_each_alert_to_its_receivers(labels: tuple[str, ...], receivers: str) -> None:
     config = f"--config.file={FOLDER / 'alertmanager.yml'}"
     tool("amtool", "config", "routes", "test", config, f"--verify.receivers={receivers}", *labels)
 
@@ -75,7 +75,7 @@ def test_every_rule_file_is_loaded() -> None:
 
 
 @pytest.mark.parametrize("rule", ALERTS, ids=title)
-def test_an_alert_says_what_is_wrong_and_where_to_read_on(rule: dict[str, Any]) -> None:
+def test_an_alert_has_a_description_and_a_runbook(rule: dict[str, Any]) -> None:
     assert rule["labels"]["severity"] in {"critical", "warning", "info", "none"}
     assert "for" in rule
     annotations = rule["annotations"]

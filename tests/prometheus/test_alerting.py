@@ -1,4 +1,4 @@
-"""From the pages to the webhook, by a real Prometheus and Alertmanager: who is told what, and what is left unsaid."""
+"""From the pages to the webhook, by real Prometheus and Alertmanager: which notifications arrive, and which do not."""
 
 import time
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ _DAY = 86400.0
 
 
 class Profile(msgspec.Struct):
-    """What the fleet page says of a profile; ``dropped`` are the metrics by which its open drops are told."""
+    """A profile on the fleet page; ``dropped`` are the metrics of its open drops."""
 
     client: str
     name: str
@@ -37,7 +37,7 @@ class Profile(msgspec.Struct):
 
 
 class Daemon(msgspec.Struct):
-    """Stands where a daemon would: it serves both pages at ``target``, and a test says what is on them."""
+    """Stands for a daemon: it serves both pages at ``target``, and a test sets their content."""
 
     profiles: dict[str, Profile]
     fleet_dropped: bool = False
@@ -70,7 +70,7 @@ class Daemon(msgspec.Struct):
 
 @pytest.fixture
 async def daemon() -> AsyncIterator[Daemon]:
-    """Two clients with two profiles each, all of them well."""
+    """Two clients with two healthy profiles each."""
     profiles = [Profile(client, f"{client}-{region}") for client in ("acme", "bolt") for region in ("eu", "us")]
     answering = Daemon({profile.name: profile for profile in profiles})
     app = web.Application()
@@ -103,7 +103,7 @@ async def test_a_drop_arrives_with_its_sentence_and_its_end(daemon: Daemon, moni
     assert len(monitoring.receiver.named("PinterestEngagementDrop")) == 1, "it is said once"
 
 
-async def test_a_client_is_told_once_of_all_its_profiles(daemon: Daemon, monitoring: Alerting) -> None:
+async def test_one_notification_names_all_profiles_of_a_client(daemon: Daemon, monitoring: Alerting) -> None:
     for name in ("acme-eu", "acme-us", "bolt-eu"):
         daemon.profiles[name].dropped = ("engagement",)
     await until(lambda: len(monitoring.receiver.named("PinterestEngagementDrop")) == 2, "a notification a client")
@@ -124,14 +124,14 @@ async def test_when_the_fleet_drops_one_alert_arrives(daemon: Daemon, monitoring
     assert FLEET_SENTENCE in description
     await monitoring.inhibited("PinterestEngagementDrop", 3)
 
-    # Another alert of the same clients goes through, and brings none of the drops with it.
+    # Another alert of the same clients arrives, without the drops.
     for name in ("acme-eu", "bolt-us"):
         daemon.profiles[name].state = "suspended"
     await monitoring.arrived("PinterestProfileSuspended")
     assert monitoring.receiver.named("PinterestEngagementDrop") == []
     assert len(monitoring.receiver.named("PinterestFleetDrop")) == 1
 
-    # What holds them back is told to nobody.
+    # The alert that inhibits them has no receiver.
     [began] = await monitoring.alerts("PinterestFleetDropBegan")
     assert began["receivers"] == [{"name": "nobody"}]
     assert began["status"]["state"] == "active"
@@ -139,8 +139,8 @@ async def test_when_the_fleet_drops_one_alert_arrives(daemon: Daemon, monitoring
     assert "level=error" not in (tmp_path / "alertmanager.log").read_text()
 
 
-async def test_while_the_fleets_drop_lasts_a_clients_own_is_told(daemon: Daemon, tmp_path: Path) -> None:
-    # A page that was never without a drop stands for one that was not for a day.
+async def test_a_clients_own_drop_arrives_while_the_fleets_lasts(daemon: Daemon, tmp_path: Path) -> None:
+    # A page that always had a drop stands for one that had it for a day.
     daemon.fleet_dropped = True
     async with alerting(tmp_path, daemon.target) as monitoring:
         await monitoring.arrived("PinterestFleetDrop")
@@ -173,7 +173,7 @@ async def test_a_drop_that_goes_stale_is_inhibited(daemon: Daemon, monitoring: A
     assert len(monitoring.receiver.named("PinterestEngagementDrop")) == 1, "and not told again"
 
 
-async def test_without_the_collector_nothing_else_is_told(daemon: Daemon, monitoring: Alerting) -> None:
+async def test_while_the_collector_is_down_no_other_alert_arrives(daemon: Daemon, monitoring: Alerting) -> None:
     daemon.profiles["acme-eu"].dropped = ("engagement",)
     await monitoring.arrived("PinterestEngagementDrop")
     daemon.away = True

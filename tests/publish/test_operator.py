@@ -15,7 +15,7 @@ from tests.support.publishing import pin, states
 
 @pytest.fixture
 async def operator(database: Database, ayrshare: Ayrshare) -> PinOperator:
-    """An operator of pin 1, which was sent and not heard of."""
+    """An operator, and pin 1, which was sent without an answer."""
     await register(database, ayrshare, 1)
     await PinStore(database).enqueue(pin("client-001", "a"))
     await database.execute("UPDATE pin SET state = 'unknown', attempts = 1, owner = 'x'")
@@ -65,13 +65,13 @@ async def test_a_pin_that_is_live_is_recorded_and_not_sent(operator: PinOperator
     assert await states(database) == {"a": "published"}
 
 
-async def test_a_history_that_decides_nothing_refuses_the_retry(operator: PinOperator, database: Database) -> None:
+async def test_a_retry_is_refused_if_the_history_is_undecided(operator: PinOperator, database: Database) -> None:
     with pytest.raises(PinError, match="as the test has it; nothing was sent"):
         await operator.prepare_retry(1, undecided)
     assert await states(database) == {"a": "unknown"}
 
 
-async def test_the_operator_may_go_without_the_history(operator: PinOperator) -> None:
+async def test_the_operator_may_retry_without_the_history(operator: PinOperator) -> None:
     assert (await operator.prepare_retry(1, None)).evidence is Evidence.UNASKED
 
 
@@ -81,7 +81,7 @@ async def test_the_history_is_not_asked_of_a_pin_that_was_refused(operator: PinO
     assert (await operator.prepare_retry(1, live)).evidence is Evidence.REFUSED
 
 
-async def test_only_what_waits_or_may_be_live_is_cancelled(operator: PinOperator, database: Database) -> None:
+async def test_only_queued_and_unknown_pins_can_be_cancelled(operator: PinOperator, database: Database) -> None:
     await operator.cancel(await operator.find_cancellable(1))
     assert await states(database) == {"a": "cancelled"}
     with pytest.raises(PinError, match="pin 1 is cancelled; only"):

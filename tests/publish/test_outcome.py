@@ -1,4 +1,4 @@
-"""Outcomes of pins on their way into the database: one that is refused harms no other, and each counts once."""
+"""Recording outcomes of pins: one that is refused does not affect the others, and each counts once."""
 
 import asyncio
 from collections.abc import AsyncIterator

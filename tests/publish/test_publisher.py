@@ -1,4 +1,4 @@
-"""Pins from the queue to an emulated Ayrshare: each once, in order, and every outcome recorded."""
+"""The publisher sends each pin once and in order, and records every outcome."""
 
 import asyncio
 from datetime import timedelta
@@ -134,7 +134,7 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize(("fault", "state", "reason"), REFUSALS, ids=lambda value: str(value)[:40])
-async def test_what_an_answer_makes_certain_decides(
+async def test_an_answer_decides_what_becomes_of_the_pin(
     database: Database, ayrshare: Ayrshare, fault: dict[str, Any], state: str, reason: str
 ) -> None:
     await register(database, ayrshare, 1)
@@ -223,7 +223,7 @@ async def test_a_spam_block_holds_the_lane_until_its_cool_down_or_resume(
     assert set((await states(database)).values()) == {"published"}
 
 
-async def test_what_may_be_sent_again_for_ever_ends_as_failed(database: Database, ayrshare: Ayrshare) -> None:
+async def test_a_pin_that_is_refused_again_and_again_ends_as_failed(database: Database, ayrshare: Ayrshare) -> None:
     await register(database, ayrshare, 1)
     await ayrshare.fault("*", "post_error", endpoint="/post", message="Busy.", retry_available=True)
     await PinStore(database).enqueue(pin("client-001", "a"))
@@ -322,7 +322,9 @@ async def sent(ayrshare: Ayrshare, count: int) -> bool:
     return len(await posts(ayrshare)) >= count
 
 
-async def test_a_process_that_stood_still_does_not_send_what_it_claimed(database: Database, ayrshare: Ayrshare) -> None:
+async def test_a_process_that_was_suspended_does_not_send_its_old_claims(
+    database: Database, ayrshare: Ayrshare
+) -> None:
     await register(database, ayrshare, 1)
     await PinStore(database).enqueue(pin("client-001", "a"))
     async with working(database, ayrshare, lease=0.0001):
@@ -332,7 +334,7 @@ async def test_a_process_that_stood_still_does_not_send_what_it_claimed(database
     assert await posts(ayrshare) == []
 
 
-async def test_a_program_that_enqueues_in_a_long_transaction_holds_nothing_up(
+async def test_a_program_that_enqueues_in_a_long_transaction_delays_nobody(
     database: Database, ayrshare: Ayrshare
 ) -> None:
     await register(database, ayrshare, 1)
@@ -396,9 +398,7 @@ async def test_a_standby_is_an_outage_and_outcomes_wait_for_its_promotion(
     assert set((await states(database)).values()) == {"published"}
 
 
-async def test_an_outcome_that_comes_after_a_cancellation_is_not_forgotten(
-    database: Database, ayrshare: Ayrshare
-) -> None:
+async def test_a_cancelled_pin_that_is_live_becomes_published(database: Database, ayrshare: Ayrshare) -> None:
     await register(database, ayrshare, 1)
     await PinStore(database).enqueue(pin("client-001", "a"))
     queue = PinQueue(database, owner="slow", seconds=60.0)

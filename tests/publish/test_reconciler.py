@@ -1,4 +1,4 @@
-"""Unknown pins are looked for in Ayrshare's history, and never sent again blindly."""
+"""The reconciler looks for unknown pins in Ayrshare's history, and sends none again without knowing."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -44,7 +44,7 @@ async def test_a_lost_answer_is_found_in_the_history(database: Database, ayrshar
     assert "found in the history" in str(attempt.look)
 
 
-async def test_a_failure_that_was_not_heard_of_is_found_too(database: Database, ayrshare: Ayrshare) -> None:
+async def test_a_failure_whose_answer_was_lost_is_found_too(database: Database, ayrshare: Ayrshare) -> None:
     await register(database, ayrshare, 1)
     await ayrshare.fault("*", "unlinked", endpoint="/post", times=1)
     await PinStore(database).enqueue(pin("client-001", "a"))
@@ -58,7 +58,7 @@ async def test_a_failure_that_was_not_heard_of_is_found_too(database: Database, 
     assert "not linked" in str(row.last_error)
 
 
-async def test_an_absent_pin_stays_unknown_after_the_last_look(database: Database, ayrshare: Ayrshare) -> None:
+async def test_an_absent_pin_stays_unknown_after_the_last_check(database: Database, ayrshare: Ayrshare) -> None:
     await register(database, ayrshare, 1)
     await ayrshare.fault("*", "reset_before", endpoint="/post", times=1)
     await PinStore(database).enqueue(pin("client-001", "a"))
@@ -113,7 +113,9 @@ async def test_a_pin_that_is_still_being_processed_is_looked_for_later(database:
 
 
 @pytest.mark.parametrize("fault", ["rate_limited", "suspended", "unauthorized", "status", "html", "reset_before"])
-async def test_a_history_that_cannot_be_read_says_nothing(database: Database, ayrshare: Ayrshare, fault: str) -> None:
+async def test_a_history_that_cannot_be_read_leaves_the_pin_unknown(
+    database: Database, ayrshare: Ayrshare, fault: str
+) -> None:
     await register(database, ayrshare, 1)
     await ayrshare.fault("*", "reset_before", endpoint="/post", times=1)
     await ayrshare.fault("*", fault, endpoint="/history")
@@ -148,7 +150,7 @@ def test_a_live_row_of_any_attempt_settles_the_pin() -> None:
     assert (found.state, found.found_attempt, found.publication) == (PinState.PUBLISHED, 1, LIVE)
 
 
-def test_an_earlier_attempts_failure_says_nothing_of_the_last() -> None:
+def test_an_earlier_attempts_failure_does_not_settle_the_pin() -> None:
     assert check(history(row("tok#1", PinState.FAILED))).state is PinState.UNKNOWN
     assert check(history(row("tok#2", PinState.FAILED))).state is PinState.FAILED
 
@@ -174,13 +176,13 @@ def test_a_copy_from_before_the_attempt_proves_no_absence() -> None:
     assert check(fresh, requeue_absent=True, checks=(60.0,)).state is PinState.QUEUED
 
 
-def test_a_pin_whose_look_is_not_due_is_only_ever_found() -> None:
+def test_a_pin_whose_check_is_not_due_is_found_but_never_absent() -> None:
     waiting = msgspec.structs.replace(UNKNOWN, due=False)
     assert check(history(), unknown=waiting) is None
     assert check(history(row("tok#2", PinState.PUBLISHED)), unknown=waiting).state is PinState.PUBLISHED
 
 
-def test_looks_that_fail_are_repeated_and_grow_rarer() -> None:
+def test_failed_checks_are_repeated_at_growing_intervals() -> None:
     error = AyrshareError(Failure.RATE_LIMITED, "slow down", retry_after_seconds=900.0)
     assert unreadable_history((UNKNOWN,), error, POLICY_OF_TWO, NOW)[0].next_seconds == 900.0
     error = AyrshareError(Failure.TIMEOUT, "no answer")

@@ -1,4 +1,4 @@
-"""The CSV of profiles line by line, the comparison with Ayrshare, and the statements behind an import."""
+"""The CSV of profiles, the comparison with Ayrshare, and the statements of an import."""
 
 from datetime import UTC, datetime
 
@@ -39,7 +39,7 @@ def read(text: str) -> list[tuple[str, str, str, str | None, tuple[str, ...]]]:
         (f'{HEADER}"Söhne, ""東京"" 🎈",acme,K1\n', [('Söhne, "東京" 🎈', "acme", "K1", None, ())]),
     ],
 )
-def test_good_tables(text: str, profiles: list[object]) -> None:
+def test_good_tables_are_read(text: str, profiles: list[object]) -> None:
     assert read(text) == profiles
 
 
@@ -83,7 +83,7 @@ def test_good_tables(text: str, profiles: list[object]) -> None:
         ),
     ],
 )
-def test_every_bad_line_is_told_with_its_number_and_reason(text: str, lines: list[tuple[int, str]]) -> None:
+def test_every_bad_line_is_reported_with_its_number_and_reason(text: str, lines: list[tuple[int, str]]) -> None:
     with pytest.raises(BadLinesError) as raised:
         read(text)
 

@@ -1,4 +1,4 @@
-"""Values go into the database as columns and come back, by the names of their fields."""
+"""Values are written as columns and read back by the names of their fields."""
 
 from datetime import UTC, date, datetime
 from enum import StrEnum

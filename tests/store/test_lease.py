@@ -1,4 +1,4 @@
-"""Claims: who gets what, in which order, by which index."""
+"""Claims of profiles: which ones, in which order, by which index."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ def leases(database: Database, owner: str = "me", seconds: float = 60.0) -> Leas
     return LeaseStore(database, owner=owner, seconds=seconds)
 
 
-async def test_those_that_waited_longest_come_first(database: Database) -> None:
+async def test_profiles_that_waited_longest_come_first(database: Database) -> None:
     await registered(database, "a", "b", "c")
     for name, minutes in (("a", 1), ("b", 3), ("c", 2)):
         sql = "UPDATE profile SET next_poll_at = now() - $2 * interval '1 minute' WHERE name = $1"

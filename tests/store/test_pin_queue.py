@@ -1,4 +1,4 @@
-"""The queue at size: its plans, many lanes at once, and a database that goes away."""
+"""The queue with many pins: its plans, many lanes at once, and an outage of the database."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ async def test_a_claim_walks_indexes_however_many_pins_were_published(database: 
     await register(database, ayrshare, 50)
     await database.execute(FINISHED)
     async with database.connection() as connection:
-        # The queue is empty when it is counted, which is what misleads a planner most.
+        # The queue is empty when it is analysed, which misleads the planner most.
         await connection.execute("VACUUM ANALYZE pin")
     await PinStore(database).enqueue_all([(i, pin(f"client-{1 + i % 50:03d}", f"{i}")) for i in range(200)])
     claims, _ = await pin_queue.PinQueue(database, owner="me", seconds=60.0).claim(64)
@@ -41,7 +41,7 @@ async def test_a_claim_walks_indexes_however_many_pins_were_published(database: 
 
 
 def scans_of(node: dict[str, object]) -> list[tuple[str, str]]:
-    """Return the scans of a plan, with the index or the table that each walks."""
+    """Return the scans of a plan, each with its index or table."""
     here = (str(node["Node Type"]), str(node.get("Index Name") or node.get("Relation Name")))
     below: list[dict[str, object]] = node.get("Plans", [])  # type: ignore[assignment]  # as EXPLAIN has it
     return [here, *(scan for each in below for scan in scans_of(each))]
@@ -71,7 +71,7 @@ async def test_a_database_that_goes_away_loses_nothing_and_sends_nothing_twice(
         async with working(database, ayrshare, lease=30.0):
             await until(lambda: some_posts(ayrshare, 30))
             async with connected(dsn) as connection:
-                # As an operator restarts it: every connection is cut, with calls under way.
+                # As when an operator restarts it: every connection breaks, with calls under way.
                 await connection.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                     "WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"

@@ -1,4 +1,4 @@
-"""What the driver raises, in our own words: an outage, a refusal, or a defect that stays what it is."""
+"""Errors of the driver become an outage, a refusal, or stay a defect."""
 
 from collections.abc import AsyncIterator, Sequence
 
@@ -112,7 +112,7 @@ async def single(dsn: str) -> AsyncIterator[Database]:
         yield opened
 
 
-async def test_a_connection_that_was_cut_is_an_outage_once(single: Database, database: Database) -> None:
+async def test_a_broken_connection_is_an_outage_once(single: Database, database: Database) -> None:
     pid = await single.fetchval("SELECT pg_backend_pid()")
     with pytest.raises(OUTAGE):
         await cut_inside(single, database)

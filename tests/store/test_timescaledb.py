@@ -1,4 +1,4 @@
-"""What only a server with TimescaleDB can show; elsewhere these are skipped with the reason."""
+"""Tests that need TimescaleDB; without it they are skipped with the reason."""
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The one statement that stores polls: what it writes, what it leaves alone, and whom it obeys."""
+"""Storing polls: which rows are written, which are not, and that a lost lease stores nothing."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -132,7 +132,7 @@ async def test_a_day_read_again_without_a_change_is_not_written(
     assert await database.fetchval("SELECT last_outcome FROM profile WHERE name = 'one'") == "unchanged"
 
 
-async def test_a_restated_day_is_updated_in_place_and_its_former_life_is_kept(
+async def test_a_restated_day_is_updated_in_place_and_its_former_version_is_kept(
     database: Database, leases: LeaseStore, metrics: MetricStore
 ) -> None:
     await store(database, leases, metrics, answer(day(2, 20), day(1, 10, data_status="ESTIMATE")))
@@ -164,7 +164,7 @@ async def test_a_former_version_says_when_it_was_first_seen_last_seen_and_supers
     assert [tuple(row) for row in rows] == [(10, "10", *polled), (14, "14", polled[2], None, None)]
 
 
-async def test_what_was_known_at_some_moment_can_be_asked(
+async def test_the_versions_known_at_a_moment_can_be_queried(
     database: Database, leases: LeaseStore, metrics: MetricStore
 ) -> None:
     moments: list[datetime] = [await database.fetchval("SELECT now()")]
@@ -200,7 +200,7 @@ async def test_a_result_whose_lease_was_taken_over_stores_nothing(
 
 
 @pytest.mark.parametrize("act", ["pause", "remove"])
-async def test_what_the_operator_did_during_a_poll_stands(
+async def test_a_poll_does_not_undo_what_the_operator_did_meanwhile(
     database: Database, leases: LeaseStore, metrics: MetricStore, act: str
 ) -> None:
     mine = await claim(database, leases)
@@ -354,7 +354,7 @@ async def test_weeks_add_up_and_their_rates_are_made_from_the_sums(
     assert tuple(row) == (monday, 2800, 21, 21 / 2800, 7, True)
 
 
-async def test_what_is_older_than_its_retention_goes(
+async def test_rows_older_than_their_retention_are_deleted(
     database: Database, leases: LeaseStore, metrics: MetricStore
 ) -> None:
     await store(database, leases, metrics, answer(day(400, 1), day(1, 9)))
@@ -391,7 +391,7 @@ async def test_a_stray_day_of_long_ago_is_stored_and_stretches_nothing(
     assert tuple(row) == (0, 30)
 
 
-async def test_what_was_left_out_stays_said_while_the_same_answer_comes(
+async def test_the_note_on_left_out_values_stays_while_the_same_answer_comes(
     database: Database, leases: LeaseStore, metrics: MetricStore
 ) -> None:
     first = good(await claim(database, leases), answer(day(1, 10), digest=1), detail="left out: bad_day (x)")

@@ -1,4 +1,4 @@
-"""The alert rules of the files, the metrics they may use, and the checkers of Prometheus and Alertmanager."""
+"""Reads the alert rules and the metrics that they may use, and runs the checkers of Prometheus and Alertmanager."""
 
 import shutil
 import subprocess
@@ -26,7 +26,7 @@ RULES = [rule for path in RULE_FILES for group in loaded(path)["groups"] for rul
 
 
 def tool(name: str, *arguments: str | Path) -> None:
-    """Run a checker of Prometheus or Alertmanager; a complaint fails the test with its words."""
+    """Run a checker of Prometheus or Alertmanager; an error fails the test with its text."""
     if shutil.which(name) is None:
         pytest.skip(f"{name} is not installed; .ci/servers installs it")
     ended = subprocess.run([name, *arguments], check=False, capture_output=True, text=True, timeout=100)

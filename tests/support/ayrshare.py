@@ -1,4 +1,4 @@
-"""An emulated Ayrshare, as tests use it."""
+"""Wraps an emulated Ayrshare for tests."""
 
 import aiohttp
 import msgspec
@@ -7,7 +7,7 @@ from collector.emulator import EmulatorConfig, Identity, profile_identity
 
 
 class Ayrshare(msgspec.Struct):
-    """An emulated Ayrshare, and how to make it misbehave."""
+    """An emulated Ayrshare, and its faults."""
 
     url: str
     config: EmulatorConfig

@@ -1,4 +1,4 @@
-"""A daemon inside the test's own process, on the test's database and emulated Ayrshare."""
+"""Runs a daemon inside the test's own process, on the test's database and emulated Ayrshare."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ from tests.support.profiles import ENCRYPTION_KEY
 
 @asynccontextmanager
 async def daemon(database: Database, dsn: str, ayrshare: Ayrshare, *roles: Role, **settings: Any) -> AsyncIterator[str]:
-    """Run some roles; yield where the pages are, as ``host:port``."""
+    """Run some roles; yield the address of the pages as ``host:port``."""
     made = load_settings(
         database_url=dsn,
         ayrshare_url=ayrshare.url,

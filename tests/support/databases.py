@@ -1,4 +1,4 @@
-"""The test session's server and its databases, as connection strings."""
+"""Makes connection strings of the test session's server."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ BINDIR = Path(os.environ["COLLECTOR_PG_BINDIR"]) if os.environ.get("COLLECTOR_PG
 
 
 async def stop_policies(connection: asyncpg.Connection) -> None:
-    """Keep TimescaleDB's background jobs from working beside a test, at a moment of their own."""
+    """Keep TimescaleDB's background jobs from running during a test."""
     if await connection.fetchval("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'timescaledb')"):
         await connection.execute("SELECT _timescaledb_functions.stop_background_workers()")
 

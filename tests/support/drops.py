@@ -1,4 +1,4 @@
-"""Profiles with settled days, some of which fell, for the tests of the detector."""
+"""Registers profiles with settled days and drops, for the tests of the detector."""
 
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
@@ -11,7 +11,7 @@ TODAY = datetime.now(UTC).date()
 SETTLED = TODAY - timedelta(days=3)
 DAYS = 150
 
-# A weekday rhythm with noise that depends on nothing but the day and the profile.
+# A weekday rhythm with noise that depends only on the day and the profile.
 FILL = """
 INSERT INTO daily_metric (profile_id, day, impression, engagement, save, pin_click, outbound_click)
 SELECT p.id, d.day, 30 * e.count, e.count, e.count / 3, e.count / 3, e.count / 3

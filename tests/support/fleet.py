@@ -1,4 +1,4 @@
-"""A database as a daemon leaves it: profiles polled twice, drops judged, and a pin of every kind."""
+"""Fills a database by a daemon: profiles polled twice, drops judged, and a pin in every state."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from tests.support.ayrshare import Ayrshare
 from tests.support.daemon import daemon
 from tests.support.profiles import new_profile
 
-# All that can go wrong between a name and a query.
+# Characters that may break a query.
 AWKWARD = """O'Hara "$1" \\ ${x} (50 %) & <b>"""
 PLAIN = "acme"
 PROFILES = 8
@@ -40,7 +40,7 @@ SELECT
 
 @asynccontextmanager
 async def filled(database: Database, dsn: str) -> AsyncIterator[str]:
-    """Fill the empty database by a real daemon, which goes on until the end; yield where its pages are."""
+    """Fill the empty database by a real daemon, which runs until the end; yield the address of its pages."""
     config = EmulatorConfig(profiles=PROFILES, days=90, cache_seconds=0.0, seed=3)
     async with serve(config) as url, aiohttp.ClientSession() as session:
         ayrshare = Ayrshare(url, config, session)
@@ -55,7 +55,7 @@ async def filled(database: Database, dsn: str) -> AsyncIterator[str]:
         )
         since = (datetime.now(UTC) - timedelta(days=8)).date().isoformat()
         await ayrshare.fault(names[1], "drop", since=since, factor=0.1)
-        # The days as they were known yesterday come first, so that today's are restatements.
+        # First the days as they were known yesterday, so that today's are restatements.
         await ayrshare.pass_time(-_DAY_SECONDS)
         async with daemon(database, dsn, ayrshare, *Role, poll_interval=3600.0, pin_lane_gap=0.0) as address:
             await _until(database, "SELECT count(DISTINCT profile_id) >= $1 FROM daily_metric", PROFILES)
@@ -84,7 +84,7 @@ async def _enqueue(pins: PinStore, names: list[str]) -> None:
 
 
 async def _add_what_does_not_happen_by_itself(database: Database) -> None:
-    """Lose a day, and let the fleet have dropped; a daemon that reads everything does neither."""
+    """Delete a day, and store a drop of the fleet; a daemon that reads everything makes neither."""
     day = datetime.now(UTC).date() - timedelta(days=5)
     await database.execute(
         "DELETE FROM daily_metric WHERE day = $1 AND profile_id IN (SELECT id FROM profile WHERE state = 'unlinked')",

@@ -1,4 +1,4 @@
-"""Real Prometheus and Alertmanager processes on the project's own configuration files, made quick.
+"""Runs Prometheus and Alertmanager on the project's own configuration files, with short waits.
 
 Addresses and waiting times are changed and nothing else: expressions, labels, annotations, routes, grouping and
 inhibitions are those that a user gets.
@@ -43,7 +43,7 @@ class Notification(msgspec.Struct, frozen=True):
 
 
 class Receiver(msgspec.Struct):
-    """A local webhook, and what came to it."""
+    """A local webhook, and the notifications that it received."""
 
     address: str = ""
     notifications: list[Notification] = msgspec.field(default_factory=list)
@@ -59,7 +59,7 @@ class Receiver(msgspec.Struct):
 
 
 class Alerting(msgspec.Struct):
-    """The running pair, and what arrived from it."""
+    """Running Prometheus and Alertmanager, and their notifications."""
 
     receiver: Receiver
     alertmanager: str
@@ -90,7 +90,7 @@ class Alerting(msgspec.Struct):
 
 
 async def until(condition: Callable[[], bool], what: str, seen: Callable[[], str] = lambda: "") -> None:
-    """Wait for ``condition``; what was waited for in vain, and what came instead, is the failure's message."""
+    """Wait for ``condition``; a failure names the condition and what came instead."""
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while not condition():
@@ -113,7 +113,7 @@ async def serving(app: web.Application) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def alerting(folder: Path, target: str) -> AsyncIterator[Alerting]:
-    """Run both, scraping ``target`` (``host:port`` of a daemon, or of what answers like one)."""
+    """Run both, scraping ``target`` (``host:port`` of a daemon, or of a server like one)."""
     for program in ("prometheus", "prometheus-alertmanager"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed; .ci/servers installs it")
@@ -133,7 +133,7 @@ async def alerting(folder: Path, target: str) -> AsyncIterator[Alerting]:
 
 @asynccontextmanager
 async def scraping(folder: Path, target: str) -> AsyncIterator[str]:
-    """Run Prometheus alone, scraping ``target``; yield its address. Nobody hears its alerts."""
+    """Run Prometheus without Alertmanager, scraping ``target``; yield its address."""
     if shutil.which("prometheus") is None:
         pytest.skip("prometheus is not installed; .ci/servers installs it")
     write_prometheus(folder, target, f"127.0.0.1:{_free_port()}")

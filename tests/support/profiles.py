@@ -1,4 +1,4 @@
-"""Profiles of the database, and the key that their keys are encrypted with."""
+"""Registers profiles, with an encryption key for their keys."""
 
 from cryptography.fernet import Fernet
 from pydantic import SecretStr

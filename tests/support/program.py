@@ -1,4 +1,4 @@
-"""Runs ``collector`` as its user does: a process of its own, with the settings that the test names and no others."""
+"""Runs ``collector`` as its user does: in a process of its own, with only the settings that the test names."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ _PASSED_ON = ("PATH", "HOME", "COLLECTOR_PG_BINDIR")
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """How a command ended, and all that it printed."""
+    """The exit code and the output of a command."""
 
     code: int
     out: str
@@ -25,7 +25,7 @@ class Ended(msgspec.Struct, frozen=True):
 
 
 class Program:
-    """``collector`` in a folder and with settings, named without their prefix."""
+    """``collector`` in a folder, with settings that are named without their prefix."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""A publisher and a reconciler at work on the test's database and emulated Ayrshare, and what became of the pins."""
+"""Runs a publisher and a reconciler on the test's database and emulated Ayrshare, and reads the pins' states."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable

@@ -1,4 +1,4 @@
-"""The preview: it can draw what the dashboards are made of, and its frames are those of Grafana's data sources."""
+"""The preview can draw every kind of panel, and makes frames as Grafana's data sources do."""
 
 import json
 import re

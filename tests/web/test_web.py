@@ -1,4 +1,4 @@
-"""The pages over a real socket, and readiness that names what is wrong."""
+"""The pages over a real socket, and the problems that readiness names."""
 
 import time
 from collections.abc import AsyncIterator
@@ -79,7 +79,7 @@ async def test_a_healthy_process_is_ready_and_its_front_page_names_the_others(da
             assert f'href="{path}"' in page
 
 
-async def test_a_loop_that_does_not_come_round_is_named(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_late_loop_is_named(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     async with site(database) as (made, session):
         made.heartbeats.expect("poller", 1.0)
         made.heartbeats.expect("exporter", 60.0)
@@ -100,7 +100,7 @@ async def test_a_refused_api_key_and_a_missing_schema_are_named(empty_dsn: str) 
     assert problems[1] == "Ayrshare refuses the API key: check COLLECTOR_AYRSHARE_API_KEY"
 
 
-async def test_a_lost_database_is_named_and_alive_stays_alive(empty_dsn: str, server_dsn: str) -> None:
+async def test_a_lost_database_is_named_and_the_process_stays_healthy(empty_dsn: str, server_dsn: str) -> None:
     name = empty_dsn.partition("?")[0].rpartition("/")[2]
     async with (
         open_database(empty_dsn) as database,
