@@ -1,8 +1,11 @@
 """Writes the results of polls: many profiles in one transaction, and nothing for a day that did not change."""
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
+from itertools import chain
+from operator import attrgetter
 from typing import Any
 
 import asyncpg
@@ -25,7 +28,6 @@ from collector.store.pool import Database
 _KEY = ("profile_id", "day")
 _VALUES = ("data_status", "extra", *Metrics.__struct_fields__)
 _DayRow = tuple[Any, ...]
-_NINE = len(Metrics.__struct_fields__)
 _LOG = (
     "profile_id", "outcome", "http_status", "code", "duration_seconds", "rows_new", "rows_changed", "problems",
     "detail", "excerpt",
@@ -134,9 +136,9 @@ WHERE id = $1
 
 
 class _Batch(msgspec.Struct, frozen=True):
-    """Days by whether they are certainly not stored yet, or to be compared, by their key, with what is."""
+    """Days that are certainly not stored yet, by their profile, and those to be compared with what is, by their key."""
 
-    new: list[_DayRow]
+    new: dict[int, list[_DayRow]]
     known: dict[tuple[int, date], _DayRow]
 
 
@@ -161,13 +163,20 @@ class MetricStore:
     async def _write(self, records: Sequence[PollRecord], batch: _Batch) -> list[Written]:
         async with self._database.transaction() as connection:
             changes = await _compare(connection, batch.known)
-            new = batch.new + [batch.known[c.profile_id, c.day] for c in changes if not c.restated]
+            for change in changes:
+                if not change.restated:
+                    batch.new[change.profile_id].append(batch.known[change.profile_id, change.day])
             restated = [change for change in changes if change.restated]
-            written = _amounts(records, new, restated)
+            written = _amounts(records, batch.new, restated)
             held = await end_polls(connection, records, list(written.values()))
             kept = [record for record in records if record.profile_id in held]
             await _restate(connection, [change for change in restated if change.profile_id in held])
-            await _append(connection, "daily_metric", (*_KEY, *_VALUES), [day for day in new if day[0] in held])
+            await _append(
+                connection,
+                "daily_metric",
+                (*_KEY, *_VALUES),
+                list(chain.from_iterable(batch.new[record.profile_id] for record in kept)),
+            )
             await _snapshot(connection, kept)
             await _append(
                 connection, "poll_log", _LOG, [_log_row(record, written[record.profile_id]) for record in kept]
@@ -225,23 +234,24 @@ async def _append(
 
 
 def _batch(records: Sequence[PollRecord], *, compare_all: bool = False) -> _Batch:
-    batch = _Batch([], {})
+    batch = _Batch({}, {})
     for record in records:
+        days, profile_id = days_of(record), record.profile_id
+        rows = [(profile_id, day.day, day.data_status, day.extra, *astuple(day.metrics)) for day in days]
         through = date.max if compare_all else record.known_through or date.min
-        for day in days_of(record):
-            row = (record.profile_id, day.day, day.data_status, day.extra, *astuple(day.metrics)[:_NINE])
-            if day.day > through:
-                batch.new.append(row)
-            else:
-                batch.known[record.profile_id, day.day] = row
+        first_new = bisect_right(days, through, key=attrgetter("day"))
+        batch.new[profile_id] = rows[first_new:]
+        batch.known.update(((profile_id, row[1]), row) for row in rows[:first_new])
     return batch
 
 
-def _amounts(records: Sequence[PollRecord], new: Sequence[_DayRow], restated: Sequence[_Change]) -> dict[int, Written]:
-    added = Counter(day[0] for day in new)
+def _amounts(
+    records: Sequence[PollRecord], new: Mapping[int, Sequence[_DayRow]], restated: Sequence[_Change]
+) -> dict[int, Written]:
     changed = Counter(change.profile_id for change in restated)
     return {
-        record.profile_id: _written(record, added[record.profile_id], changed[record.profile_id]) for record in records
+        record.profile_id: _written(record, len(new[record.profile_id]), changed[record.profile_id])
+        for record in records
     }
 
 
