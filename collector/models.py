@@ -278,6 +278,8 @@ class UnknownPin(msgspec.Struct, frozen=True):
     first_sent_at: datetime
     last_sent_at: datetime
     due: bool
+    description: str = ""
+    title: str | None = None
 
 
 class UnknownPins(msgspec.Struct, frozen=True):
@@ -318,16 +320,39 @@ class PostedPin(msgspec.Struct, frozen=True):
     detail: str | None = None
 
 
-class History(msgspec.Struct, frozen=True):
-    """Ayrshare's list of a profile's posts: its length, when the oldest of them was made, and when the list was.
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """Ayrshare's list of a profile's posts, or as much of it as was shown.
 
-    ``oldest`` and ``as_of`` are None where Ayrshare did not tell.
+    ``newest`` and ``oldest`` are the times of the list's ends if all of it is in order, the newest first, else None.
+    ``count`` is how many posts Ayrshare says there are, ``as_of`` when the list was made; None where it did not tell.
+    ``whole`` is certain: nothing was left out. ``live_ids`` are Pinterest's of all its pins, those without notes too.
     """
 
-    pins: tuple[PostedPin, ...]
-    rows: int
-    oldest: datetime | None
-    as_of: datetime | None
+    pins: tuple[PostedPin, ...] = ()
+    live_ids: frozenset[str] = frozenset()
+    rows: int = 0
+    count: int | None = None
+    whole: bool = False
+    newest: datetime | None = None
+    oldest: datetime | None = None
+    as_of: datetime | None = None
+
+
+class NativePin(msgspec.Struct, frozen=True):
+    """A pin as Pinterest has it, whoever made it."""
+
+    pinterest_pin_id: str | None
+    created_at: datetime
+    title: str
+    description: str
+    pin_url: str | None
+
+
+class NativePins(msgspec.Struct, frozen=True):
+    """A page of an account's pins; ``cursor`` asks for the next one."""
+
+    pins: tuple[NativePin, ...]
+    cursor: str | None
 
 
 JUDGED_METRICS: Final = ("engagement", "impression", "outbound_click", "save")

@@ -16,11 +16,12 @@ from yarl import URL
 from collector import __version__
 from collector.ayrshare.analytics import parse_account_analytics
 from collector.ayrshare.history import parse_history
+from collector.ayrshare.native import parse_native_pins
 from collector.ayrshare.post import PostAnswer, parse_post, post_body
 from collector.ayrshare.profiles import ProfileEntry, ProfilesPage, parse_profiles
 from collector.ayrshare.refusal import failure, unreadable
 from collector.errors import AyrshareError
-from collector.models import AccountAnalytics, Failure, History, PinContent, RateLimit, SeenAnswer
+from collector.models import AccountAnalytics, Failure, History, NativePins, PinContent, RateLimit, SeenAnswer
 from collector.telemetry import API_REQUEST_DURATION, API_REQUESTS
 
 # 90 days of an account with video are 60 kB; what is a hundred times that is not an answer.
@@ -28,6 +29,9 @@ LARGEST_ANSWER_BYTES = 8 * 1024 * 1024
 _TOO_LARGE = f"the answer is larger than {LARGEST_ANSWER_BYTES // 1024**2} MiB"
 # Ayrshare's largest page of profiles.
 _PAGE = "5000"
+# Its largest pages of posts and of native pins; a server may give less.
+_POSTS = "1000"
+_NATIVE_PINS = "500"
 
 _HEADERS = {
     "Accept": "application/json",
@@ -71,8 +75,9 @@ class AyrshareClient:
         self._on_verdict = on_verdict
         self._api_key = api_key
         self._authorization = f"Bearer {api_key.get_secret_value()}"
-        self._social, self._profiles, self._post, self._history = (
-            _Endpoint(path, URL(url + path)) for path in ("/analytics/social", "/profiles", "/post", "/history")
+        self._social, self._profiles, self._post, self._history, self._native = (
+            _Endpoint(path, URL(url + path))
+            for path in ("/analytics/social", "/profiles", "/post", "/history", "/history/pinterest")
         )
 
     async def account_analytics(
@@ -123,14 +128,30 @@ class AyrshareClient:
         body = post_body(content, idempotency_key=idempotency_key, notes=notes)
         return await self._call("POST", self._post, read, profile_key=profile_key, body=body)
 
-    async def history(self, profile_key: SecretStr, *, days: int, limit: int) -> History:
-        """``GET /history``: the profile's last posts to Pinterest, at most ``limit`` of at most ``days`` days."""
+    async def history(
+        self, profile_key: SecretStr, *, since: datetime, days: int, until: datetime | None = None
+    ) -> History:
+        """``GET /history``: the profile's posts to Pinterest since then, or as many of them as Ayrshare shows.
+
+        ``days`` is how many days that is, for a server that knows of no dates.
+        """
 
         def read(answer: _Answer) -> History:
             return parse_history(answer.status, answer.body, retry_after=answer.retry_after)
 
-        query = {"platforms[0]": "pinterest", "lastDays": str(days), "limit": str(limit)}
+        query = {"platforms[0]": "pinterest", "lastDays": str(days), "limit": _POSTS, "startDate": _stamp(since)}
+        if until is not None:
+            query["endDate"] = _stamp(until)
         return await self._call("GET", self._history, read, profile_key=profile_key, query=query)
+
+    async def native_pins(self, profile_key: SecretStr, *, cursor: str | None = None) -> NativePins:
+        """``GET /history/pinterest``: the account's pins, whoever made them, the newest first."""
+
+        def read(answer: _Answer) -> NativePins:
+            return parse_native_pins(answer.status, answer.body, retry_after=answer.retry_after)
+
+        query = {"limit": _NATIVE_PINS, "skipAnalytics": "true"} | ({"cursor": cursor} if cursor is not None else {})
+        return await self._call("GET", self._native, read, profile_key=profile_key, query=query)
 
     async def _call(
         self,
@@ -229,6 +250,10 @@ async def _read(response: aiohttp.ClientResponse) -> list[bytes]:
             response.close()
             break
     return chunks
+
+
+def _stamp(time: datetime) -> str:
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _whole(response: aiohttp.ClientResponse, header: str) -> int | None:

@@ -31,6 +31,7 @@ _ENDPOINTS: Final[dict[str, _Work]] = {
     "DELETE /post": posts.delete,
     "POST /validate/post": posts.validate,
     "GET /history": posts.history,
+    "GET /history/pinterest": posts.native_history,
     "GET /profiles": profiles.list_profiles,
     "POST /profiles": profiles.create_profile,
 }

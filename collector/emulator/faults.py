@@ -29,6 +29,7 @@ FaultName = Literal[
     "rate_limited",
     "post_error",
     "processing",
+    "short_history",
     "drop",
 ]
 FAULT_NAMES: tuple[str, ...] = get_args(FaultName)
@@ -46,7 +47,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     requests. `seconds` is the length of `latency`, `hang` and `processing`. `after_work` lets `status`, `html`, `hang`,
     `wrong_json` and `huge` do the work first: the pin is published, the answer is lost. `status`, `code`, `message`
     and `shape` describe the error of those faults that answer with one. `since`, `factor` and `metrics` belong to
-    `drop`, `size_bytes` to `huge`, `retry_after` (seconds) to `rate_limited`, `retry_available` to `post_error`.
+    `drop`, `rows` (at most so many are shown) and `counts_all` (`count` is of all) to `short_history`, `size_bytes`
+    to `huge`, `retry_after` (seconds) to `rate_limited`, `retry_available` to `post_error`.
     """
 
     fault: FaultName
@@ -62,6 +64,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     retry_after: Annotated[int, msgspec.Meta(ge=0)] | None = None
     retry_available: bool = False
     after_work: bool = False
+    rows: Annotated[int, msgspec.Meta(ge=0)] = 50
+    counts_all: bool = True
     size_bytes: Annotated[int, msgspec.Meta(ge=1)] = 50_000_000
     since: date | None = None
     factor: Annotated[float, msgspec.Meta(ge=0)] = 0.5

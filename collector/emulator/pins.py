@@ -22,6 +22,7 @@ class Pin:
     profile: str
     ref_id: str
     text: str
+    title: str | None
     media_urls: tuple[str, ...]
     notes: str | None
     idempotency_key: str | None
@@ -70,6 +71,15 @@ class Pin:
             "scheduleDate": iso_seconds(self.due),
             "status": self.status(now),
             "type": "scheduled" if self.scheduled else "now",
+        }
+
+    def native_row(self) -> dict[str, Any]:
+        return {
+            "id": self.pin_id,
+            "created": iso_seconds(self.due),
+            "title": self.title,
+            "description": self.text,
+            "postUrl": self.url,
         }
 
 

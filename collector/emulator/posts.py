@@ -55,17 +55,18 @@ def delete(emulator: Emulator, call: Call) -> bytes:
 
 def history(emulator: Emulator, call: Call) -> bytes:
     """List the account's posts, newest first; an empty list is an error, as at Ayrshare."""
-    limit, days = call.number("limit", _UNCACHED_ROWS, 1_000), call.number("lastDays", 30, 365)
+    limit, days = call.number("limit", _UNCACHED_ROWS, 1_000), call.number("lastDays", 30, 3_650, smallest=0)
     cache_key = (call.account.index, urlencode(sorted(call.query.items())))
     fresh_until, answer = emulator.history_answers.get(cache_key, (0.0, b""))
     if call.now < fresh_until:
         return answer
-    rows = _rows(emulator, call, days)[:limit]
-    if not rows:
+    rows = _rows(emulator, call, days)
+    count, rows = _shown(call, rows, limit)
+    if not rows and not count:
         message = f"History not found for the past {days} days."
         raise refuse(Problem(400, 221, message, "get"), "history")
     kept_seconds = emulator.config.history_cache_seconds if limit > _UNCACHED_ROWS else 0.0
-    answer = _history_answer(call, rows, kept_seconds)
+    answer = _history_answer(call, rows, count, kept_seconds)
     if kept_seconds:
         emulator.history_answers[cache_key] = (call.now + kept_seconds, answer)
     return answer
@@ -75,17 +76,40 @@ def _rows(emulator: Emulator, call: Call, days: int) -> list[Json]:
     networks = {value for name, value in call.query.items() if name.startswith("platforms")}
     if networks and "pinterest" not in networks:
         return []
-    since, status = call.now - days * DAY_SECONDS, call.query.get("status")
-    rows = [pin.history_row(call.now) for pin in emulator.pins.newest_first(call.account) if pin.created >= since]
+    status = call.query.get("status")
+    since = call.time("startDate", call.now - days * DAY_SECONDS if days else 0.0)
+    until = call.time("endDate", call.now)
+    posts = [pin for pin in emulator.pins.newest_first(call.account) if since <= int(pin.created) <= until]
+    rows = [pin.history_row(call.now) for pin in posts]
     return [row for row in rows if status in {None, row["status"]}]
 
 
-def _history_answer(call: Call, rows: list[Json], kept_seconds: float) -> bytes:
+def _shown(call: Call, rows: list[Json], limit: int) -> tuple[int, list[Json]]:
+    """Return the `count` and the rows of an answer: `short_history` shows fewer than there are."""
+    fault = call.fault
+    if fault is None or fault.fault != "short_history":
+        rows = rows[:limit]
+        return len(rows), rows
+    shown = rows[: min(limit, fault.rows)]
+    return len(rows) if fault.counts_all else len(shown), shown
+
+
+def native_history(emulator: Emulator, call: Call) -> bytes:
+    """List the account's live pins as Pinterest has them, newest first; the shape is a guess."""
+    limit, start = call.number("limit", 100, 500), call.number("cursor", 0, 1_000_000, smallest=0)
+    pins = [pin for pin in emulator.pins.newest_first(call.account) if pin.status(call.now) == "success"]
+    answer: Json = {"posts": [pin.native_row() for pin in pins[start : start + limit]], "status": "success"}
+    if start + limit < len(pins):
+        answer["pagination"] = {"hasMore": True, "nextCursor": str(start + limit)}
+    return msgspec.json.encode(answer)
+
+
+def _history_answer(call: Call, rows: list[Json], count: int, kept_seconds: float) -> bytes:
     return msgspec.json.encode(
         {
             "history": rows,
             "refId": call.account.identity.ref_id,
-            "count": len(rows),
+            "count": count,
             "lastUpdated": iso_millis(call.now),
             "nextUpdate": iso_millis(call.now + kept_seconds),
         }
@@ -116,6 +140,7 @@ def _new_pin(emulator: Emulator, call: Call, request: PostRequest) -> Pin:
         profile=call.account.title,
         ref_id=call.account.identity.ref_id,
         text=request.post,
+        title=request.pinterest_options.title,
         media_urls=request.media_urls,
         notes=request.notes,
         idempotency_key=request.idempotency_key,

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -60,16 +61,30 @@ class Call:
         except msgspec.DecodeError as error:
             raise refuse(parameters(f"The body is not a JSON object: {error}")) from error
 
-    def number(self, name: str, default: int, largest: int) -> int:
+    def number(self, name: str, default: int, largest: int, smallest: int = 1) -> int:
         """Return a whole number from the query.
 
         Raises:
-            RefusalError: not a number between 1 and `largest` (400).
+            RefusalError: not a number between `smallest` and `largest` (400).
         """
         text = self.query.get(name, str(default))
-        if not (text.isascii() and text.isdigit() and 1 <= int(text) <= largest):
-            raise refuse(parameters(f"{name} must be a number from 1 to {largest}."))
+        if not (text.isascii() and text.isdigit() and smallest <= int(text) <= largest):
+            raise refuse(parameters(f"{name} must be a number from {smallest} to {largest}."))
         return int(text)
+
+    def time(self, name: str, default: float) -> float:
+        """Return a time from the query, in seconds since the epoch.
+
+        Raises:
+            RefusalError: not a time in UTC (400).
+        """
+        text = self.query.get(name)
+        if text is None:
+            return default
+        try:
+            return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC).timestamp()
+        except ValueError:
+            raise refuse(parameters(f"{name} must be a time like 2026-07-08T12:30:00Z.")) from None
 
     def link_problem(self) -> Problem | None:
         """Return why the account cannot reach Pinterest, None if it can."""

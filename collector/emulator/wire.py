@@ -12,7 +12,7 @@ from collector.emulator.errors import KEY_UNKNOWN, RATE_LIMITED, SUSPENDED, UNAU
 from collector.emulator.faults import Fault
 
 # These change the work of an endpoint; the others replace or break its answer.
-FAULTS_OF_THE_WORK = frozenset({"unlinked", "relink", "post_error", "processing"})
+FAULTS_OF_THE_WORK = frozenset({"unlinked", "relink", "post_error", "processing", "short_history"})
 
 _WORKS_FIRST = frozenset({"reset_after", "truncated"})
 _REFUSALS = {"bad_key": KEY_UNKNOWN, "unauthorized": UNAUTHORIZED, "suspended": SUSPENDED, "rate_limited": RATE_LIMITED}

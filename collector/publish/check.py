@@ -4,29 +4,41 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from collector.errors import AyrshareError
-from collector.models import History, HistoryCheck, PinState, PostedPin, UnknownPin
+from collector.models import History, HistoryCheck, NativePin, PinState, PostedPin, UnknownPin
 from collector.publish.decision import PublishPolicy
 
 # The rows' times are Ayrshare's clock, ours is the database's.
-_CLOCK_SKEW = timedelta(minutes=5)
+CLOCK_SKEW = timedelta(minutes=5)
 _STALE_SECONDS = 65.0
 # Lists are cached for about a minute. One without a time of its own is believed when it cannot be older than the call.
 _CACHED = timedelta(seconds=120)
-_PAGE = 100
 
 
 def check_history(
-    pins: tuple[UnknownPin, ...], history: History, *, limit: int, policy: PublishPolicy, now: datetime
+    pins: tuple[UnknownPin, ...],
+    history: History,
+    *,
+    native: tuple[NativePin, ...] = (),
+    policy: PublishPolicy,
+    now: datetime,
 ) -> list[HistoryCheck]:
-    """Look for pins in a history that was asked for with ``limit``; those not found before their time are left out."""
+    """Look for pins in a history; those not found before their time are left out.
+
+    ``native`` are the account's own pins: one like ours is no proof that ours is live, but none that it is absent.
+    """
     checks = []
     for pin in pins:
         found = _best(pin, history)
         if found is not None:
             checks.append(_found(pin, found, policy, now))
         elif pin.due:
-            checks.append(_not_found(pin, history, limit=limit, policy=policy, now=now))
+            checks.append(_not_found(pin, history, native, policy=policy, now=now))
     return checks
+
+
+def missing(pins: tuple[UnknownPin, ...], history: History) -> bool:
+    """Tell whether a pin that is due is not in the history."""
+    return any(pin.due and _best(pin, history) is None for pin in pins)
 
 
 def unreadable_history(
@@ -41,11 +53,9 @@ def unreadable_history(
     ]
 
 
-def goes_back_far_enough(history: History, since: datetime, *, limit: int) -> bool:
+def goes_back_far_enough(history: History, since: datetime) -> bool:
     """Tell whether a post made ``since`` then would have to be in the list."""
-    # A server may have a page smaller than what was asked for, so a long list has to show how far it goes.
-    short = history.rows < min(limit, _PAGE)
-    return short or (history.oldest is not None and history.oldest < since - _CLOCK_SKEW)
+    return history.whole or (history.oldest is not None and history.oldest < since - CLOCK_SKEW)
 
 
 def _best(pin: UnknownPin, history: History) -> tuple[int, PostedPin] | None:
@@ -85,13 +95,20 @@ def _found(pin: UnknownPin, found: tuple[int, PostedPin], policy: PublishPolicy,
     )
 
 
-def _not_found(pin: UnknownPin, history: History, *, limit: int, policy: PublishPolicy, now: datetime) -> HistoryCheck:
+def _not_found(
+    pin: UnknownPin, history: History, native: tuple[NativePin, ...], *, policy: PublishPolicy, now: datetime
+) -> HistoryCheck:
     # An empty history comes without a time, as an error, and nobody caches errors.
     made_at = history.as_of or (now - _CACHED if history.rows else now)
     if made_at < pin.last_sent_at:
         return _undecided(pin, "the history is a copy from before the attempt", _STALE_SECONDS)
-    if not goes_back_far_enough(history, pin.first_sent_at, limit=limit):
-        return _undecided(pin, "the history does not go back to the attempt", policy.checks[-1])
+    if not goes_back_far_enough(history, pin.first_sent_at):
+        of = "" if history.count is None else f" of {history.count}"
+        finding = f"the history does not go back to the attempt: it shows {history.rows}{of} posts, and not all"
+        return _undecided(pin, finding, policy.checks[-1])
+    if (like := _like(pin, history, native)) is not None:
+        finding = f"not in Ayrshare's history, but the account has a pin like it since then: {like}"
+        return _undecided(pin, finding, policy.checks[-1])
     ages = policy.checks
     done = pin.checks + 1
     last = done >= len(ages)
@@ -105,6 +122,18 @@ def _not_found(pin: UnknownPin, history: History, *, limit: int, policy: Publish
         finding=f"not in the history (check {done} of {len(ages)})" + ("; queued again" if requeued else ""),
         found_attempt=pin.attempt,
     )
+
+
+def _like(pin: UnknownPin, history: History, native: tuple[NativePin, ...]) -> str | None:
+    """Return where there is a pin with our words, made since the attempt, that no post of the history explains."""
+    words = (pin.title or "", pin.description)
+    for each in native:
+        explained = each.pinterest_pin_id in history.live_ids or each.created_at < pin.first_sent_at - CLOCK_SKEW
+        pairs = list(zip(words, (each.title, each.description), strict=True))
+        same = any(ours.strip() == theirs.strip() != "" for ours, theirs in pairs)
+        if not explained and (same or not any(ours or theirs for ours, theirs in pairs)):
+            return each.pin_url or each.pinterest_pin_id or f"made at {each.created_at:%Y-%m-%d %H:%M} UTC"
+    return None
 
 
 def _undecided(pin: UnknownPin, finding: str, seconds: float, *, found_attempt: int | None = None) -> HistoryCheck:

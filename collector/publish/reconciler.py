@@ -1,7 +1,6 @@
 """Finds out what became of pins that were sent and not heard of: in Ayrshare's history, one request a profile."""
 
 import asyncio
-import math
 from datetime import UTC, datetime
 
 import structlog
@@ -10,18 +9,16 @@ from collector.ayrshare.client import AyrshareClient
 from collector.crypto import KeyRing
 from collector.errors import AyrshareError, DatabaseUnavailableError, KeyDecryptionError
 from collector.loops.gate import Gate
-from collector.models import Failure, History, HistoryCheck, PinState, UnknownPins
-from collector.publish.check import check_history, goes_back_far_enough, unreadable_history
+from collector.models import Failure, HistoryCheck, NativePin, PinState, UnknownPins
+from collector.publish.check import check_history, missing, unreadable_history
 from collector.publish.decision import PublishPolicy, worker_died
+from collector.publish.search import read_history, read_native_pins
 from collector.store.pin_check import CheckStore
 from collector.store.pin_queue import PinQueue
 from collector.telemetry import PIN_FAILURES, PIN_LOOKS, PINS_PUBLISHED
 
 log = structlog.get_logger(__name__)
 
-# Ayrshare's usual page, and its largest.
-_LIMITS = (100, 1000)
-_MOST_DAYS = 365
 _BATCH = 32
 
 
@@ -63,19 +60,19 @@ class Reconciler:
         try:
             key = self._keys.decrypt(group.key_ciphertext)
             since = min(pin.first_sent_at for pin in group.pins)
-            days = min(_MOST_DAYS, math.ceil((now - since).total_seconds() / 86_400) + 1)
-            history, limit = History((), rows=0, oldest=None, as_of=None), _LIMITS[0]
-            for limit in _LIMITS:
-                history = await self._client.history(key, days=days, limit=limit)
-                if goes_back_far_enough(history, since, limit=limit):
-                    break
+            history = await read_history(
+                self._client, key, since=since, now=now, enough=lambda history: not missing(group.pins, history)
+            )
+            native: tuple[NativePin, ...] = ()
+            if missing(group.pins, history):
+                native = await read_native_pins(self._client, key, since=since)
         except KeyDecryptionError as error:
             return unreadable_history(group.pins, AyrshareError(Failure.KEY_INVALID, str(error)), self._policy, now)
         except AyrshareError as error:
             if error.failure is Failure.RATE_LIMITED:
                 await self._queue.note_rate_limited(group.profile_id)
             return unreadable_history(group.pins, error, self._policy, now)
-        return check_history(group.pins, history, limit=limit, policy=self._policy, now=now)
+        return check_history(group.pins, history, native=native, policy=self._policy, now=now)
 
     async def _reconcile(self, group: UnknownPins) -> None:
         try:

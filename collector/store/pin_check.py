@@ -10,7 +10,8 @@ from collector.store.pool import Database
 
 _COLUMNS = """
     p.profile_id, f.name AS profile, f.key_ciphertext, p.id AS pin_id, p.attempts AS attempt, p.token::text AS token,
-    p.looks AS checks, a.first_at AS first_sent_at, a.last_at AS last_sent_at
+    p.looks AS checks, a.first_at AS first_sent_at, a.last_at AS last_sent_at,
+    p.description, p.title
 """
 
 # The attempts of a pin whose end nobody knows.
@@ -93,7 +94,7 @@ SELECT pin_id FROM changed
 """
 
 
-class _Row(UnknownPin, frozen=True):
+class _Row(UnknownPin, frozen=True, kw_only=True):
     profile_id: int
     profile: str
     key_ciphertext: bytes

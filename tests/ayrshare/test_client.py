@@ -4,6 +4,7 @@ import itertools
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -191,7 +192,11 @@ async def publish_by(a_client: AyrshareClient) -> object:
 
 
 async def history_of(a_client: AyrshareClient) -> object:
-    return await a_client.history(PROFILE_KEY, days=2, limit=100)
+    return await a_client.history(PROFILE_KEY, since=datetime(2026, 11, 24, tzinfo=UTC), days=2)
+
+
+async def native_pins_of(a_client: AyrshareClient) -> object:
+    return await a_client.native_pins(PROFILE_KEY)
 
 
 CALLS = [
@@ -199,6 +204,7 @@ CALLS = [
     (profiles_of, {"profiles": []}),
     (publish_by, {"status": "success", "postIds": [], "id": "a"}),
     (history_of, {"history": []}),
+    (native_pins_of, {"posts": []}),
 ]
 REFUSED = {"status": "error", "message": "API Key not valid"}
 

@@ -243,7 +243,7 @@ async def test_a_retry_of_an_unknown_pin_asks_history_and_then_the_user(
     unreadable = await collector("pins", "retry", "1", "--yes")
     assert (unreadable.code, "could not be read" in unreadable.err) == (1, True)
     assert await database.fetchval("SELECT state FROM pin") == "unknown"
-    await publish(ayrshare, await database.fetchval("SELECT token::text || '#1' FROM pin"))
+    await ayrshare.publish(notes=await database.fetchval("SELECT token::text || '#1' FROM pin"))
     found = await collector("pins", "retry", "1", "--yes")
     assert found.out == "pin 1 is in Ayrshare's history: published; nothing was sent\n", found.err
     row, _ = await PinStore(database).story(1)
@@ -258,20 +258,10 @@ async def test_a_pin_that_was_given_up_is_looked_for_before_it_is_sent_again(
     await database.execute("UPDATE pin SET state = 'unknown', attempts = 1, owner = 'x'")
     await database.execute("INSERT INTO pin_attempt (pin_id, attempt, owner, outcome) VALUES (1, 1, 'x', 'unknown')")
     assert (await collector("pins", "cancel", "1", "--yes")).out == "pin 1 cancelled; it may be live\n"
-    await publish(ayrshare, await database.fetchval("SELECT token::text || '#1' FROM pin"))
+    await ayrshare.publish(notes=await database.fetchval("SELECT token::text || '#1' FROM pin"))
     found = await collector("pins", "retry", "1", "--yes")
     assert "nothing was sent" in found.out
     assert await database.fetchval("SELECT state FROM pin") == "published"
-
-
-async def publish(ayrshare: Ayrshare, notes: str) -> None:
-    headers = {
-        "Authorization": f"Bearer {ayrshare.config.api_key}",
-        "Profile-Key": ayrshare.identity(0).profile_key,
-    }
-    body = {"post": "", "platforms": ["pinterest"], "mediaUrls": [URL], "notes": notes}
-    async with ayrshare.session.post(f"{ayrshare.url}/post", json=body, headers=headers) as response:
-        assert response.status == 200
 
 
 async def test_resume_says_what_it_did(collector: Program, database: Database) -> None:

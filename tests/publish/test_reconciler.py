@@ -7,8 +7,9 @@ import msgspec
 import pytest
 
 from collector.ayrshare.history import parse_history
+from collector.ayrshare.native import parse_native_pins
 from collector.errors import AyrshareError
-from collector.models import Failure, History, PinState, PostedPin, Publication, UnknownPin
+from collector.models import Failure, History, NativePin, PinState, PostedPin, Publication, UnknownPin
 from collector.publish.check import check_history, unreadable_history
 from collector.publish.decision import PublishPolicy
 from collector.store.pin import PinStore
@@ -16,7 +17,7 @@ from collector.store.pool import Database
 from tests.support.ayrshare import Ayrshare
 from tests.support.paths import PAYLOADS
 from tests.support.profiles import register
-from tests.support.publishing import count_of, ended, pin, posts, states, until, with_policy, working
+from tests.support.publishing import count_of, ended, pin, posts, settled, states, until, with_policy, working
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SENT = NOW - timedelta(minutes=10)
@@ -131,16 +132,16 @@ async def test_a_history_that_cannot_be_read_leaves_the_pin_unknown(
 
 
 def history(*pins: PostedPin, **changes: Any) -> History:
-    return msgspec.structs.replace(History(pins, rows=len(pins), oldest=None, as_of=None), **changes)
+    return msgspec.structs.replace(History(pins=pins, rows=len(pins), whole=True), **changes)
 
 
 def row(notes: str, state: PinState | None, status: str = "x") -> PostedPin:
     return PostedPin(notes, status, state, LIVE if state is PinState.PUBLISHED else Publication("ay"))
 
 
-def check(found: History, *, unknown: UnknownPin = UNKNOWN, limit: int = 100, **policy: Any) -> Any:
+def check(found: History, *, unknown: UnknownPin = UNKNOWN, native: tuple[NativePin, ...] = (), **policy: Any) -> Any:
     checks = check_history(
-        (unknown,), found, limit=limit, policy=msgspec.structs.replace(POLICY_OF_TWO, **policy), now=NOW
+        (unknown,), found, native=native, policy=msgspec.structs.replace(POLICY_OF_TWO, **policy), now=NOW
     )
     return checks[0] if checks else None
 
@@ -162,11 +163,36 @@ def test_other_pins_are_not_ours() -> None:
 
 
 def test_a_list_that_does_not_go_back_to_the_attempt_proves_no_absence() -> None:
-    full = history(rows=100, oldest=SENT)
+    full = history(rows=100, oldest=SENT, whole=False)
     assert not check(full, requeue_absent=True, checks=(60.0,)).absent
     assert check(full, requeue_absent=True, checks=(60.0,)).state is PinState.UNKNOWN
-    far = history(rows=100, oldest=SENT - timedelta(hours=2))
+    assert check(full).finding == "the history does not go back to the attempt: it shows 100 posts, and not all"
+    far = history(rows=100, oldest=SENT - timedelta(hours=2), whole=False)
     assert check(far, requeue_absent=True, checks=(60.0,)).state is PinState.QUEUED
+
+
+def native(title: str, description: str, *, pinterest_pin_id: str = "9", minutes: float = 1.0) -> NativePin:
+    made = SENT + timedelta(minutes=minutes)
+    return NativePin(pinterest_pin_id, made, title, description, f"https://pin/{pinterest_pin_id}")
+
+
+@pytest.mark.parametrize(
+    ("seen", "absent"),
+    [
+        (native("", "ours"), False),
+        (native("Ours", "another text"), False),
+        (native("", "ours", minutes=-90), True),
+        (native("", "ours", pinterest_pin_id="1"), True),
+        (native("", "theirs"), True),
+        (native("", ""), True),
+    ],
+    ids=["same text", "same title", "older than the attempt", "made by another post", "another text", "no text"],
+)
+def test_a_pin_like_ours_on_pinterest_is_a_second_witness(seen: NativePin, absent: bool) -> None:  # noqa: FBT001
+    ours = msgspec.structs.replace(UNKNOWN, description="ours", title="Ours")
+    found = check(history(live_ids=frozenset({"1"})), unknown=ours, native=(seen,), requeue_absent=True, checks=(1.0,))
+    assert (found.absent, found.state) == (absent, PinState.QUEUED if absent else PinState.UNKNOWN)
+    assert absent or "https://pin/9" in found.finding
 
 
 def test_a_copy_from_before_the_attempt_proves_no_absence() -> None:
@@ -196,10 +222,110 @@ def test_recorded_histories_are_read() -> None:
     [only] = found.pins
     assert only.state is PinState.PUBLISHED
     assert only.publication.pin_url == "https://www.pinterest.com/pin/922745411165550181/"
-    assert (found.rows, found.oldest) == (1, datetime(2025, 4, 26, 12, 20, 49, tzinfo=UTC))
+    assert (found.rows, found.whole, found.oldest) == (1, True, datetime(2025, 4, 26, 12, 20, 49, tzinfo=UTC))
     assert found.as_of == datetime(2025, 4, 26, 12, 21, 40, 593000, tzinfo=UTC)
     empty = parse_history(400, (PAYLOADS / "history_empty_http400.json").read_bytes())
-    assert (empty.pins, empty.rows) == ((), 0)
+    assert (empty.pins, empty.rows, empty.whole) == ((), 0, True)
+
+
+def stamps(*minutes: int) -> list[dict[str, str]]:
+    return [{"created": f"2026-11-24T12:{minute:02d}:00Z"} for minute in minutes]
+
+
+@pytest.mark.parametrize(
+    ("answer", "whole", "oldest"),
+    [
+        ({"history": stamps(9, 8, 7), "count": 3}, True, 7),
+        ({"history": stamps(9, 8, 7), "count": 131}, False, 7),
+        ({"history": stamps(9, 8, 7)}, False, 7),
+        ({"history": stamps(*range(50, 0, -1)), "count": 50}, False, 1),
+        ({"history": stamps(7, 8, 9), "count": 131}, False, None),
+        ({"history": [*stamps(9), {}], "count": 131}, False, None),
+        ({"history": [], "count": 0}, True, None),
+        ({"history": []}, True, None),
+        ({"history": [], "count": 131}, False, None),
+    ],
+    ids=["all", "a page", "no count", "a full page", "oldest first", "no time", "empty", "empty, uncounted", "hidden"],
+)
+def test_a_history_is_whole_only_where_it_says_so(answer: dict[str, Any], whole: bool, oldest: int | None) -> None:  # noqa: FBT001
+    found = parse_history(200, msgspec.json.encode(answer))
+    assert (found.whole, found.oldest and found.oldest.minute) == (whole, oldest)
+
+
+@pytest.mark.parametrize("counts_all", [True, False])
+async def test_a_short_page_doubles_no_pin(database: Database, ayrshare: Ayrshare, counts_all: bool) -> None:  # noqa: FBT001
+    await register(database, ayrshare, 1)
+    await ayrshare.fault("*", "reset_after", endpoint="/post", times=3)
+    await ayrshare.fault("*", "short_history", endpoint="/history", rows=50, counts_all=counts_all)
+    await PinStore(database).enqueue_all([(i, pin("client-001", f"{i}")) for i in range(3)])
+    async with working(database, ayrshare, policy=with_policy(checks=(60.0,), requeue_absent=True)) as worker:
+        await until(lambda: count_of(database, "unknown", 3))
+        for second in range(1, 129):
+            await ayrshare.pass_time(second)
+            await ayrshare.publish(notes=f"another's {second}")
+        await check_now(database, worker)
+        await until(lambda: settled(database))
+    assert set((await states(database)).values()) == {"published"}
+    assert len(await posts(ayrshare)) == 131
+    assert (await ayrshare.record())["requests"]["GET /history"] == 3
+
+
+async def test_a_history_that_hides_posts_proves_no_absence(database: Database, ayrshare: Ayrshare) -> None:
+    await register(database, ayrshare, 1)
+    await ayrshare.fault("*", "reset_after", endpoint="/post", times=1)
+    await ayrshare.fault("*", "short_history", endpoint="/history", rows=0)
+    await PinStore(database).enqueue(pin("client-001", "a"))
+    async with working(database, ayrshare, policy=with_policy(checks=(60.0,), requeue_absent=True)) as worker:
+        await until(lambda: count_of(database, "unknown", 1))
+        await check_now(database, worker)
+    row, _ = await PinStore(database).story(1)
+    assert (row.state, row.looks) == ("unknown", 0)
+    assert "it shows 0 of 1 posts" in str(row.last_error)
+    assert len(await posts(ayrshare)) == 1
+
+
+@pytest.mark.parametrize(("witness", "state"), [(True, "unknown"), (False, "published")])
+async def test_a_pin_that_only_pinterest_has_is_not_sent_again(
+    database: Database,
+    ayrshare: Ayrshare,
+    witness: bool,  # noqa: FBT001
+    state: str,
+) -> None:
+    await register(database, ayrshare, 1)
+    await ayrshare.fault("*", "reset_after", endpoint="/post", times=1)
+    await ayrshare.fault("*", "short_history", endpoint="/history", rows=0, counts_all=False)
+    if not witness:
+        await ayrshare.fault("*", "status", endpoint="/history/pinterest", status=404)
+    await PinStore(database).enqueue(pin("client-001", "a", description="Spring is here"))
+    async with working(database, ayrshare, policy=with_policy(checks=(60.0,), requeue_absent=True)) as worker:
+        await until(lambda: count_of(database, "unknown", 1))
+        await check_now(database, worker)
+        await until(lambda: settled(database))
+    row, _ = await PinStore(database).story(1)
+    assert row.state == state
+    assert ("a pin like it" in str(row.last_error)) == witness
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"history": [{"pinId": "9", "createdAt": "2026-11-24T12:00:00Z", "title": "t", "post": "d", "url": "u"}]},
+        {
+            "posts": {
+                "pinterest": [{"id": "9", "created": "2026-11-24T12:00:00Z", "title": "t", "text": "d", "url": "u"}]
+            }
+        },
+        [{"id": "9", "created_at": "2026-11-24T12:00:00+00:00", "title": "t", "description": "d", "postUrl": "u"}],
+    ],
+)
+def test_native_pins_are_read_in_any_likely_shape(body: Any) -> None:
+    [only] = parse_native_pins(200, msgspec.json.encode(body)).pins
+    assert only == NativePin("9", NOW, "t", "d", "u")
+
+
+def test_the_cursor_of_native_pins_is_found() -> None:
+    for body in ({"pins": [], "cursor": "c"}, {"pins": [], "pagination": {"nextCursor": "c", "hasMore": True}}):
+        assert parse_native_pins(200, msgspec.json.encode(body)).cursor == "c"
 
 
 @pytest.mark.parametrize(

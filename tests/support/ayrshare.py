@@ -21,6 +21,13 @@ class Ayrshare(msgspec.Struct):
         async with self.session.post(f"{self.url}/_emulator/faults", json=body) as response:
             assert response.status < 300, await response.text()
 
+    async def publish(self, *, index: int = 0, notes: str) -> None:
+        """Publish a pin of that profile, as somebody else than the daemon would."""
+        headers = {"Authorization": f"Bearer {self.config.api_key}", "Profile-Key": self.identity(index).profile_key}
+        body = {"post": "", "platforms": ["pinterest"], "mediaUrls": ["https://x.example/a.jpg"], "notes": notes}
+        async with self.session.post(f"{self.url}/post", json=body, headers=headers) as response:
+            assert response.status == 200, await response.text()
+
     async def heal(self) -> None:
         async with self.session.delete(f"{self.url}/_emulator/faults") as response:
             assert response.status < 300
