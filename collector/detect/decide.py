@@ -4,7 +4,7 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from collector.detect.model import Flags, Floats, Indices
+from collector.detect.model import Flags, Floats
 from collector.detect.noise import WINDOWS, Noise, bounded
 
 # Events that must be expected of a window before its sum is judged; where days are small, only the week has enough.
@@ -148,7 +148,3 @@ def _sums(values: Floats) -> Floats:
     np.add(five, values[-6], out=seven)
     seven += values[-7]
     return sums
-
-
-def weekdays_of(first_weekday: int, days: int) -> Indices:
-    return (first_weekday + np.arange(days)) % 7

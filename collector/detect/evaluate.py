@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from collector.detect.ledger import Opening
-from collector.detect.model import History
+from collector.detect.model import PRESETS, History
 from collector.detect.noise import WINDOWS
-from collector.detect.watch import Watch, watch
+from collector.detect.watch import Watch
 from collector.models import JUDGED_METRICS, Episode, Sensitivity
 
 Kind = TypeVar("Kind", bound=np.generic)
@@ -29,8 +29,9 @@ def evaluate(
     """
     profiles, metrics, days = counts.shape
     flat = np.ascontiguousarray(counts.reshape(profiles * metrics, days).T, dtype=np.float64)
-    presets = [sensitivity] * profiles if isinstance(sensitivity, Sensitivity) else sensitivity
-    state = watch(flat, first_day, presets, metrics)
+    sensitivities = [sensitivity] * profiles if isinstance(sensitivity, Sensitivity) else sensitivity
+    state = Watch(flat, first_day, [PRESETS[each] for each in sensitivities], metrics)
+    state.run()
 
     def shaped(verdicts: npt.NDArray[Any], dtype: type[Kind]) -> npt.NDArray[Kind]:
         return verdicts.T.reshape(profiles, metrics, days).astype(dtype)

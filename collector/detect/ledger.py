@@ -1,6 +1,6 @@
 """Records which drops are open, which series belong to them, and which days must not be learned from. Pure."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -29,7 +29,6 @@ class Opening:
     score: float = 0.0
 
 
-@dataclass(slots=True)
 class Ledger:
     """The drops of series, ``metrics`` of which make a profile; ``usable`` (days, n) are the days to learn from.
 
@@ -38,17 +37,12 @@ class Ledger:
     ``detected`` (n) are days, and ``lost`` (n) the share that a series lost, of the drop that it belongs to.
     """
 
-    metrics: int
-    usable: Flags
-    openings: list[Opening] = field(init=False, default_factory=list)
-    open: dict[int, Opening] = field(init=False, default_factory=dict)
-    leader: Indices = field(init=False)
-    opened: Indices = field(init=False)
-    detected: Indices = field(init=False)
-    lost: Floats = field(init=False)
-
-    def __post_init__(self) -> None:
-        series = self.usable.shape[1]
+    def __init__(self, metrics: int, usable: Flags) -> None:
+        series = usable.shape[1]
+        self.metrics = metrics
+        self.usable = usable
+        self.openings: list[Opening] = []
+        self.open: dict[int, Opening] = {}
         self.leader = np.full(series, FREE)
         self.opened, self.detected = np.zeros(series, dtype=np.int64), np.zeros(series, dtype=np.int64)
         self.lost = np.zeros(series)

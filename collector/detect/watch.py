@@ -4,12 +4,12 @@ A day is learned from a week later, and only if it belongs to no drop: a drop mu
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
 
-from collector.detect.baseline import TRAINING_DAYS, Baseline
+from collector.detect.baseline import TRAINING_DAYS, WEEK, Baseline
 from collector.detect.decide import (
     Window,
     band_low,
@@ -20,13 +20,12 @@ from collector.detect.decide import (
     scores,
     start_of,
     sum_windows,
-    weekdays_of,
 )
 from collector.detect.joint import combine
 from collector.detect.ledger import Ledger
-from collector.detect.model import LONGEST_WINDOW, PRESETS, Flags, Floats, Indices, Silence
+from collector.detect.model import LONGEST_WINDOW, Flags, Floats, Preset, Silence
 from collector.detect.noise import WINDOWS, Noise, spread_of
-from collector.models import CloseReason, Sensitivity
+from collector.models import CloseReason
 
 NEW_NORMAL_DAYS = 56
 ENDED_DAYS = 14
@@ -62,52 +61,36 @@ class Errors:
     joint: Floats
 
 
-@dataclass(slots=True)
 class Watch:
-    """The state of a walk over ``counts`` (days, n), and what it has found so far, in arrays of the same shape.
+    """A walk over ``counts`` (days, n), and what it has found so far, in arrays of the same shape.
 
-    ``metrics`` neighbouring series make a profile; ``threshold`` and ``least_loss`` are (profiles). The joint series of
-    profiles are judged like the others, as further columns behind them: ``noise`` covers both.
+    ``metrics`` neighbouring series make a profile, which has a preset of its own: ``threshold`` and ``least_loss`` are
+    (profiles). The joint series of profiles are judged like the others, as further columns behind them: ``noise``,
+    ``thresholds`` and ``least_losses`` cover both.
     """
 
-    counts: Floats
-    first_day: date
-    threshold: Floats
-    least_loss: Floats
-    metrics: int
-    expected: Floats = field(init=False)
-    low: Floats = field(init=False)
-    score: Floats = field(init=False)
-    firing: Flags = field(init=False)
-    silence: Indices = field(init=False)
-    baseline: Baseline = field(init=False)
-    noise: Noise = field(init=False)
-    thresholds: Floats = field(init=False)
-    least_losses: Floats = field(init=False)
-    ledger: Ledger = field(init=False)
-    numbers: Indices = field(init=False)
-    born: Indices = field(init=False)
-    trained: Indices = field(init=False)
-    weekdays: Indices = field(init=False)
-    seen: Indices = field(init=False)
-    errors: dict[int, Errors] = field(init=False, default_factory=dict)
-
-    def __post_init__(self) -> None:
-        days, series = self.counts.shape
+    def __init__(self, counts: Floats, first_day: date, presets: Sequence[Preset], metrics: int) -> None:
+        days, series = counts.shape
+        self.counts = counts
+        self.first_day = first_day
+        self.metrics = metrics
         self.expected, self.low, self.score = (np.full((days, series), np.nan) for _ in range(3))
         self.firing = np.zeros((days, series), dtype=np.bool_)
         self.silence = np.full((days, series), int(Silence.TOO_LITTLE_HISTORY))
         self.baseline = Baseline.unknown(series)
-        self.noise = Noise.unknown(series + series // self.metrics)
+        self.noise = Noise.unknown(series + series // metrics)
+        threshold = np.array([preset.threshold for preset in presets])
+        self.least_loss = np.array([preset.least_loss for preset in presets])
         # The joint series of a profile with one metric is that metric, judged by the lower threshold.
-        self.thresholds = np.concatenate([self._each(self.threshold) + _ALONE, self.threshold])
+        self.thresholds = np.concatenate([self._each(threshold) + _ALONE, threshold])
         self.least_losses = np.concatenate([self._each(self.least_loss), self.least_loss])
-        self.numbers = np.cumsum(~np.isnan(self.counts), axis=0)
+        self.numbers = np.cumsum(~np.isnan(counts), axis=0)
         self.born = (self.numbers == 0).sum(axis=0)
-        self.ledger = Ledger(self.metrics, ~np.isnan(self.counts))
+        self.ledger = Ledger(metrics, ~np.isnan(counts))
         self.trained = np.full(series, days)
-        self.weekdays = weekdays_of(self.first_day.weekday(), days)
+        self.weekdays = (first_day.weekday() + np.arange(days)) % WEEK
         self.seen = np.full(series, -1)
+        self.errors: dict[int, Errors] = {}
 
     def run(self) -> None:
         for day in range(TRAINING_DAYS - 1, len(self.counts)):
@@ -292,7 +275,7 @@ class Watch:
         take = self.ledger.usable[late] & ~np.isnan(self.counts[late]) & (self.trained < late) & ~self.ledger.in_drop
         # The joint counts of that day were kept; there are none before anything was judged.
         errors = self.errors.pop(late, None)
-        joint = errors.joint if errors is not None else np.full((2, len(self.threshold)), np.nan)
+        joint = errors.joint if errors is not None else np.full((2, len(self.least_loss)), np.nan)
         taken = self._and_profiles(take)
         taken[len(take) :] &= ~np.isnan(joint[0])
         spread = self.noise.spread[: len(take)].copy()
@@ -311,17 +294,3 @@ class Watch:
             if opening.closed is None:
                 opening.last = int(self.seen[opening.series])
             opening.score = float(np.nanmax(self.score[opening.first : opening.last + 1, opening.series]))
-
-
-def watch(counts: Floats, first_day: date, sensitivities: Sequence[Sensitivity], metrics: int) -> Watch:
-    """Walk over ``counts`` (days, n); the profiles, ``metrics`` series each, have presets of their own."""
-    presets = [PRESETS[sensitivity] for sensitivity in sensitivities]
-    state = Watch(
-        counts=counts,
-        first_day=first_day,
-        threshold=np.array([preset.threshold for preset in presets]),
-        least_loss=np.array([preset.least_loss for preset in presets]),
-        metrics=metrics,
-    )
-    state.run()
-    return state

@@ -1,7 +1,7 @@
 """Holds an emulator's whole state, and a call as the endpoints see it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,26 +16,18 @@ from collector.emulator.pins import PinBook
 from collector.emulator.record import Record
 
 
-@dataclass(slots=True)
 class Emulator:
     """Everything behind the endpoints; tests in the same process may read and change it."""
 
-    config: EmulatorConfig
-    clock: Clock = field(init=False)
-    accounts: Accounts = field(init=False)
-    faults: Faults = field(init=False)
-    record: Record = field(init=False)
-    social: SocialAnswers = field(init=False)
-    pins: PinBook = field(init=False)
-    history_answers: dict[tuple[int, str], tuple[float, bytes]] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.clock = Clock(self.config.now)
-        self.accounts = Accounts(self.config)
-        self.faults = Faults(self.config.seed)
+    def __init__(self, config: EmulatorConfig) -> None:
+        self.config = config
+        self.clock = Clock(config.now)
+        self.accounts = Accounts(config)
+        self.faults = Faults(config.seed)
         self.record = Record()
-        self.social = SocialAnswers(self.config)
-        self.pins = PinBook(self.config.seed)
+        self.social = SocialAnswers(config)
+        self.pins = PinBook(config.seed)
+        self.history_answers: dict[tuple[int, str], tuple[float, bytes]] = {}
 
 
 @dataclass(frozen=True, slots=True)
