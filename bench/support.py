@@ -29,9 +29,8 @@ KEYS = KeyRing([SecretStr(ENCRYPTION_KEY)])
 async def emulator_process(*, profiles: int, days: int) -> AsyncIterator[str]:
     """Yield the address of an emulator that has a core of its own to run on and no rate limit."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "collector.emulator", "--profiles", str(profiles), "--days", str(days),
-        "--cache-seconds", "86400", "--rate-limit", "0", stdout=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+        *(sys.executable, "-m", "bench.emulator", str(profiles), str(days)), stdout=asyncio.subprocess.PIPE
+    )
     assert process.stdout is not None
     try:
         yield (await process.stdout.readline()).decode().strip()

@@ -98,13 +98,8 @@ def final_counts(seed: int, index: int, day: int, account: Character) -> Counts:
     return counts
 
 
-def day_metrics(seed: int, index: int, day: int, age: int, drops: tuple[Drop, ...] = ()) -> Metrics:
-    """Return the numbers that Pinterest shows for `day` when it is `age` days old, with the rates."""
-    account = character(seed, index)
-    return with_rates(shown_counts(seed, index, day, age, account, drops))
-
-
 def shown_counts(seed: int, index: int, day: int, age: int, account: Character, drops: tuple[Drop, ...] = ()) -> Counts:
+    """Return what Pinterest would say about `day` when it is `age` days old."""
     counts = final_counts(seed, index, day, account)
     for drop in drops:
         if day >= drop.since:

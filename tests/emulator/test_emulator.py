@@ -1,8 +1,6 @@
 import asyncio
 import itertools
 import json
-import signal
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -14,7 +12,7 @@ from aiohttp import web
 
 from collector.emulator import EMULATOR, Emulator, EmulatorConfig, make_app, profile_identity, serve
 from collector.emulator.config import DAY_SECONDS, day_of
-from collector.emulator.traffic import PIN_METRICS, Metrics, character, day_metrics, final_counts
+from collector.emulator.traffic import PIN_METRICS, Metrics, character, final_counts, shown_counts, with_rates
 
 NOON = 1_790_000_000.0 // DAY_SECONDS * DAY_SECONDS + DAY_SECONDS / 2  # a fixed noon, UTC
 API_KEY = "secret"
@@ -119,6 +117,10 @@ def assert_rates(metrics: Metrics) -> None:
 
 
 # Numbers
+
+
+def day_metrics(seed: int, index: int, day: int, age: int) -> Metrics:
+    return with_rates(shown_counts(seed, index, day, age, character(seed, index)))
 
 
 def test_numbers_depend_on_seed_profile_day_and_age_only() -> None:
@@ -720,18 +722,3 @@ async def test_ten_thousand_profiles_cost_nothing_until_they_call() -> None:
     assert account is not None
     assert account.title == "client-10000"
     assert len(app[EMULATOR].accounts._by_key) == 1
-
-
-async def test_the_program_prints_its_url_first_and_ends_on_sigterm() -> None:
-    command = [sys.executable, "-m", "collector.emulator", "--profiles", "3"]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(20):
-            url = (await process.stdout.readline()).decode().strip()
-            async with aiohttp.ClientSession() as session, session.get(f"{url}/_emulator/record") as response:
-                assert response.status == 200
-    finally:
-        process.send_signal(signal.SIGTERM)
-        await process.communicate()
-    assert process.returncode == 0
