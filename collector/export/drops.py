@@ -18,8 +18,6 @@ _FLEET = (
     "# TYPE pinterest_fleet_drop_info gauge\n"
 )
 
-NAMES = frozenset({"pinterest_engagement_drop_info", "pinterest_fleet_drop", "pinterest_fleet_drop_info"})
-
 
 def render_drops(drops: Iterable[ListedDrop], fleet: Iterable[FleetDrop]) -> bytes:
     """Return the lines of open drops; clients' drops that are the fleet's are left to the fleet's line."""

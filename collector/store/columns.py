@@ -1,4 +1,4 @@
-"""Values as columns of ``unnest`` and COPY, and rows as values: a field of a struct is the column of its name."""
+"""Values as columns of ``unnest``, and rows as values: a field of a struct is the column of its name."""
 
 import types
 from collections.abc import Iterable, Iterator, Mapping
@@ -35,11 +35,6 @@ def names(kind: type[msgspec.Struct], prefix: str = "") -> str:
 def arrays(kind: type[msgspec.Struct], first: int = 1) -> str:
     """Return the arguments of ``unnest`` that take what `columns` gives, the first of them being ``$first``."""
     return ", ".join(f"${number}::{_sql_type(each)}[]" for number, (_, each) in enumerate(_columns(kind), start=first))
-
-
-def definitions(kind: type[msgspec.Struct]) -> str:
-    """Return the columns of a table that COPY fills: their names and types."""
-    return ", ".join(f"{_name(path)} {_sql_type(each)}" for path, each in _columns(kind))
 
 
 def values(kind: type[Value], rows: Iterable[Mapping[str, Any]]) -> list[Value]:

@@ -1,7 +1,7 @@
 """What the detector reads and writes: settled days in, verdicts and drops out."""
 
-from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import date, datetime
 from typing import Literal
 
@@ -9,7 +9,7 @@ import msgspec
 
 from collector.models import JUDGED_METRICS, Episode, ProfileState, Sensitivity
 from collector.store.columns import arrays, columns, names, values
-from collector.store.fleet_drop import Drop, FleetDrop, FleetDropStore, fleet_drops
+from collector.store.fleet_drop import Drop, FleetDrop, FleetDropStore
 from collector.store.pool import Database
 
 
@@ -217,6 +217,10 @@ SET settled_through = excluded.settled_through, last_poll_at = excluded.last_pol
     evaluated_at = now()
 """
 
+# Of a process whose machine is gone the server would keep the lock for hours.
+_PATIENCE = "SET LOCAL idle_in_transaction_session_timeout = '30s'"
+_LOCK_FLEET = "SELECT pg_advisory_xact_lock(hashtext('collector.fleet_drop'))"
+
 _LISTED = f"""
 SELECT {names(ListedDrop)}
 FROM engagement_drop
@@ -295,9 +299,13 @@ class DropStore:
             )
         return [row["sentence"] for row in opened]
 
-    def fleet(self) -> AbstractAsyncContextManager[FleetDropStore]:
-        """Return the fleet's drops, for one process at a time: two would undo each other's."""
-        return fleet_drops(self._database)
+    @asynccontextmanager
+    async def fleet(self) -> AsyncIterator[FleetDropStore]:
+        """Yield the fleet's drops to one process at a time: two would undo each other's."""
+        async with self._database.transaction() as connection:
+            await connection.execute(_PATIENCE)
+            await connection.execute(_LOCK_FLEET)
+            yield FleetDropStore(connection)
 
     async def listed(self, closed_days: int) -> list[ListedDrop]:
         """Return the open drops, and those closed within the fleet's newest ``closed_days`` settled days."""

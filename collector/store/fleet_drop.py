@@ -1,7 +1,6 @@
 """What separates the fleet's drops from the clients': recent drops in, which of them are the fleet's out."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from datetime import date
 
 import asyncpg
@@ -9,7 +8,6 @@ import msgspec
 
 from collector.models import Episode, JudgedDays
 from collector.store.columns import arrays, columns, names, values
-from collector.store.pool import Database
 
 
 class Drop(Episode, frozen=True, kw_only=True):
@@ -46,10 +44,6 @@ class FleetDrop(msgspec.Struct, frozen=True, kw_only=True):
     open: bool
     sentence: str
 
-
-# Of a process whose machine is gone the server would keep the lock for hours.
-_PATIENCE = "SET LOCAL idle_in_transaction_session_timeout = '30s'"
-_LOCK = "SELECT pg_advisory_xact_lock(hashtext('collector.fleet_drop'))"
 
 _RECENT = f"""
 SELECT p.name, e.inhibited, {names(Drop, "e.")}
@@ -125,12 +119,3 @@ class FleetDropStore:
     async def write(self, since: date, drops: Sequence[FleetDrop]) -> None:
         """Store the fleet's drops that began on ``since`` or later, and delete those that no longer did."""
         await self._connection.execute(_WRITE_FLEET, since, *columns(FleetDrop, drops))
-
-
-@asynccontextmanager
-async def fleet_drops(database: Database) -> AsyncIterator[FleetDropStore]:
-    """Yield the fleet's drops to one process at a time: two would undo each other's."""
-    async with database.transaction() as connection:
-        await connection.execute(_PATIENCE)
-        await connection.execute(_LOCK)
-        yield FleetDropStore(connection)

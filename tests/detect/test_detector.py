@@ -254,7 +254,7 @@ async def test_a_replica_whose_machine_is_gone_does_not_keep_the_fleets_lock(
 ) -> None:
     for number in range(12):
         await fill(database, f"p{number}", dropped=4, left=0.3)
-    monkeypatch.setattr("collector.store.fleet_drop._PATIENCE", "SET LOCAL idle_in_transaction_session_timeout = '1s'")
+    monkeypatch.setattr("collector.store.drop._PATIENCE", "SET LOCAL idle_in_transaction_session_timeout = '1s'")
 
     async def gone() -> None:
         async with DropStore(database).fleet() as fleet:

@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 import pytest
 
-from collector.store.columns import arrays, columns, definitions, names, values
+from collector.store.columns import arrays, columns, names, values
 from collector.store.pool import Database
 
 
@@ -42,14 +42,6 @@ THINGS = [
 async def test_values_come_back_from_arrays_as_they_went_in(database: Database, things: list[Thing]) -> None:
     sql = f"SELECT {names(Thing, 't.')} FROM unnest({arrays(Thing, 2)}) AS t ({names(Thing)}) WHERE number > $1"
     assert values(Thing, await database.fetch(sql, 0, *columns(Thing, things))) == things
-
-
-async def test_values_come_back_from_a_copied_table(database: Database) -> None:
-    async with database.transaction() as connection:
-        await connection.execute(f"CREATE TEMP TABLE thing ({definitions(Thing)}) ON COMMIT DROP")
-        rows = list(zip(*columns(Thing, THINGS), strict=True))
-        await connection.copy_records_to_table("thing", records=rows, columns=Thing.__struct_fields__)
-        assert values(Thing, await connection.fetch("SELECT * FROM thing ORDER BY number")) == THINGS
 
 
 @pytest.mark.parametrize(

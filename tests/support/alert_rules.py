@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import yaml
 
-from collector.export import drops
 from collector.export.page import FAMILIES
 from collector.telemetry import REGISTRY
 from tests.support.paths import ROOT
@@ -35,4 +34,5 @@ def tool(name: str, *arguments: str | Path) -> None:
 
 def exported() -> set[str]:
     process = {f"{metric.name}_total" if metric.type == "counter" else metric.name for metric in REGISTRY.collect()}
-    return process | {family.name for family in FAMILIES} | {"collector_profile_state"} | drops.NAMES
+    drops = {"pinterest_engagement_drop_info", "pinterest_fleet_drop", "pinterest_fleet_drop_info"}
+    return process | {family.name for family in FAMILIES} | {"collector_profile_state"} | drops
