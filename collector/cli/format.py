@@ -56,7 +56,12 @@ def bad_lines(error: BadLinesError) -> str:
     shown = [f"line {number}: {reason}" for number, reason in error.lines[:_MOST_LINES_SHOWN]]
     if len(error.lines) > _MOST_LINES_SHOWN:
         shown.append(f"... and {len(error.lines) - _MOST_LINES_SHOWN} more")
-    return "\n".join([f"nothing was imported; {len(error.lines)} bad lines:", *shown])
+    return "\n".join([f"nothing was imported; {counted(len(error.lines), 'bad line')}:", *shown])
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number with its noun, which has a plural in s."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def as_text(value: object) -> str:

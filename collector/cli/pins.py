@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import TextIO
+from typing import BinaryIO
+from zoneinfo import ZoneInfo
 
 import click
 import msgspec
@@ -11,6 +12,7 @@ import msgspec
 from collector.app import make_gate, make_reconciler, open_ayrshare, open_storage
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import ago, as_json_text, bad_lines, print_table
+from collector.cli.option import TimeZone
 from collector.cli.story import pin_story
 from collector.config import Settings
 from collector.errors import BadLinesError, PinError
@@ -21,6 +23,7 @@ from collector.store.pin import ListedPin, PinStore
 from collector.store.pin_check import CheckStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
+from collector.table.moment import DateFormat, Moments
 
 
 @click.group()
@@ -90,18 +93,24 @@ def _json(text: str | None) -> str | None:
 
 
 @pins.command("import")
-@click.argument("file", type=click.File(encoding="utf-8-sig"))
-def import_(file: TextIO) -> None:
-    """Queue the pins of a CSV, all or none.
+@click.argument("file", type=click.File("rb"))
+@click.option("--timezone", type=TimeZone(), help="Zone of times that name none, like Europe/Berlin.")
+@click.option(
+    "--date-format",
+    type=click.Choice([each.value for each in DateFormat]),
+    default=DateFormat.ISO.value,
+    show_default=True,
+    help="How days are written: 2026-12-24, 24.12.2026 (german) or 12/24/2026 (us).",
+)
+def import_(file: BinaryIO, timezone: ZoneInfo | None, date_format: str) -> None:
+    """Queue the pins of a table, all or none: a CSV, or a workbook (.xlsx) of which the first sheet is read.
 
-    Columns: profile,client_ref,publish_at,description,media_urls[,title,link,board_id,alt_texts,thumbnail_url,note].
-    Several values in a cell are separated by |. An empty publish_at is at once. A client_ref that its profile has had
-    changes nothing, so an import can be repeated. FILE may be - for standard input.
+    Columns: profile,client_ref,publish_at,description,media_urls[,title,link,board_id,alt_texts,thumbnail_url,note], in
+    any order. Several values in a cell are separated by |. An empty publish_at is at once. A client_ref that its
+    profile has had changes nothing, so an import can be repeated. FILE may be - for standard input.
     """
     try:
-        table = scan_pins(file)
-    except UnicodeDecodeError:
-        raise PinError("the file is not UTF-8; nothing was imported") from None
+        table = scan_pins(file.read(), Moments(timezone, DateFormat(date_format)))
     except BadLinesError as error:
         raise PinError(bad_lines(error)) from None
 

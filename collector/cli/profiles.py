@@ -4,7 +4,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 import click
 import msgspec
@@ -67,17 +67,15 @@ def add(name: str, client: str, ref_id: str, tags: str, key_file: TextIO) -> Non
 
 
 @profiles.command("import")
-@click.argument("file", type=click.File(encoding="utf-8-sig"))
-def import_(file: TextIO) -> None:
-    """Register many profiles from a CSV: name,client,profile_key[,ref_id,tags].
+@click.argument("file", type=click.File("rb"))
+def import_(file: BinaryIO) -> None:
+    """Register many profiles from a CSV, or a workbook (.xlsx): name,client,profile_key[,ref_id,tags].
 
     All or nothing. A name that is registered already is updated, so an import can be repeated. FILE may be - for
     standard input. Several tags are separated by |.
     """
     try:
-        table = read_table(file)
-    except UnicodeDecodeError:
-        raise RegistryError("the file is not UTF-8; nothing was imported") from None
+        table = read_table(file.read())
     except BadLinesError as error:
         raise RegistryError(bad_lines(error)) from None
 

@@ -1,17 +1,15 @@
 """Reads the CSV of profiles: all or nothing, every bad line with its number and its reason."""
 
-from collections.abc import Iterable
-
 from collector.crypto import fingerprint
 from collector.errors import BadLinesError, RegistryError
 from collector.registry.validate import Registration, registration
-from collector.table import Columns, scan_table
+from collector.table.scan import Columns, scan_table
 
-_COLUMNS = Columns(("name", "client", "profile_key"), ("ref_id", "tags"), longest_field=10_000)
+COLUMNS = Columns(("name", "client", "profile_key"), ("ref_id", "tags"), longest_cell=10_000)
 
 
-def read_table(lines: Iterable[str]) -> list[Registration]:
-    """Return the profiles of a CSV with a header.
+def read_table(data: bytes) -> list[Registration]:
+    """Return the profiles of a table with a header.
 
     Raises:
         BadLinesError: with every bad line; nothing is to be imported then.
@@ -19,12 +17,15 @@ def read_table(lines: Iterable[str]) -> list[Registration]:
     """
     seen = _Seen()
 
-    def make(line: int, fields: dict[str, str]) -> Registration:
-        profile = registration(**fields)
-        seen.refuse_repeated(profile, line)
-        return profile
+    def make(line: int, cells: dict[str, str]) -> tuple[Registration | None, list[str]]:
+        try:
+            profile = registration(**cells)
+            seen.refuse_repeated(profile, line)
+        except RegistryError as error:
+            return None, [str(error)]
+        return profile, []
 
-    found = scan_table(lines, _COLUMNS, make)
+    found = scan_table(data, COLUMNS, make)
     if found.bad:
         raise BadLinesError(found.bad)
     return [profile for _, profile in found.rows]

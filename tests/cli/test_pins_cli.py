@@ -162,13 +162,13 @@ async def test_a_table_is_imported_whole_or_not_at_all(collector: Program, datab
     assert await stored(database) == 0
     for line, words in (
         (4, "no such profile"),
-        (5, "no zone"),
+        (5, "publish_at has no time of day"),
         (6, "no media URL"),
-        (7, "already on line 2"),
+        (7, "client_ref: this profile has it on line 2 already"),
         (8, "501 characters"),
-        (9, "fewer fields"),
+        (9, "2 cells, where the header has 11; publish_at is missing"),
         (10, "NUL"),
-        (11, "field limit"),
+        (11, "longer than 20000 characters"),
     ):
         [found] = [text for text in ended.err.splitlines() if text.startswith(f"line {line}:")]
         assert words in found
@@ -192,6 +192,30 @@ async def test_a_file_that_is_no_table_is_refused(collector: Program, database: 
     assert ended.code == 1
     assert "line 1" in ended.err
     assert "Traceback" not in ended.err
+    assert await stored(database) == 0
+
+
+async def test_times_of_a_table_are_local_only_when_their_zone_was_said(collector: Program, database: Database) -> None:
+    table = f"profile;client_ref;publish_at;description;media_urls\r\nacme;a;24.12.2026 18:00;;{URL}\r\n;;;;\r\n"
+    said = ("--timezone", "Europe/Berlin", "--date-format", "german")
+
+    unsaid = await collector("pins", "import", "-", stdin=table)
+    misspelt = await collector("pins", "import", "-", "--timezone", "Europe/Berlim", stdin=table)
+    taken = await collector("pins", "import", "-", *said, stdin=table)
+
+    assert "line 2: publish_at is not a time: 24.12.2026 18:00; " in unsaid.err
+    assert misspelt.code == 2
+    assert "there is no time zone Europe/Berlim; write one like Europe/Berlin" in misspelt.err
+    assert taken.out == "1 queued, 0 known already\n", taken.err
+    assert (await database.fetchval("SELECT publish_at FROM pin")).isoformat() == "2026-12-24T17:00:00+00:00"
+
+
+async def test_a_bad_time_does_not_hide_what_else_is_wrong(collector: Program, database: Database) -> None:
+    ended = await collector("pins", "import", "-", stdin=f"{HEADER}nobody,a,soon,{'x' * 501},{URL},,,,,,\n")
+
+    assert ended.code == 1
+    for words in ("publish_at is not a time: soon", "no such profile: nobody", "501 characters"):
+        assert words in ended.err
     assert await stored(database) == 0
 
 

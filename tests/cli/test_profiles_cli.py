@@ -211,12 +211,14 @@ async def test_two_profiles_may_swap_their_keys(collector: Program, database: Da
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"name,client,profile_key\na,acme,K\xff\n", "error: the file is not UTF-8; nothing was imported"),
-        ("name,client,profile_key\n".encode("utf-16"), "error: the file is not UTF-8; nothing was imported"),
-        (b"\x89PNG\r\n\x1a\n", "error: the file is not UTF-8; nothing was imported"),
-        (b"", "line 1: the header must be name,client,profile_key[,ref_id,tags]"),
-        (b"a,b\n1,2\n", "line 1: the header must be name,client,profile_key[,ref_id,tags]"),
-        (b"name,client,profile_key\n", "line 1: nothing follows the header"),
+        (b"name,client,profile_key\na,acme,K\xff\n", "line 2: the file is not UTF-8 but probably Windows' cp1252: "),
+        (b"\x89PNG\r\n\x1a\n", "line 1: the file is no text"),
+        (b"", "line 1: the file is empty; its header must be name,client,profile_key[,ref_id,tags]"),
+        (b"a,b\n1,2\n", "line 1: none of the columns is named here; the header must be name,client,profile_key["),
+        (
+            b"name,client,profile_key\n",
+            "error: nothing was imported; 1 bad line:\nline 1: nothing follows the header\n",
+        ),
     ],
 )
 def test_a_file_that_is_no_table_is_refused_before_anything_is_touched(

@@ -1,0 +1,96 @@
+"""Reads the time at which something is to happen, as people and their programs write it.
+
+Pure: no clock, no I/O. A day that could be read in two ways is read in one only when it was said which.
+"""
+
+import re
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from collector.errors import CollectorError
+
+_SHOWN = 40
+_DAY_ONLY = re.compile(r"[0-9]+([-./])[0-9]+\1[0-9]+|[0-9]{8}")
+
+
+class DateFormat(StrEnum):
+    """How days are written: 2026-12-24, 24.12.2026, or 12/24/2026."""
+
+    ISO = "iso"
+    GERMAN = "german"
+    US = "us"
+
+
+_PATTERNS = {
+    DateFormat.GERMAN: ("%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S"),
+    DateFormat.US: ("%m/%d/%Y %I:%M %p", "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S"),
+}
+_EXAMPLES = {
+    DateFormat.ISO: "2026-12-24T18:00:00Z",
+    DateFormat.GERMAN: "24.12.2026 18:00",
+    DateFormat.US: "12/24/2026 6:00 PM",
+}
+
+
+class Moments(msgspec.Struct, frozen=True):
+    """How times are written; ``zone`` is that of times which name none."""
+
+    zone: ZoneInfo | None = None
+    form: DateFormat = DateFormat.ISO
+
+    def read(self, text: str) -> datetime:
+        """Return the moment in UTC. Raises ``CollectorError`` with what is wrong, to follow the column's name."""
+        text = " ".join(text.split())
+        if _DAY_ONLY.fullmatch(text):
+            raise CollectorError(f"has no time of day: {text}; write {_EXAMPLES[self.form]}")
+        moment = self._parsed(text)
+        if moment.tzinfo is None:
+            if self.zone is None:
+                raise CollectorError(
+                    f"has no zone: {text[:_SHOWN]}; write {moment.isoformat()}Z or +01:00 at its end, or --timezone"
+                )
+            moment = _in_zone(moment, self.zone, text)
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            raise CollectorError(f"is out of range: {text[:_SHOWN]}") from None
+
+    def _parsed(self, text: str) -> datetime:
+        # A workbook's own dates come in ISO's form, whatever the language.
+        try:
+            return datetime.fromisoformat(text)
+        except ValueError:
+            pass
+        for pattern in _PATTERNS.get(self.form, ()):
+            try:
+                return datetime.strptime(text, pattern)  # noqa: DTZ007 -- the zone follows
+            except ValueError:
+                continue
+        raise CollectorError(f"is not a time: {text[:_SHOWN]}; write {_EXAMPLES[self.form]}{self._hint(text)}")
+
+    def _hint(self, text: str) -> str:
+        if self.form is DateFormat.ISO and re.match(r"[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4}", text):
+            return ", or --date-format german"
+        if self.form is DateFormat.ISO and re.match(r"[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}", text):
+            return ", or --date-format us"
+        return ""
+
+
+def _in_zone(local: datetime, zone: ZoneInfo, text: str) -> datetime:
+    """Refuse the hour that a change of the clocks skips, and the one that it repeats."""
+    first, second = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    if first.utcoffset() == second.utcoffset():
+        return first
+    where = f"in {zone}, where clocks change: {text[:_SHOWN]}"
+    if first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != local:
+        raise CollectorError(f"does not exist {where}; write a later one")
+    offset = first.utcoffset() or timedelta()
+    raise CollectorError(f"comes twice {where}; write its zone, like {_iso(local, offset)}")
+
+
+def _iso(local: datetime, offset: timedelta) -> str:
+    minutes = round(offset.total_seconds() / 60)
+    return f"{local.isoformat()}{'+' if minutes >= 0 else '-'}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}"
