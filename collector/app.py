@@ -229,7 +229,7 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
             loops.append(partial(every, _EXPORT_SECONDS, "exporter", exporter.refresh, heartbeats))
         if Role.DETECTOR in settings.roles:
             loops.append(partial(every, _DETECT_SECONDS, "detector", _detection(database, heartbeats), heartbeats))
-        health = Health(database, heartbeats, api_key_refused=lambda: gate.key_refused)
+        health = Health(database, heartbeats, hold=lambda: gate.hold)
         pages = Pages(health, (lambda: exporter.page) if exporter else None)
         address = await resources.enter_async_context(
             serving(pages.application(), settings.http_host, settings.http_port)

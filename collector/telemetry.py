@@ -33,6 +33,9 @@ API_REQUEST_DURATION = _histogram(
     "collector_api_request_duration_seconds", "From sending to the last byte of the answer.", ["endpoint"]
 )
 API_KEY_REFUSED = _gauge("collector_api_key_refused", "1 while Ayrshare refuses the API key and all calls are held.")
+FLEET_REFUSED = _gauge(
+    "collector_fleet_refused", "1 while Ayrshare refuses so many profiles that none is blamed, and all calls are held."
+)
 ROWS = _counter(
     "collector_rows",
     "Days of answers: new, changed, or unchanged. Those of an answer already seen today are not counted.",

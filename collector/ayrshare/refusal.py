@@ -24,6 +24,7 @@ _LARGEST_CODE = 2**31 - 1
 _MOST_NODES = 200
 _UNLINKED_CODES = frozenset({156, 161, 272})
 _KEY_REFUSED = "profile key is invalid"
+_SUSPENDED = "suspend"
 _KEY_REFUSED_STATUSES = frozenset({200, 400, 403})
 
 # Control characters and lone surrogates do not survive the way to PostgreSQL; line separators and bidirectional
@@ -97,7 +98,7 @@ def refused(payload: object) -> bool:
 def refusal(payload: object, body: bytes, *, http_status: int = 200, retry_after: str | None = None) -> AyrshareError:
     """Make the error for a failed call whose body is JSON, in Ayrshare's own words where there are any."""
     complaints = list(_complaints(payload))
-    failed, complaint = _judge(http_status, payload, _about_pinterest(complaints))
+    failed, complaint = _judge(http_status, _about_pinterest(complaints))
     words = clean(_words(complaint).strip(), _MESSAGE_LENGTH).strip()
     return AyrshareError(
         failed,
@@ -111,14 +112,14 @@ def refusal(payload: object, body: bytes, *, http_status: int = 200, retry_after
 
 
 def _not_json(http_status: int, body: bytes, retry_after: str | None) -> AyrshareError:
-    # A proxy's 403 page says nothing about the profile, so only the two statuses that Ayrshare's gateway may
-    # answer without a body keep their meaning.
-    outcomes = {
-        HTTPStatus.TOO_MANY_REQUESTS.value: Failure.RATE_LIMITED,
-        HTTPStatus.UNAUTHORIZED.value: Failure.UNAUTHORIZED,
-    }
+    # A proxy's page says nothing about the profile or the API key; Ayrshare's own gateway may refuse without a body.
+    failed = Failure.UPSTREAM_ERROR
+    if http_status == HTTPStatus.TOO_MANY_REQUESTS:
+        failed = Failure.RATE_LIMITED
+    elif http_status == HTTPStatus.UNAUTHORIZED and not body.strip():
+        failed = Failure.UNAUTHORIZED
     return AyrshareError(
-        outcomes.get(http_status, Failure.UPSTREAM_ERROR),
+        failed,
         f"HTTP {http_status}, not JSON",
         http_status=http_status,
         retry_after_seconds=_seconds(retry_after),
@@ -126,7 +127,7 @@ def _not_json(http_status: int, body: bytes, retry_after: str | None) -> Ayrshar
     )
 
 
-def _judge(http_status: int, payload: object, complaints: list[dict[str, Any]]) -> tuple[Failure, dict[str, Any]]:
+def _judge(http_status: int, complaints: list[dict[str, Any]]) -> tuple[Failure, dict[str, Any]]:
     spoken: dict[str, Any] = next((each for each in complaints if _words(each)), next(iter(complaints), {}))
     match http_status:
         case HTTPStatus.TOO_MANY_REQUESTS:
@@ -140,8 +141,10 @@ def _judge(http_status: int, payload: object, complaints: list[dict[str, Any]]) 
     for each in complaints:
         if _code(each) in _UNLINKED_CODES or _asks_to_relink(each):
             return Failure.UNLINKED, each
-    if http_status == HTTPStatus.FORBIDDEN and isinstance(payload, dict | list):
-        return Failure.SUSPENDED, spoken
+    # Gateways and proxies refuse with JSON of their own.
+    for each in complaints if http_status == HTTPStatus.FORBIDDEN else ():
+        if _SUSPENDED in _words(each).lower():
+            return Failure.SUSPENDED, each
     return Failure.UPSTREAM_ERROR, spoken
 
 

@@ -44,7 +44,7 @@ async def _pass(settings: Settings, names: tuple[str, ...], *, everything: bool)
 
             poller = make_poller(settings, database, client, gate, note)
             busy = await poller.poll_named(ids, only_due=not names and not everything)
-    return _report(results, asked=len(ids), busy=busy, refused=gate.key_refused)
+    return _report(results, asked=len(ids), busy=busy, hold=gate.hold)
 
 
 async def _chosen(store: ProfileStore, names: tuple[str, ...], *, everything: bool) -> list[int]:
@@ -57,7 +57,7 @@ async def _chosen(store: ProfileStore, names: tuple[str, ...], *, everything: bo
     return await (store.unpaused_ids() if everything else store.due_ids())
 
 
-def _report(results: list[PollResult], *, asked: int, busy: int, refused: bool) -> bool:
+def _report(results: list[PollResult], *, asked: int, busy: int, hold: str | None) -> bool:
     failed = [result for result in results if result.outcome not in _FINE or result.rows is None]
     new, changed = (sum(getattr(r.rows, name) for r in results if r.rows) for name in ("rows_new", "rows_changed"))
     for result in sorted(failed, key=lambda result: result.name):
@@ -67,6 +67,6 @@ def _report(results: list[PollResult], *, asked: int, busy: int, refused: bool) 
     click.echo(f"{len(results)} of {asked} polled: {outcomes}; days: {new} new, {changed} changed")
     if busy:
         click.echo(f"{busy} left out: another process polls them, or they were paused meanwhile")
-    if refused:
-        click.echo("Ayrshare refuses the API key: check COLLECTOR_AYRSHARE_API_KEY; the rest was not tried", err=True)
-    return not failed and not refused
+    if hold is not None:
+        click.echo(f"{hold}; the rest was not tried", err=True)
+    return not failed and hold is None

@@ -27,6 +27,7 @@ FaultName = Literal[
     "bad_key",
     "unauthorized",
     "rate_limited",
+    "gateway",
     "post_error",
     "processing",
     "short_history",
@@ -46,9 +47,10 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     `endpoint` is a path (`/post`) or a method and a path (`DELETE /post`). `times` ends the fault after that many
     requests. `seconds` is the length of `latency`, `hang` and `processing`. `after_work` lets `status`, `html`, `hang`,
     `wrong_json` and `huge` do the work first: the pin is published, the answer is lost. `status`, `code`, `message`
-    and `shape` describe the error of those faults that answer with one. `since`, `factor` and `metrics` belong to
-    `drop`, `rows` (at most so many are shown) and `counts_all` (`count` is of all) to `short_history`, `size_bytes`
-    to `huge`, `retry_after` (seconds) to `rate_limited`, `retry_available` to `post_error`.
+    and `shape` describe the error of those faults that answer with one. `gateway` is a 403 in JSON that is not
+    Ayrshare's, with `message` in it. `since`, `factor` and `metrics` belong to `drop`, `rows` (at most so many are
+    shown) and `counts_all` (`count` is of all) to `short_history`, `size_bytes` to `huge`, `retry_after` (seconds) to
+    `rate_limited`, `retry_available` to `post_error`.
     """
 
     fault: FaultName

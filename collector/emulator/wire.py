@@ -47,6 +47,8 @@ async def inject(fault: Fault, request: web.Request, work: Callable[[], bytes]) 
 
 
 def _refusal(fault: Fault) -> RefusalError:
+    if fault.fault == "gateway":
+        return RefusalError(fault.status or 403, {"message": fault.message or "Forbidden"})
     status = fault.status or 500
     usual = Problem(status, status, "Emulated failure.")
     known = _REFUSALS.get(fault.fault, usual)

@@ -1,20 +1,40 @@
-"""The gate to Ayrshare that all calls of a process go through: their pace, and the breaker of a refused API key."""
+"""The gate to Ayrshare that all calls of a process go through: their pace, and the breaker.
+
+The breaker holds them while the API key is refused, and while so large a share of the fleet is that no profile can be
+blamed for it.
+"""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 
 import structlog
 
+from collector.loops.verdicts import Verdicts
 from collector.models import Failure
-from collector.telemetry import API_KEY_REFUSED
+from collector.telemetry import API_KEY_REFUSED, FLEET_REFUSED
 
 log = structlog.get_logger(__name__)
 
 _PROBE_SECONDS = 60.0
 
-# What a proxy or a defect of ours cannot have said.
-_ACCEPTED = frozenset({None, Failure.SUSPENDED, Failure.UNLINKED, Failure.KEY_INVALID})
+
+class Hold(StrEnum):
+    """Why all calls are held, for the operator."""
+
+    KEY_REFUSED = "Ayrshare refuses the API key: check COLLECTOR_AYRSHARE_API_KEY"
+    FLEET_REFUSED = (
+        "Ayrshare refuses a large share of the fleet: no profile is blamed, and one call a minute tries again"
+    )
+
+
+_GAUGES = {Hold.KEY_REFUSED: API_KEY_REFUSED, Hold.FLEET_REFUSED: FLEET_REFUSED}
+# What ends a hold. A proxy or a defect of ours cannot have said it.
+_ENDS = {
+    Hold.KEY_REFUSED: frozenset({None, Failure.SUSPENDED, Failure.UNLINKED, Failure.KEY_INVALID}),
+    Hold.FLEET_REFUSED: frozenset({None}),
+}
 
 
 class Pacer:
@@ -56,27 +76,49 @@ class Permits:
 
 
 class Gate:
-    """Lets calls start, at most ``rate`` a second, and but one probe a minute while Ayrshare refuses the API key."""
+    """Lets calls start, at most ``rate`` a second, and but one probe a minute while they are held."""
 
     def __init__(self, rate: float) -> None:
         self._pacer = Pacer(rate)
-        self._probe_at: float | None = None
+        self._verdicts = Verdicts()
+        self._hold: Hold | None = None
+        self._probe_at = 0.0
+        self._probed = False
 
     @property
-    def key_refused(self) -> bool:
-        return self._probe_at is not None
+    def hold(self) -> Hold | None:
+        return self._hold
 
     def note(self, failure: Failure | None, http_status: int | None) -> None:
-        """Close on a refused API key; open on an answer that Ayrshare gives only to an accepted one."""
+        """Close on a refused API key; open on an answer that Ayrshare does not give while it refuses."""
         if failure is Failure.UNAUTHORIZED:
-            if not self.key_refused:
-                log.error("Ayrshare refuses the API key; all calls are held, and one a minute tries again")
-            self._probe_at = time.monotonic() + _PROBE_SECONDS
-            API_KEY_REFUSED.set(1)
-        elif self.key_refused and http_status is not None and failure in _ACCEPTED:
-            log.info("Ayrshare accepts the API key again")
-            self._probe_at = None
-            API_KEY_REFUSED.set(0)
+            self._close(Hold.KEY_REFUSED)
+            return
+        # Of the fleet only a share is refused: the answers under way at that moment prove nothing.
+        premature = self._hold is Hold.FLEET_REFUSED and not self._probed
+        if self._hold is not None and http_status is not None and failure in _ENDS[self._hold] and not premature:
+            self._open(self._hold)
+
+    def weigh(self, profile_id: int, failure: Failure | None) -> None:
+        """Close if a large share of the profiles that were well get this refusal; None is a success."""
+        self._verdicts.add(profile_id, failure, time.monotonic())
+        if failure is not None and self._hold is None and self._verdicts.suspicious():
+            self._close(Hold.FLEET_REFUSED)
+
+    def _close(self, hold: Hold) -> None:
+        if self._hold is not hold:
+            log.error("all calls to Ayrshare are held, and one a minute tries again", reason=hold.value)
+            if self._hold is not None:
+                _GAUGES[self._hold].set(0)
+        self._hold, self._probed = hold, False
+        self._probe_at = time.monotonic() + _PROBE_SECONDS
+        _GAUGES[hold].set(1)
+
+    def _open(self, hold: Hold) -> None:
+        log.info("Ayrshare answers again; calls are held no longer", held_because=hold.value)
+        self._hold = None
+        self._verdicts.clear()
+        _GAUGES[hold].set(0)
 
     @contextmanager
     def permits(self, wanted: int, *, urgent: bool = False) -> Iterator[Permits]:
@@ -84,7 +126,7 @@ class Gate:
 
         ``urgent`` is as for :meth:`Pacer.take`.
         """
-        if self._probe_at is not None:
+        if self._hold is not None:
             wanted = min(wanted, 1 if time.monotonic() >= self._probe_at else 0)
         count = self._pacer.take(wanted, urgent=urgent)
         permits = Permits(count, paced=count < wanted)
@@ -92,7 +134,8 @@ class Gate:
             yield permits
         finally:
             self._pacer.give_back(count - permits.used)
-            if self._probe_at is not None and permits.used:
+            if self._hold is not None and permits.used:
+                self._probed = True
                 self._probe_at = time.monotonic() + _PROBE_SECONDS
 
     def seconds_to_next(self) -> float:

@@ -13,11 +13,16 @@ from collector.models import AccountAnalytics, Claim, Failure, PollRecord, Profi
 # Ayrshare counts requests per profile over five minutes.
 RATE_LIMIT_WINDOW = 300.0
 PROBE_INTERVAL = 86_400.0
+# A new refusal is asked about once more before a day passes, since what refused may have been wrong.
+FIRST_PROBE = 3_600.0
+# So many refusals in a row concern the profile, whatever else the fleet is told.
+MOST_DOUBTS = 6
 _FIRST_BACKOFF = 30.0
 _LEAST_BACKOFF = 1.0
 _FIRST_REFUSAL = 60.0
 # A "next update" further away than this is not believed: the days must be read before Pinterest forgets them.
 _LONGEST_CACHE = 86_400.0
+_PARKED = frozenset({ProfileState.SUSPENDED, ProfileState.UNLINKED, ProfileState.KEY_INVALID})
 _GOLDEN_RATIO = 0.6180339887498949
 
 
@@ -97,20 +102,45 @@ def after_failure(claim: Claim, error: AyrshareError, *, policy: Policy, duratio
     )
 
 
+def verdict_of(record: PollRecord) -> Failure | None:
+    """Return the failure because of which the profile would be read only once a day, or not at all."""
+    return record.outcome if isinstance(record.outcome, Failure) and record.state in _PARKED else None
+
+
+def was_well(claim: Claim) -> bool:
+    """Tell whether a refusal of this profile is news: it has been read before, and was not refused again and again."""
+    well = claim.state is ProfileState.ACTIVE and claim.last_day is not None
+    return well and claim.consecutive_failures < MOST_DOUBTS
+
+
+def came_back(claim: Claim, record: PollRecord) -> bool:
+    return claim.state in _PARKED and record.analytics is not None
+
+
+def doubted(claim: Claim, record: PollRecord, policy: Policy) -> PollRecord:
+    """Leave the profile's state alone, since the whole fleet is refused."""
+    return msgspec.structs.replace(
+        record,
+        state=None,
+        next_poll_in=_refused_wait(claim, policy),
+        detail=f"not believed while the fleet is refused: {record.detail}",
+    )
+
+
 def _consequence(claim: Claim, error: AyrshareError, policy: Policy) -> tuple[ProfileState | None, float | None]:
     """Return the profile's new state, None for "as it was", and the seconds to its next poll, None for "never"."""
     match error.failure:
         case Failure.RATE_LIMITED:
             return None, max(error.retry_after_seconds or 0.0, RATE_LIMIT_WINDOW) + _jitter(30.0)
         case Failure.UNAUTHORIZED:
-            # Ever later, so that the next probe is another profile, in case it is only this one that is refused.
-            return None, min(policy.interval, _FIRST_REFUSAL * 2.0 ** min(claim.consecutive_failures, 32))
+            return None, _refused_wait(claim, policy)
         case Failure.SUSPENDED:
-            return ProfileState.SUSPENDED, PROBE_INTERVAL + _jitter(600.0)
+            return ProfileState.SUSPENDED, _to_probe(claim)
         case Failure.UNLINKED:
-            return ProfileState.UNLINKED, PROBE_INTERVAL + _jitter(600.0)
+            return ProfileState.UNLINKED, _to_probe(claim)
         case Failure.KEY_INVALID:
-            return ProfileState.KEY_INVALID, None
+            # A key that never worked will not begin to.
+            return ProfileState.KEY_INVALID, _to_probe(claim) if was_well(claim) else None
         case (
             Failure.UPSTREAM_ERROR
             | Failure.TIMEOUT
@@ -122,6 +152,15 @@ def _consequence(claim: Claim, error: AyrshareError, policy: Policy) -> tuple[Pr
             return None, max(wait, error.retry_after_seconds or 0.0, _LEAST_BACKOFF)
         case never:
             assert_never(never)
+
+
+def _refused_wait(claim: Claim, policy: Policy) -> float:
+    # Ever later, so that the next probe is another profile, in case it is only this one that is refused.
+    return min(policy.interval, _FIRST_REFUSAL * 2.0 ** min(claim.consecutive_failures, 32))
+
+
+def _to_probe(claim: Claim) -> float:
+    return (FIRST_PROBE if was_well(claim) else PROBE_INTERVAL) + _jitter(600.0)
 
 
 def _read_by_ayrshare(analytics: AccountAnalytics | SeenAnswer, now: datetime) -> date:

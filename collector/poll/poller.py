@@ -1,6 +1,7 @@
 """The poller: a claimer, readers and a writer in a row, for as long as the daemon lives or for one pass."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
@@ -12,8 +13,9 @@ from collector.errors import DatabaseUnavailableError
 from collector.loops.batch import BatchWriter
 from collector.loops.claiming import ClaimLoop
 from collector.loops.every import Heartbeats
-from collector.loops.gate import Gate, Permits
+from collector.loops.gate import Gate, Hold, Permits
 from collector.models import Claim, Outcome, PollRecord, Written
+from collector.poll.decision import came_back, verdict_of, was_well
 from collector.poll.reader import Reader
 from collector.poll.writer import GATHER_SECONDS, PollTarget
 from collector.store.lease import LeaseStore
@@ -22,6 +24,7 @@ from collector.store.metric import MetricStore
 log = structlog.get_logger(__name__)
 
 _WIND_DOWN_SECONDS = 3.0
+_RECALL_SECONDS = 60.0
 
 
 class PollResult(msgspec.Struct, frozen=True):
@@ -56,6 +59,9 @@ class Poller:
         # The readers want more, and there may be more.
         self._hungry = asyncio.Event()
         self._more_due = True
+        # Refused profiles are to be asked again: there is a sign that they may be well.
+        self._recall = False
+        self._recall_at = 0.0
         # Claims whose results are not written.
         self._open: dict[int, Claim] = {}
 
@@ -81,7 +87,7 @@ class Poller:
         waiting = list(profile_ids)
         self._more_due = True
         async with self._readers_and_writer():
-            while waiting and not self._gate.key_refused:
+            while waiting and self._gate.hold is None:
                 self._hungry.clear()
                 with self._gate.permits(min(len(waiting), self._room())) as permits:
                     batch, waiting = waiting[: permits.count], waiting[permits.count :]
@@ -121,11 +127,19 @@ class Poller:
             log.warning("stopped without the database", profiles=len(self._open), reason=str(error))
 
     async def _claim_due(self, permits: Permits) -> bool:
+        if self._recall and self._gate.hold is None and time.monotonic() >= self._recall_at:
+            await self._recall_refused()
         claims = await self._leases.claim_due(permits.count)
         permits.used = len(claims)
         self._enqueue(claims)
         self._more_due = len(claims) == permits.count
         return self._more_due
+
+    async def _recall_refused(self) -> None:
+        recalled = await self._leases.recall()
+        self._recall, self._recall_at = False, time.monotonic() + _RECALL_SECONDS
+        if recalled:
+            log.info("profiles that were refused are asked again", profiles=recalled)
 
     def _room(self) -> int:
         """Return how many to claim: few enough to be polled well within their leases, many enough to be worth it."""
@@ -153,9 +167,18 @@ class Poller:
             # A defect that one profile's answer brings out must not stop the polling of all the others.
             log.exception("polling a profile failed unexpectedly", profile=claim.name)
             record = self._reader.unexpected(claim, error)
-        await self._writer.put(record)
-        if self._gate.key_refused:
+        await self._writer.put(self._weighed(claim, record))
+        if self._gate.hold is not None:
             await self._give_back_queued()
+
+    def _weighed(self, claim: Claim, record: PollRecord) -> PollRecord:
+        """Return the record, or one that parks nobody where the whole fleet is refused."""
+        verdict = verdict_of(record)
+        if was_well(claim) and (verdict is not None or record.analytics is not None):
+            self._gate.weigh(claim.profile_id, verdict)
+        refused = verdict is not None and self._gate.hold is Hold.FLEET_REFUSED
+        self._recall = self._recall or refused or came_back(claim, record)
+        return self._reader.doubted(claim, record) if refused else record
 
     async def _give_back_queued(self) -> None:
         claims = []

@@ -9,7 +9,7 @@ from collector.ayrshare.client import AyrshareClient
 from collector.crypto import KeyRing
 from collector.errors import AyrshareError, KeyDecryptionError
 from collector.models import AccountAnalytics, Claim, Failure, PollRecord
-from collector.poll.decision import Policy, after_data, after_failure
+from collector.poll.decision import Policy, after_data, after_failure, doubted
 from collector.telemetry import PAYLOAD_PROBLEMS, POLL_DURATION, POLLS_IN_FLIGHT
 
 log = structlog.get_logger(__name__)
@@ -59,6 +59,10 @@ class Reader:
         """Return the record of a poll that our own defect ended."""
         reason = AyrshareError(Failure.INTERNAL_ERROR, f"internal error: {type(error).__name__}; see the log")
         return after_failure(claim, reason, policy=self._policy, duration_seconds=0.0)
+
+    def doubted(self, claim: Claim, record: PollRecord) -> PollRecord:
+        """Return the record of a refusal that is not believed."""
+        return doubted(claim, record, self._policy)
 
     def _undecipherable(self, claim: Claim, reason: str) -> PollRecord:
         log.error("a profile key cannot be decrypted", profile=claim.name, reason=reason)

@@ -66,7 +66,7 @@ def after_error(claim: PinClaim, error: AyrshareError, policy: PublishPolicy) ->
     if _is_spam_block(error) and not _is_refusal(error):
         pause = PauseReason.SPAM_BLOCK
         return _unknown(claim, pause.value, policy, wait=policy.spam_cooldown, pause=pause, **answer)
-    if failure in _PAUSES and (failure is not Failure.SUSPENDED or "suspend" in str(error).lower()):
+    if failure in _PAUSES:
         return _result(claim, PinState.QUEUED, failure.value, policy.lane_gap, pause=_PAUSES[failure], **answer)
     if _is_refusal(error):
         return _after_refusal(claim, error, policy)

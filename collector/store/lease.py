@@ -76,6 +76,25 @@ FROM unnest($1::bigint[], $2::double precision[]) AS slot (id, seconds)
 WHERE p.id = slot.id
 """
 
+# Those that were refused long ago are asked once a day in any case.
+_RECALL = """
+WITH refused AS MATERIALIZED (
+    SELECT id
+    FROM profile
+    WHERE (
+        state = 'active' AND last_outcome IN ('suspended', 'unlinked', 'key_invalid')
+        OR state IN ('suspended', 'unlinked', 'key_invalid') AND state_since > now() - interval '26 hours'
+      )
+      AND (next_poll_at > now() OR next_poll_at IS NULL)
+      AND (lease_until IS NULL OR lease_until <= now())
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE profile AS p
+SET next_poll_at = now()
+FROM refused
+WHERE p.id = refused.id
+"""
+
 
 class LeaseStore:
     """Leases of one owner; they end by a written result, by :meth:`release`, or by themselves after ``seconds``."""
@@ -102,6 +121,10 @@ class LeaseStore:
     async def release_all(self) -> None:
         """Give everything back, also what was claimed and, the claim being interrupted, never heard of."""
         await self._database.execute(_RELEASE_ALL, self._owner)
+
+    async def recall(self) -> int:
+        """Make due now the profiles that were refused within the last day; return how many."""
+        return await self._database.execute(_RECALL)
 
     async def bring_forward(self, seconds: float, slot: Callable[[int], float]) -> int:
         """Plan healthy profiles that wait for longer than ``seconds`` anew; return how many there were.

@@ -12,12 +12,12 @@ _PATIENCE_SECONDS = 2.0
 
 
 class Health:
-    """Asks the database, its schema, the loops, and whether Ayrshare accepts the API key."""
+    """Asks the database, its schema, the loops, and whether calls to Ayrshare are held; ``hold`` returns why."""
 
-    def __init__(self, database: Database, heartbeats: Heartbeats, *, api_key_refused: Callable[[], bool]) -> None:
+    def __init__(self, database: Database, heartbeats: Heartbeats, *, hold: Callable[[], str | None]) -> None:
         self._database = database
         self._heartbeats = heartbeats
-        self._api_key_refused = api_key_refused
+        self._hold = hold
 
     async def problems(self) -> list[str]:
         """Return what keeps this process from its work, for the operator; an empty list is readiness."""
@@ -26,8 +26,8 @@ class Health:
             f"the loop {name!r} has not done its work for {seconds:.0f} s"
             for name, seconds in sorted(self._heartbeats.late().items())
         ]
-        if self._api_key_refused():
-            problems.append("Ayrshare refuses the API key: check COLLECTOR_AYRSHARE_API_KEY")
+        if (hold := self._hold()) is not None:
+            problems.append(hold)
         return problems
 
     async def _database_problems(self) -> list[str]:

@@ -1,6 +1,8 @@
 import itertools
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
+import msgspec
 import pytest
 
 from collector.errors import AyrshareError
@@ -15,7 +17,7 @@ from collector.models import (
     RateLimit,
     Success,
 )
-from collector.poll.decision import PROBE_INTERVAL, Policy, after_data, after_failure, seconds_to_slot
+from collector.poll.decision import Policy, after_data, after_failure, seconds_to_slot
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOUR = 3600.0
@@ -31,9 +33,9 @@ def next_poll_in(analytics: AccountAnalytics, rate_limit: RateLimit = UNLIMITED)
 
 
 def failed(
-    failure: Failure, *, failures: int = 0, retry_after: float | None = None
+    failure: Failure, *, failures: int = 0, retry_after: float | None = None, **claimed: Any
 ) -> tuple[ProfileState | None, float | None]:
-    claim = Claim(7, "client-007", b"", ProfileState.ACTIVE, failures, NOW, None, date(2026, 11, 20))
+    claim = msgspec.structs.replace(CLAIM, consecutive_failures=failures, **claimed)
     error = AyrshareError(failure, "why", retry_after_seconds=retry_after)
     record = after_failure(claim, error, policy=POLICY, duration_seconds=0.1)
     return record.state, record.next_poll_in
@@ -81,21 +83,30 @@ def test_the_detail_names_what_was_left_out_of_an_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "state"),
+    ("outcome", "state", "later"),
     [
-        (Failure.SUSPENDED, ProfileState.SUSPENDED),
-        (Failure.UNLINKED, ProfileState.UNLINKED),
+        (Failure.SUSPENDED, ProfileState.SUSPENDED, 24 * HOUR),
+        (Failure.UNLINKED, ProfileState.UNLINKED, 24 * HOUR),
+        (Failure.KEY_INVALID, ProfileState.KEY_INVALID, None),
     ],
 )
-def test_a_profile_that_its_owner_must_fix_is_tried_once_a_day(outcome: Failure, state: ProfileState) -> None:
+def test_a_refused_profile_is_probed_after_an_hour_and_then_rarely(
+    outcome: Failure, state: ProfileState, later: float | None
+) -> None:
     found, wait = failed(outcome)
     assert found is state
     assert wait is not None
-    assert PROBE_INTERVAL <= wait <= PROBE_INTERVAL + 600
+    assert HOUR <= wait <= HOUR + 600
+    again = failed(outcome, state=state)[1]
+    if later is None:
+        assert again is None
+    else:
+        assert again is not None
+        assert later <= again <= later + 600
 
 
-def test_an_invalid_key_waits_for_a_new_one() -> None:
-    assert failed(Failure.KEY_INVALID) == (ProfileState.KEY_INVALID, None)
+def test_a_key_that_never_worked_waits_for_a_new_one() -> None:
+    assert failed(Failure.KEY_INVALID, last_day=None) == (ProfileState.KEY_INVALID, None)
 
 
 @pytest.mark.parametrize(("retry_after", "least"), [(None, 300.0), (10.0, 300.0), (900.0, 900.0)])

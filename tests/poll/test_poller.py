@@ -13,7 +13,7 @@ from collector.errors import DatabaseUnavailableError
 from collector.loops import claiming
 from collector.loops import gate as gate_module
 from collector.loops.every import Heartbeats
-from collector.loops.gate import Gate
+from collector.loops.gate import Gate, Hold
 from collector.models import Claim, Failure, PollRecord, Written
 from collector.poll.decision import Policy
 from collector.poll.poller import Poller, PollResult
@@ -170,7 +170,7 @@ async def test_a_refused_api_key_stops_every_poll_but_a_probe(
     await register(database, ayrshare, 50)
     await ayrshare.fault("*", "unauthorized")
     async with polling(database, ayrshare, concurrency=4) as fixture, running(fixture.poller):
-        await until(lambda: fixture.gate.key_refused)
+        await until(lambda: fixture.gate.hold is Hold.KEY_REFUSED)
         await until(lambda: len(fixture.results) >= 6)
         assert REGISTRY.get_sample_value("collector_api_key_refused") == 1.0
         refused = sum((await ayrshare.record())["requests"].values())
@@ -286,6 +286,97 @@ async def test_one_profile_that_is_refused_does_not_hold_up_the_fleet_for_good(
     await database.execute("UPDATE profile SET next_poll_at = now() - interval '1 day' WHERE name = 'client-001'")
     async with polling(database, ayrshare, concurrency=1) as fixture, running(fixture.poller):
         await until(lambda: sum(1 for outcome in fixture.outcomes().values() if outcome == "ok") == 19)
+
+
+async def test_a_gateway_that_refuses_everybody_parks_nobody(database: Database, ayrshare: Ayrshare) -> None:
+    ids = await register(database, ayrshare, 20)
+    async with polling(database, ayrshare) as fixture:
+        await fixture.poller.poll_named(ids)
+        fixture.results.clear()
+        await ayrshare.fault("*", "gateway")
+        await fixture.poller.poll_named(ids)
+    assert Counter(fixture.outcomes().values()) == {"upstream_error": 20}
+    assert await states(database) == {"active": 20}
+    assert await database.fetchval("SELECT max(next_poll_at) < now() + interval '31 seconds' FROM profile")
+
+
+async def states(database: Database) -> dict[str, int]:
+    return dict(await database.fetch("SELECT state, count(*) FROM profile GROUP BY state"))
+
+
+@pytest.mark.parametrize("fault", ["suspended", "unlinked", "bad_key"])
+async def test_a_verdict_that_the_fleet_gets_is_not_believed_and_all_are_back_when_it_ends(
+    database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.setattr(gate_module, "_PROBE_SECONDS", 0.3)
+    monkeypatch.setattr(claiming, "_IDLE_SECONDS", 0.05)
+    await register(database, ayrshare, 40)
+    async with polling(database, ayrshare, concurrency=4) as fixture, running(fixture.poller):
+        await until(lambda: len(fixture.results) >= 40)
+        before = sum((await ayrshare.record())["requests"].values())
+        await ayrshare.fault("*", fault)
+        await database.execute("UPDATE profile SET next_poll_at = now()")
+        await until(lambda: fixture.gate.hold is Hold.FLEET_REFUSED)
+        await until(lambda: len(fixture.results) >= 40 + 12 + 3)
+        assert REGISTRY.get_sample_value("collector_fleet_refused") == 1.0
+        assert sum((await ayrshare.record())["requests"].values()) - before <= 10 + 4 + 6, "else only probes"
+        assert (await states(database))["active"] > 30
+        await ayrshare.heal()
+        fixture.results.clear()
+        await until(lambda: set(fixture.outcomes().values()) == {"unchanged"} and len(fixture.outcomes()) == 40)
+        assert REGISTRY.get_sample_value("collector_fleet_refused") == 0.0
+    assert await states(database) == {"active": 40}
+
+
+async def test_new_profiles_with_wrong_keys_hold_nobody_up(database: Database, ayrshare: Ayrshare) -> None:
+    ids = await register(database, ayrshare, 30)
+    for number in range(1, 16):
+        await ayrshare.fault(f"client-{number:03}", "bad_key")
+    async with polling(database, ayrshare) as fixture:
+        await fixture.poller.poll_named(ids)
+        assert fixture.gate.hold is None
+    assert await states(database) == {"active": 15, "key_invalid": 15}
+
+
+async def test_profiles_that_stay_refused_while_others_are_read_are_believed_in_the_end(
+    database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate_module, "_PROBE_SECONDS", 0.05)
+    monkeypatch.setattr("collector.poll.poller._RECALL_SECONDS", 0.0)
+    monkeypatch.setattr(claiming, "_IDLE_SECONDS", 0.02)
+    await register(database, ayrshare, 30)
+    async with polling(database, ayrshare, concurrency=4, interval=10.0) as fixture, running(fixture.poller):
+        await until(lambda: len(fixture.results) >= 30)
+        for number in range(1, 11):
+            await ayrshare.fault(f"client-{number:03}", "unlinked")
+        await database.execute("UPDATE profile SET next_poll_at = now()")
+
+        async def parked() -> bool:
+            await database.execute("UPDATE profile SET next_poll_at = now() WHERE state = 'active'")
+            return await states(database) == {"active": 20, "unlinked": 10}
+
+        await until(parked)
+
+
+async def test_a_profile_that_comes_back_brings_the_others_that_were_refused(
+    database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claiming, "_IDLE_SECONDS", 0.05)
+    await register(database, ayrshare, 20)
+    async with polling(database, ayrshare) as fixture, running(fixture.poller):
+        await until(lambda: len(fixture.results) >= 20)
+        for name in ("client-001", "client-002", "client-003"):
+            await ayrshare.fault(name, "suspended")
+        await database.execute("UPDATE profile SET next_poll_at = now()")
+        await until(lambda: len(fixture.results) >= 40)
+        assert await states(database) == {"active": 17, "suspended": 3}
+        await ayrshare.heal()
+        await database.execute("UPDATE profile SET next_poll_at = now() WHERE name = 'client-002'")
+
+        async def healed() -> bool:
+            return await states(database) == {"active": 20}
+
+        await until(healed)
 
 
 async def test_a_profile_whose_log_is_refused_too_is_put_off(database: Database, ayrshare: Ayrshare) -> None:

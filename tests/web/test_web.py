@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from collector.errors import CollectorError
 from collector.export.exporter import Exporter
 from collector.loops.every import Heartbeats
+from collector.loops.gate import Hold
 from collector.store.drop import DropStore
 from collector.store.fleet import FleetStore
 from collector.store.pool import Database, open_database
@@ -24,8 +25,8 @@ class Site:
     def __init__(self, database: Database) -> None:
         self.heartbeats = Heartbeats()
         self.exporter = Exporter(FleetStore(database), DropStore(database))
-        self.api_key_refused = False
-        health = Health(database, self.heartbeats, api_key_refused=lambda: self.api_key_refused)
+        self.hold: str | None = None
+        health = Health(database, self.heartbeats, hold=lambda: self.hold)
         self.pages = Pages(health, lambda: self.exporter.page)
 
 
@@ -93,7 +94,7 @@ async def test_a_late_loop_is_named(database: Database, monkeypatch: pytest.Monk
 
 async def test_a_refused_api_key_and_a_missing_schema_are_named(empty_dsn: str) -> None:
     async with open_database(empty_dsn) as database, site(database) as (made, session):
-        made.api_key_refused = True
+        made.hold = Hold.KEY_REFUSED
         status, problems = await ready(session)
     assert status == 503
     assert problems[0].startswith("the schema: the database lacks 0001_profile.sql")
