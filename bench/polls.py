@@ -8,6 +8,7 @@ stored already. The database is the embedded one (COLLECTOR_PG_BINDIR chooses th
 import argparse
 import statistics
 import time
+from collections.abc import Sequence
 
 import uvloop
 
@@ -26,9 +27,9 @@ _DAYS = "SELECT count(*) FROM daily_metric"
 _IDS = "SELECT id FROM profile ORDER BY id"
 
 
-async def polled(url: str, database: Database, concurrency: int) -> float:
-    """Return polls per second of one pass over all profiles: claim, read, parse, store, bookkeeping."""
-    ids = [row["id"] for row in await database.fetch(_IDS)]
+async def polled(url: str, database: Database, concurrency: int, ids: Sequence[int] = ()) -> float:
+    """Return polls per second of one pass over these profiles, or all: claim, read, parse, store, bookkeeping."""
+    ids = ids or [row["id"] for row in await database.fetch(_IDS)]
     async with open_client(url=url, api_key=API_KEY, request_timeout=30.0, connections=concurrency) as client:
         outcomes: list[str] = []
         poller = Poller(
