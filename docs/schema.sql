@@ -610,6 +610,7 @@ CREATE TABLE pin (
     published_at timestamp with time zone,
     looks integer DEFAULT 0 NOT NULL,
     next_look_at timestamp with time zone,
+    look_until timestamp with time zone,
     owner text,
     lease_until timestamp with time zone,
     CONSTRAINT pin_alt_texts_check CHECK ((array_position(alt_texts, NULL::text) IS NULL)),
@@ -628,9 +629,13 @@ COMMENT ON COLUMN pin.carousel IS 'Texts of a carousel''s images: a list of {"ti
 
 COMMENT ON COLUMN pin.refusals IS 'Refusals in a row after which Ayrshare said that it may be sent again';
 
+COMMENT ON COLUMN pin.published_at IS 'When it was known to be live; from then on it is not sent again';
+
 COMMENT ON COLUMN pin.looks IS 'Looks into the history since the pin became unknown that did not find it';
 
 COMMENT ON COLUMN pin.next_look_at IS 'When an unknown pin is looked for next; NULL after the last look';
+
+COMMENT ON COLUMN pin.look_until IS 'Until then somebody is looking for it, and it is not sent again';
 
 COMMENT ON COLUMN pin.owner IS 'Who sends it, or sent it last; with attempts, the fence of the outcome';
 

@@ -40,6 +40,7 @@ CREATE TABLE pin (
     published_at    timestamptz,
     looks           integer NOT NULL DEFAULT 0,
     next_look_at    timestamptz,
+    look_until      timestamptz,
     owner           text,
     lease_until     timestamptz,
     UNIQUE (profile_id, client_ref)
@@ -62,6 +63,8 @@ COMMENT ON COLUMN pin.carousel IS 'Texts of a carousel''s images: a list of {"ti
 COMMENT ON COLUMN pin.refusals IS 'Refusals in a row after which Ayrshare said that it may be sent again';
 COMMENT ON COLUMN pin.looks IS 'Looks into the history since the pin became unknown that did not find it';
 COMMENT ON COLUMN pin.next_look_at IS 'When an unknown pin is looked for next; NULL after the last look';
+COMMENT ON COLUMN pin.look_until IS 'Until then somebody is looking for it, and it is not sent again';
+COMMENT ON COLUMN pin.published_at IS 'When it was known to be live; from then on it is not sent again';
 COMMENT ON COLUMN pin.owner IS 'Who sends it, or sent it last; with attempts, the fence of the outcome';
 
 CREATE TABLE pin_attempt (

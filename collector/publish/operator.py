@@ -83,8 +83,12 @@ class PinOperator:
         return Retry(pin, Evidence.ABSENT)
 
     async def retry(self, pin: FoundPin) -> None:
-        if not await self._pins.retry(pin.pin_id, pin.state, pin.attempts):
-            raise _changed(pin)
+        if await self._pins.retry(pin.pin_id, pin.state, pin.attempts):
+            return
+        now, _ = await self._pins.story(pin.pin_id)
+        if (now.state, now.attempts) == (pin.state, pin.attempts):
+            raise PinError(f"pin {pin.pin_id} is being looked for right now; try again in a minute; nothing was sent")
+        raise _changed(pin)
 
     async def _find(self, pin_id: int) -> FoundPin:
         pin, _ = await self._pins.story(pin_id)

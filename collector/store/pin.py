@@ -64,6 +64,7 @@ class PinDetails(msgspec.Struct, frozen=True, kw_only=True):
     published_at: datetime | None
     looks: int
     next_look_at: datetime | None
+    look_until: datetime | None
     lease_until: datetime | None
     paused_reason: str | None
     paused_since: datetime | None
@@ -186,7 +187,8 @@ WHERE id = $1
 RETURNING id
 """
 
-# It goes behind what is due already; its old time would make it look overdue.
+# It goes behind what is due already; its old time would make it look overdue. Not while somebody looks for it: it would
+# be sent before it is found.
 _RETRY = """
 WITH retried AS (
     UPDATE pin
@@ -195,6 +197,8 @@ WITH retried AS (
     WHERE id = $1
       AND state = $2
       AND attempts = $3
+      AND published_at IS NULL
+      AND coalesce(look_until <= now(), true)
     RETURNING id, profile_id, publish_at
 )
 SELECT id, wake_lane(profile_id, publish_at)
@@ -309,7 +313,7 @@ class PinStore:
         return await self._database.fetchval(_CANCEL, pin_id, state) is not None
 
     async def retry(self, pin_id: int, state: PinState, attempts: int) -> bool:
-        """Queue a pin again, if it is still in that state and was not sent meanwhile."""
+        """Queue a pin again, if it is still in that state, was not sent meanwhile, and nobody is looking for it."""
         return await self._database.fetchrow(_RETRY, pin_id, state, attempts) is not None
 
     async def resume(self, profiles: Sequence[str]) -> dict[str, str]:

@@ -30,13 +30,21 @@ CROSS JOIN LATERAL (
 _CLAIM = f"""
 WITH claimed AS (
     UPDATE pin AS p
-    SET next_look_at = now() + $2 * interval '1 second'
+    SET next_look_at = now() + $2 * interval '1 second',
+        look_until = now() + $2 * interval '1 second'
     WHERE p.profile_id IN (
             SELECT profile_id FROM pin WHERE state = 'unknown' AND next_look_at <= now() ORDER BY next_look_at LIMIT $1
         )
       AND p.state = 'unknown'
       AND p.next_look_at <= now()
     RETURNING p.id, p.profile_id
+),
+beside AS (
+    UPDATE pin
+    SET look_until = now() + $2 * interval '1 second'
+    WHERE profile_id IN (SELECT profile_id FROM claimed)
+      AND id NOT IN (SELECT id FROM claimed)
+      AND state = 'unknown'
 )
 SELECT {_COLUMNS}, p.id IN (SELECT id FROM claimed) AS due
 {_OPEN_ATTEMPTS}
@@ -52,6 +60,8 @@ WHERE p.id = $1
   AND a.first_at IS NOT NULL
 """
 
+# That a pin is live is news whatever somebody made of it since: one that is being sent again ends as published, however
+# that goes.
 _RECORD = f"""
 WITH history_check AS MATERIALIZED (
     SELECT *
@@ -59,19 +69,20 @@ WITH history_check AS MATERIALIZED (
 ),
 changed AS (
     UPDATE pin AS p
-    SET state = r.state,
-        state_since = CASE WHEN r.state = p.state THEN p.state_since ELSE now() END,
+    SET state = CASE WHEN p.state = 'sending' THEN p.state ELSE r.state END,
+        state_since = CASE WHEN p.state IN (r.state, 'sending') THEN p.state_since ELSE now() END,
         looks = p.looks + r.absent::integer,
         next_look_at = CASE WHEN r.state = 'unknown' THEN now() + r.next_seconds * interval '1 second' END,
         last_error = CASE WHEN r.state <> 'published' THEN r.finding END,
         ayrshare_id = coalesce(r.ayrshare_id, p.ayrshare_id),
         pinterest_pin_id = coalesce(r.pinterest_pin_id, p.pinterest_pin_id),
         pin_url = coalesce(r.pin_url, p.pin_url),
-        published_at = CASE WHEN r.state = 'published' THEN now() END
+        published_at = CASE WHEN r.state = 'published' THEN now() END,
+        look_until = NULL
     FROM history_check r
     WHERE p.id = r.pin_id
-      AND p.attempts = r.attempt
-      AND (p.state = 'unknown' OR (p.state IN ('cancelled', 'failed') AND r.state = 'published'))
+      AND p.published_at IS NULL
+      AND (r.state = 'published' OR (p.state = 'unknown' AND p.attempts = r.attempt))
     RETURNING p.profile_id, p.publish_at, r.*
 ),
 returned AS (

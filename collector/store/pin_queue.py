@@ -121,7 +121,7 @@ FOR NO KEY UPDATE
 """
 
 # An attempt has one outcome. Its lease may have run out meanwhile and left the pin unknown: then what its owner found
-# out is news, and that it is live is news whatever somebody made of the pin since.
+# out is news, and that it is live is news whatever somebody made of the pin since, even after another attempt began.
 _FINISH = f"""
 WITH result AS MATERIALIZED (
     SELECT *
@@ -129,16 +129,16 @@ WITH result AS MATERIALIZED (
 ),
 finished AS (
     UPDATE pin AS p
-    SET state = r.state,
+    SET state = CASE WHEN p.published_at IS NULL THEN r.state ELSE 'published' END,
         state_since = now(),
         last_error = r.detail,
         refusals = p.refusals + r.refused::integer,
         ayrshare_id = coalesce(r.ayrshare_id, p.ayrshare_id),
         pinterest_pin_id = coalesce(r.pinterest_pin_id, p.pinterest_pin_id),
         pin_url = coalesce(r.pin_url, p.pin_url),
-        published_at = CASE WHEN r.state = 'published' THEN now() END,
+        published_at = coalesce(p.published_at, CASE WHEN r.state = 'published' THEN now() END),
         looks = 0,
-        next_look_at = now() + r.check_seconds * interval '1 second',
+        next_look_at = CASE WHEN p.published_at IS NULL THEN now() + r.check_seconds * interval '1 second' END,
         lease_until = NULL
     FROM result r
     WHERE p.id = r.pin_id
@@ -147,9 +147,32 @@ finished AS (
       AND (
           p.state = 'sending'
           OR (p.state = 'unknown' AND r.state <> 'unknown')
-          OR (p.state IN ('queued', 'cancelled') AND r.state = 'published')
+          OR (p.state IN ('queued', 'cancelled', 'failed') AND r.state = 'published')
       )
     RETURNING r.*
+),
+overtaken AS (
+    UPDATE pin AS p
+    SET state = CASE WHEN p.state = 'sending' THEN p.state ELSE r.state END,
+        state_since = CASE WHEN p.state = 'sending' THEN p.state_since ELSE now() END,
+        last_error = NULL,
+        ayrshare_id = coalesce(r.ayrshare_id, p.ayrshare_id),
+        pinterest_pin_id = coalesce(r.pinterest_pin_id, p.pinterest_pin_id),
+        pin_url = coalesce(r.pin_url, p.pin_url),
+        published_at = now(),
+        next_look_at = NULL
+    FROM result r
+    JOIN pin_attempt a ON a.pin_id = r.pin_id AND a.attempt = r.attempt AND a.owner = r.owner
+    WHERE p.id = r.pin_id
+      AND p.attempts > r.attempt
+      AND p.published_at IS NULL
+      AND r.state = 'published'
+    RETURNING r.*
+),
+recorded AS (
+    SELECT * FROM finished
+    UNION ALL
+    SELECT * FROM overtaken
 ),
 attempted AS (
     UPDATE pin_attempt AS a
@@ -160,7 +183,7 @@ attempted AS (
         code = f.code,
         detail = f.detail,
         excerpt = f.excerpt
-    FROM finished f
+    FROM recorded f
     WHERE a.pin_id = f.pin_id
       AND a.attempt = f.attempt
 ),
@@ -194,7 +217,7 @@ laned AS (
     WHERE l.profile_id = f.profile_id
       AND l.sending_pin = f.pin_id
 )
-SELECT pin_id FROM finished
+SELECT pin_id FROM recorded
 """
 
 _MARK_PROFILE = """

@@ -1,5 +1,6 @@
 """The reconciler looks for unknown pins in Ayrshare's history, and sends none again without knowing."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,16 +9,20 @@ import pytest
 
 from collector.ayrshare.history import parse_history
 from collector.ayrshare.native import parse_native_pins
-from collector.errors import AyrshareError
+from collector.ayrshare.post import PostAnswer
+from collector.errors import AyrshareError, PinError
 from collector.models import Failure, History, NativePin, PinState, PostedPin, Publication, UnknownPin
 from collector.publish.check import check_history, unreadable_history
-from collector.publish.decision import PublishPolicy
+from collector.publish.decision import PublishPolicy, after_answer, after_error, interrupted
+from collector.publish.operator import FoundPin, PinOperator
 from collector.store.pin import PinStore
+from collector.store.pin_check import CheckStore
+from collector.store.pin_queue import PinQueue
 from collector.store.pool import Database
 from tests.support.ayrshare import Ayrshare
 from tests.support.paths import PAYLOADS
 from tests.support.profiles import register
-from tests.support.publishing import count_of, ended, pin, posts, settled, states, until, with_policy, working
+from tests.support.publishing import POLICY, count_of, ended, pin, posts, settled, states, until, with_policy, working
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SENT = NOW - timedelta(minutes=10)
@@ -347,3 +352,79 @@ def test_a_row_of_the_history_says_what_became_of_its_pin(post: dict[str, Any], 
     body = msgspec.json.encode({"history": [None, "x", {"notes": 5}, {"notes": "tok#2", **post}]})
     [only] = parse_history(200, body).pins
     assert only.state is state
+
+
+async def lost_answer(database: Database, ayrshare: Ayrshare) -> None:
+    """Queue pin 1, of which the answer will be lost although it is live."""
+    await register(database, ayrshare, 1)
+    await ayrshare.fault("*", "reset_after", endpoint="/post", times=1)
+    await PinStore(database).enqueue(pin("client-001", "a"))
+
+
+async def test_a_pin_is_not_sent_again_while_it_is_looked_for(database: Database, ayrshare: Ayrshare) -> None:
+    await lost_answer(database, ayrshare)
+    await ayrshare.fault("*", "latency", endpoint="/history", seconds=0.5)
+    store = PinStore(database)
+    async with working(database, ayrshare) as worker:
+        await until(lambda: count_of(database, "unknown", 1))
+        checking = asyncio.create_task(check_now(database, worker))
+        await until(lambda: asked(ayrshare))
+        operator = PinOperator(store, CheckStore(database))
+        with pytest.raises(PinError, match="being looked for right now"):
+            await operator.retry(FoundPin(1, PinState.UNKNOWN, 1))
+        await checking
+        with pytest.raises(PinError, match="changed meanwhile"):
+            await operator.retry(FoundPin(1, PinState.UNKNOWN, 1))
+    assert await states(database) == {"a": "published"}
+    assert len(await posts(ayrshare)) == 1
+
+
+async def asked(ayrshare: Ayrshare) -> bool:
+    return (await ayrshare.record())["requests"].get("GET /history", 0) > 0
+
+
+async def test_a_pin_found_live_after_a_retry_is_not_sent(database: Database, ayrshare: Ayrshare) -> None:
+    await lost_answer(database, ayrshare)
+    async with working(database, ayrshare, policy=with_policy(lane_gap=3600.0)) as worker:
+        await until(lambda: count_of(database, "unknown", 1))
+        group = await CheckStore(database).of_pin(1)
+        assert group is not None
+        found = await worker.reconciler.check(group)
+        assert await PinStore(database).retry(1, PinState.UNKNOWN, 1)
+        assert await states(database) == {"a": "queued"}
+        await CheckStore(database).record(found)
+        await database.execute("UPDATE pin_lane SET due_at = now(), not_before = NULL")
+        claims, _ = await worker.queue.claim(10)
+    assert claims == []
+    row, [attempt] = await PinStore(database).story(1)
+    assert (row.state, row.pin_url is not None, attempt.outcome) == ("published", True, "published")
+    assert len(await posts(ayrshare)) == 1
+
+
+@pytest.mark.parametrize("who", ["a check", "its first sender"])
+async def test_what_is_found_live_while_it_is_sent_again_is_not_sent_a_third_time(
+    database: Database, ayrshare: Ayrshare, who: str
+) -> None:
+    await register(database, ayrshare, 1)
+    await PinStore(database).enqueue(pin("client-001", "a"))
+    slow, other = (PinQueue(database, owner=name, seconds=60.0) for name in ("slow", "other"))
+    [first], _ = await slow.claim(1)
+    await other.finish([interrupted(first, POLICY)])
+    assert await PinStore(database).retry(1, PinState.UNKNOWN, 1)
+    await database.execute("UPDATE pin_lane SET due_at = now(), not_before = NULL")
+    [second], _ = await other.claim(1)
+    if who == "a check":
+        live = check(history(row("tok#1", PinState.PUBLISHED)), unknown=msgspec.structs.replace(UNKNOWN, attempt=1))
+        await CheckStore(database).record([msgspec.structs.replace(live, pin_id=1)])
+    else:
+        live = after_answer(first, PostAnswer(LIVE, live=True), POLICY)
+        assert await slow.finish([live]) == {1}
+        assert await slow.finish([live]) == set()
+    assert await states(database) == {"a": "sending"}
+    assert await database.fetchval("SELECT sending_pin FROM pin_lane") == 1, "the second call is under way"
+    limited = AyrshareError(Failure.RATE_LIMITED, "slow down", http_status=429)
+    assert await other.finish([after_error(second, limited, POLICY)]) == {1}
+    found, attempts = await PinStore(database).story(1)
+    assert (found.state, found.pin_url) == ("published", LIVE.pin_url)
+    assert [attempt.outcome for attempt in attempts] == ["published", "requeued"]
+    assert await database.fetchval("SELECT count(*) FROM pin WHERE state IN ('queued', 'sending', 'unknown')") == 0
