@@ -18,7 +18,8 @@ from collector.crypto import KeyRing, fingerprint
 from collector.emulator import EmulatorConfig, profile_identity
 from collector.migrate import migrate
 from collector.store.pool import Database, connected, open_database
-from collector.store.profile import NewProfile, ProfileStore
+from collector.store.profile import ProfileStore
+from collector.store.profile_plan import ProfileChange
 
 API_KEY = SecretStr(EmulatorConfig().api_key)
 ENCRYPTION_KEY = urlsafe_b64encode(bytes(32)).decode()  # the same in every process of a benchmark
@@ -76,7 +77,7 @@ def identities(count: int) -> list[tuple[str, str]]:
 async def register(database: Database, profiles: Sequence[tuple[str, str]]) -> None:
     await ProfileStore(database).put(
         [
-            NewProfile(
+            ProfileChange(
                 name=name,
                 client=f"brand-{index // 3}",
                 key_ciphertext=KEYS.encrypt(SecretStr(key)),

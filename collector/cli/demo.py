@@ -19,7 +19,7 @@ from collector.emulator import EmulatorConfig, profile_identity, serve
 from collector.errors import RegistryError
 from collector.models import Success
 from collector.poll.poller import PollResult
-from collector.registry.register import register
+from collector.registry.register import insist, register
 from collector.registry.validate import Registration
 from collector.store.fleet import FleetStore
 from collector.store.pool import Database
@@ -101,7 +101,7 @@ class _Demo:
         if gone:
             await store.remove(sorted(gone))
             _line("Removed", f"{len(gone)} profiles of an earlier demo, which this one does not have")
-        await register(wanted, store, key_ring(settings))
+        insist(await register(wanted, store, key_ring(settings)))
         found = await FleetStore(database).database()
         _line("Database", f"PostgreSQL {found.version} in {self._folder}, {found.days:,} days from earlier runs")
 

@@ -12,15 +12,18 @@ import msgspec
 from collector.app import key_ring, make_gate, open_ayrshare, open_storage
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import as_json_text, bad_lines, print_table
+from collector.cli.plan import done, refused, sentence, show_dry_run
 from collector.cli.story import profile_story
 from collector.crypto import KeyRing, fingerprint, refuse_readable_by_others
 from collector.errors import BadLinesError, RegistryError
-from collector.registry.register import Comparison, compare, register
-from collector.registry.table import read_table
+from collector.models import Planned
+from collector.registry.register import Comparison, compare, insist, register
+from collector.registry.table import scan_profiles
 from collector.registry.validate import checked_key, checked_text, registration
 from collector.store.drop import DropStore
 from collector.store.fleet import FleetStore
 from collector.store.profile import ProfileStore, RegisteredProfile
+from collector.store.profile_plan import ProfileChange
 
 
 @click.group()
@@ -60,7 +63,7 @@ def add(name: str, client: str, ref_id: str, tags: str, key_file: TextIO) -> Non
         async with _registry_and_keys() as (store, keys):
             if any(row.name == profile.name for row in await store.all()):
                 raise RegistryError(f"{profile.name} is registered already; `profiles rotate-key` changes its key")
-            await register([profile], store, keys)
+            insist(await register([profile], store, keys))
 
     execute(work())
     click.echo(f"{profile.name} added; it is polled next")
@@ -68,23 +71,70 @@ def add(name: str, client: str, ref_id: str, tags: str, key_file: TextIO) -> Non
 
 @profiles.command("import")
 @click.argument("file", type=click.File("rb"))
-def import_(file: BinaryIO) -> None:
-    """Register many profiles from a CSV, or a workbook (.xlsx): name,client,profile_key[,ref_id,tags].
+@click.option("--dry-run", is_flag=True, help="Show what would be done with each line, and change nothing.")
+@click.option("--clear-empty", is_flag=True, help="Empty cells of ref_id and tags clear what is registered.")
+def import_(file: BinaryIO, *, dry_run: bool, clear_empty: bool) -> None:
+    """Register and change many profiles by a CSV, or a workbook (.xlsx) of which the first sheet is read.
 
-    All or nothing. A name that is registered already is updated, so an import can be repeated. FILE may be - for
-    standard input. Several tags are separated by |.
+    Columns: name[,client,profile_key,ref_id,tags]. A new profile needs a client and a profile_key. Of one that is
+    registered, what has no column, or an empty cell, stays as it is. All or nothing, and an import can be repeated.
+    FILE may be - for standard input. Several tags are separated by |.
     """
     try:
-        table = read_table(file.read())
+        table = scan_profiles(file.read(), clear_empty=clear_empty)
     except BadLinesError as error:
         raise RegistryError(bad_lines(error)) from None
 
-    async def work() -> str:
+    async def work() -> list[Planned]:
         async with _registry_and_keys() as (store, keys):
-            done = await register(table, store, keys)
-            return f"{done.added} added, {done.updated} updated, {done.unchanged} unchanged"
+            return await register([profile for _, profile in table.rows], store, keys, dry_run=dry_run)
 
-    click.echo(execute(work()))
+    if table.bad and not dry_run:
+        raise RegistryError(bad_lines(BadLinesError(table.bad)))
+    lines = [(line, each) for (line, _), each in zip(table.rows, execute(work()), strict=True)]
+    if dry_run:
+        show_dry_run(lines, table.bad)
+    elif wrong := refused(lines):
+        raise RegistryError(bad_lines(BadLinesError(wrong)))
+    else:
+        click.echo(done(lines))
+
+
+@profiles.command()
+@click.argument("name")
+@click.option("--client", help="The client that the profile belongs to from now on.")
+@click.option("--ref-id", help="Ayrshare's refId of the profile; an empty one clears it.")
+@click.option("--tags", help="All tags, separated by commas; an empty text clears them.")
+def edit(name: str, client: str | None, ref_id: str | None, tags: str | None) -> None:
+    """Change a profile's client, refId or tags; its key and its data stay."""
+    if client is None and ref_id is None and tags is None:
+        raise click.UsageError("say what to change: --client, --ref-id or --tags")
+    wanted = registration(name=name, client=client, ref_id=ref_id, tags=tags)
+
+    async def work() -> Planned:
+        async with _registry() as store:
+            await store.named([wanted.name])
+            change = ProfileChange(name=wanted.name, client=wanted.client, ref_id=wanted.ref_id, tags=wanted.tags)
+            [planned] = await store.put([change])
+            insist([planned])
+            return planned
+
+    click.echo(sentence(execute(work())))
+
+
+@profiles.command()
+@click.argument("name")
+@click.argument("new_name")
+def rename(name: str, new_name: str) -> None:
+    """Give a profile another name; its key, its data and its pins stay. Prometheus begins new series."""
+    new = checked_text("name", new_name)
+
+    async def work() -> None:
+        async with _registry() as store:
+            await store.rename(name, new)
+
+    execute(work())
+    click.echo(f"{name} is called {new} now")
 
 
 @profiles.command("list")

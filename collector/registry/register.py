@@ -6,9 +6,11 @@ import msgspec
 
 from collector.ayrshare.profiles import ProfileEntry
 from collector.crypto import KeyRing, fingerprint
-from collector.errors import ConfigurationError, KeyDecryptionError
+from collector.errors import ConfigurationError, KeyDecryptionError, RegistryError
+from collector.models import Action, Planned
 from collector.registry.validate import Registration
-from collector.store.profile import Imported, NewProfile, ProfileStore, RegisteredProfile
+from collector.store.profile import ProfileStore, RegisteredProfile
+from collector.store.profile_plan import ProfileChange
 
 
 async def try_keys(store: ProfileStore, keys: KeyRing) -> None:
@@ -27,28 +29,39 @@ async def try_keys(store: ProfileStore, keys: KeyRing) -> None:
         ) from None
 
 
-async def register(profiles: Sequence[Registration], store: ProfileStore, keys: KeyRing) -> Imported:
-    """Add or update profiles by name, all or none.
+async def register(
+    profiles: Sequence[Registration], store: ProfileStore, keys: KeyRing, *, dry_run: bool = False
+) -> list[Planned]:
+    """Add or change profiles by name, all or none; return what was done with each, in their order.
+
+    Where one of them is refused, and in a ``dry_run``, nothing is changed.
 
     Raises:
-        RegistryError: a key belongs to another profile.
         ConfigurationError: see :func:`try_keys`.
 
     """
     await try_keys(store, keys)
-    return await store.put(
-        [
-            NewProfile(
-                name=profile.name,
-                client=profile.client,
-                key_ciphertext=keys.encrypt(profile.profile_key),
-                key_fingerprint=fingerprint(profile.profile_key),
-                ref_id=profile.ref_id,
-                tags=profile.tags,
-            )
-            for profile in profiles
-        ]
+    return await store.put([_change(profile, keys) for profile in profiles], dry_run=dry_run)
+
+
+def _change(profile: Registration, keys: KeyRing) -> ProfileChange:
+    key = profile.profile_key
+    return ProfileChange(
+        name=profile.name,
+        client=profile.client,
+        key_ciphertext=None if key is None else keys.encrypt(key),
+        key_fingerprint=None if key is None else fingerprint(key),
+        ref_id=profile.ref_id,
+        tags=profile.tags,
     )
+
+
+def insist(planned: Iterable[Planned]) -> None:
+    """Raise a ``RegistryError`` with the reasons of what was refused."""
+    refused = [f"{each.name}: {each.reason}" for each in planned if each.action is Action.REFUSED]
+    if refused:
+        more = f"; and {len(refused) - 5} more" if len(refused) > 5 else ""  # noqa: PLR2004 -- as many as fit a screen
+        raise RegistryError(f"{'; '.join(refused[:5])}{more}; nothing was changed")
 
 
 class Discovered(msgspec.Struct, frozen=True):

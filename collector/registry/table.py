@@ -1,34 +1,35 @@
-"""Reads the CSV of profiles: all or nothing, every bad line with its number and its reason."""
+"""Reads the table of profiles: all or nothing, every bad line with its number and its reason."""
 
 from collector.crypto import fingerprint
-from collector.errors import BadLinesError, RegistryError
+from collector.errors import RegistryError
 from collector.registry.validate import Registration, registration
-from collector.table.scan import Columns, scan_table
+from collector.table.scan import Columns, Scanned, scan_table
 
-COLUMNS = Columns(("name", "client", "profile_key"), ("ref_id", "tags"), longest_cell=10_000)
+COLUMNS = Columns(("name",), ("client", "profile_key", "ref_id", "tags"), longest_cell=10_000)
 
 
-def read_table(data: bytes) -> list[Registration]:
-    """Return the profiles of a table with a header.
+def scan_profiles(data: bytes, *, clear_empty: bool = False) -> Scanned[Registration]:
+    """Read the profiles of a table with a header.
+
+    A column that is not there changes nothing, and neither does an empty cell, unless ``clear_empty``.
 
     Raises:
-        BadLinesError: with every bad line; nothing is to be imported then.
+        BadLinesError: there is no table at all.
 
     """
     seen = _Seen()
+    clearable = {"ref_id", "tags"} if clear_empty else set()
 
     def make(line: int, cells: dict[str, str]) -> tuple[Registration | None, list[str]]:
+        told = {column: cell for column, cell in cells.items() if cell or column in clearable}
         try:
-            profile = registration(**cells)
+            profile = registration(**{"name": "", **told})
             seen.refuse_repeated(profile, line)
         except RegistryError as error:
             return None, [str(error)]
         return profile, []
 
-    found = scan_table(data, COLUMNS, make)
-    if found.bad:
-        raise BadLinesError(found.bad)
-    return [profile for _, profile in found.rows]
+    return scan_table(data, COLUMNS, make)
 
 
 class _Seen:
@@ -42,6 +43,8 @@ class _Seen:
         first = self._names.setdefault(profile.name, line)
         if first != line:
             raise RegistryError(f"the name is already on line {first}")
+        if profile.profile_key is None:
+            return
         first = self._keys.setdefault(fingerprint(profile.profile_key), line)
         if first != line:
             raise RegistryError(f"the profile key is already on line {first}")

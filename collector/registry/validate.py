@@ -1,12 +1,17 @@
 """Checks one profile before anything of it is stored. Messages never show a key."""
 
 import re
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 
 import msgspec
 from pydantic import SecretStr
 
 from collector.config import unquoted
 from collector.errors import RegistryError
+
+T = TypeVar("T")
 
 _LONGEST_NAME = 200
 _LONGEST_KEY = 500
@@ -20,32 +25,58 @@ _KEY = re.compile(r"[\x21-\x7e]+")
 
 
 class Registration(msgspec.Struct, frozen=True, kw_only=True):
-    """A checked profile, its key still clear and therefore wrapped."""
+    """A checked profile, its key still clear and therefore wrapped.
+
+    Of a profile that is registered, None leaves a column as it is, and an empty value clears it.
+    """
 
     name: str
-    client: str
-    profile_key: SecretStr
+    client: str | None = None
+    profile_key: SecretStr | None = None
     ref_id: str | None = None
-    tags: tuple[str, ...] = ()
+    tags: tuple[str, ...] | None = None
 
 
-def registration(*, name: str, client: str, profile_key: str, ref_id: str = "", tags: str = "") -> Registration:
-    """Return a checked profile; ``tags`` are separated by ``|`` or ``,``.
+def registration(
+    *,
+    name: str,
+    client: str | None = None,
+    profile_key: str | None = None,
+    ref_id: str | None = None,
+    tags: str | None = None,
+) -> Registration:
+    """Return a checked profile; ``tags`` are separated by ``|`` or ``,``, and may be empty, as may ``ref_id``.
 
     Raises:
-        RegistryError: with the first thing that is wrong.
+        RegistryError: with everything that is wrong.
 
     """
+    problems: list[str] = []
+
+    def check(checked: Callable[[str], T], value: str | None) -> T | None:
+        try:
+            return None if value is None else checked(value)
+        except RegistryError as error:
+            problems.append(str(error))
+            return None
+
+    found = Registration(
+        name=check(partial(checked_text, "name"), name) or "",
+        client=check(partial(checked_text, "client"), client),
+        profile_key=check(checked_key, profile_key),
+        ref_id=check(lambda text: checked_text("ref_id", text) if text.strip() else "", ref_id),
+        tags=check(_checked_tags, tags),
+    )
+    if problems:
+        raise RegistryError("; ".join(problems))
+    return found
+
+
+def _checked_tags(tags: str) -> tuple[str, ...]:
     parts = [tag.strip() for tag in re.split(r"[|,]", tags) if tag.strip()]
     if len(parts) > _MOST_TAGS:
         raise RegistryError(f"more than {_MOST_TAGS} tags")
-    return Registration(
-        name=checked_text("name", name),
-        client=checked_text("client", client),
-        profile_key=checked_key(profile_key),
-        ref_id=checked_text("ref_id", ref_id) if ref_id.strip() else None,
-        tags=tuple(dict.fromkeys(checked_text("tag", tag, _LONGEST_TAG) for tag in parts)),
-    )
+    return tuple(dict.fromkeys(checked_text("tag", tag, _LONGEST_TAG) for tag in parts))
 
 
 def checked_key(profile_key: str) -> SecretStr:

@@ -8,20 +8,10 @@ import asyncpg
 import msgspec
 
 from collector.errors import RegistryError
-from collector.models import ProfileState
+from collector.models import Action, Planned, ProfileState
 from collector.store.columns import names, values
 from collector.store.pool import Database
-
-
-class NewProfile(msgspec.Struct, frozen=True, kw_only=True):
-    """A profile as it is to be stored; ``name`` identifies it."""
-
-    name: str
-    client: str
-    key_ciphertext: bytes
-    key_fingerprint: bytes
-    ref_id: str | None = None
-    tags: tuple[str, ...] = ()
+from collector.store.profile_plan import CurrentProfile, ProfileChange, plan
 
 
 class RegisteredProfile(msgspec.Struct, frozen=True):
@@ -37,14 +27,6 @@ class RegisteredProfile(msgspec.Struct, frozen=True):
     created_at: datetime
     last_success_at: datetime | None
     next_poll_at: datetime | None
-
-
-class Imported(msgspec.Struct, frozen=True):
-    """What an import changed."""
-
-    added: int
-    updated: int
-    unchanged: int
 
 
 _LIST = f"SELECT {names(RegisteredProfile)} FROM profile ORDER BY name"
@@ -78,49 +60,46 @@ WHERE p.name <> i.name
 ORDER BY i.name
 """
 
+_CURRENT = f"SELECT {names(CurrentProfile)} FROM profile WHERE name = ANY ($1::text[])"
+
+_INCOMING = """
+FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[], $5::text[], $6::text[])
+    AS i (name, client, key_ciphertext, key_fingerprint, ref_id, tags)
+"""
+_ADD = f"""
+INSERT INTO profile (name, client, key_ciphertext, key_fingerprint, ref_id, tags)
+SELECT i.name, i.client, i.key_ciphertext, i.key_fingerprint, nullif(i.ref_id, ''),
+    string_to_array(coalesce(i.tags, ''), '|')
+{_INCOMING}
+"""
 # A key that did not change keeps its old ciphertext, so that an import repeated writes nothing. A profile whose key did
 # change is read at once; taking its lease away makes the result of a poll with the old key void.
-_UPSERT = """
+_CHANGE = f"""
 WITH incoming AS (
-    SELECT name, client, key_ciphertext, key_fingerprint, ref_id, string_to_array(nullif(tags, ''), '|') AS tags
-    FROM unnest($1::text[], $2::text[], $3::bytea[], $4::bytea[], $5::text[], $6::text[])
-        AS i (name, client, key_ciphertext, key_fingerprint, ref_id, tags)
+    SELECT i.*
+    {_INCOMING}
 ),
-updated AS (
-    UPDATE profile AS p
-    SET client = i.client,
-        tags = coalesce(i.tags, '{}'),
-        ref_id = i.ref_id,
-        key_ciphertext = CASE
-            WHEN p.key_fingerprint = i.key_fingerprint THEN p.key_ciphertext
-            ELSE i.key_ciphertext
-        END,
-        key_fingerprint = i.key_fingerprint,
-        state = CASE
-            WHEN p.key_fingerprint <> i.key_fingerprint AND p.state = 'key_invalid' THEN 'active'
-            ELSE p.state
-        END,
-        next_poll_at = CASE
-            WHEN p.key_fingerprint <> i.key_fingerprint AND p.state <> 'paused' THEN now()
-            ELSE p.next_poll_at
-        END,
-        lease_until = CASE WHEN p.key_fingerprint = i.key_fingerprint THEN p.lease_until END,
-        lease_owner = CASE WHEN p.key_fingerprint = i.key_fingerprint THEN p.lease_owner END
+keyed AS (
+    SELECT i.*, i.key_fingerprint IS NOT NULL AND i.key_fingerprint <> p.key_fingerprint AS new_key
     FROM incoming i
-    WHERE p.name = i.name
-      AND (p.client, p.tags, p.ref_id, p.key_fingerprint)
-          IS DISTINCT FROM (i.client, coalesce(i.tags, '{}'), i.ref_id, i.key_fingerprint)
-    RETURNING p.name
-),
-added AS (
-    INSERT INTO profile (name, client, key_ciphertext, key_fingerprint, ref_id, tags)
-    SELECT i.name, i.client, i.key_ciphertext, i.key_fingerprint, i.ref_id, coalesce(i.tags, '{}')
-    FROM incoming i
-    WHERE NOT EXISTS (SELECT FROM profile p WHERE p.name = i.name)
-    RETURNING name
+    JOIN profile p ON p.name = i.name
 )
-SELECT (SELECT count(*) FROM added) AS added, (SELECT count(*) FROM updated) AS updated
+UPDATE profile AS p
+SET client = coalesce(i.client, p.client),
+    tags = coalesce(string_to_array(i.tags, '|'), p.tags),
+    ref_id = nullif(coalesce(i.ref_id, p.ref_id), ''),
+    key_ciphertext = CASE WHEN i.new_key THEN i.key_ciphertext ELSE p.key_ciphertext END,
+    key_fingerprint = CASE WHEN i.new_key THEN i.key_fingerprint ELSE p.key_fingerprint END,
+    state = CASE WHEN i.new_key AND p.state = 'key_invalid' THEN 'active' ELSE p.state END,
+    next_poll_at = CASE WHEN i.new_key AND p.state <> 'paused' THEN now() ELSE p.next_poll_at END,
+    lease_until = CASE WHEN NOT i.new_key THEN p.lease_until END,
+    lease_owner = CASE WHEN NOT i.new_key THEN p.lease_owner END
+FROM keyed i
+WHERE p.name = i.name
 """
+
+_RENAME = "UPDATE profile SET name = $2 WHERE name = $1"
+_RENAME_SENSITIVITY = "UPDATE drop_sensitivity SET name = $2 WHERE scope = 'profile' AND name = $1"
 
 # In all four, the lease is taken away, so that a poll under way does not undo what the operator just did.
 _PAUSE = """
@@ -207,26 +186,39 @@ class ProfileStore:
     async def unpaused_ids(self) -> list[int]:
         return [profile_id for (profile_id,) in await self._database.fetch(_UNPAUSED_IDS)]
 
-    async def put(self, profiles: Sequence[NewProfile]) -> Imported:
-        """Add or update profiles by name, all or none.
+    async def put(self, profiles: Sequence[ProfileChange], *, dry_run: bool = False) -> list[Planned]:
+        """Add or change profiles by name, all or none, and return what was done with each, in their order.
 
-        Raises:
-            RegistryError: a key is already registered under another name.
-
+        Where one of them is refused, and in a ``dry_run``, nothing is changed.
         """
         async with self._database.transaction() as connection:
             await connection.execute(_LOCK)
-            await _refuse_shared_keys(connection, profiles)
-            added, updated = await connection.fetchrow(
-                _UPSERT,
-                [p.name for p in profiles],
-                [p.client for p in profiles],
-                [p.key_ciphertext for p in profiles],
-                [p.key_fingerprint for p in profiles],
-                [p.ref_id for p in profiles],
-                ["|".join(p.tags) for p in profiles],
-            )
-        return Imported(added, updated, len(profiles) - added - updated)
+            wanted = [profile.name for profile in profiles]
+            current = values(CurrentProfile, await connection.fetch(_CURRENT, wanted))
+            owners = await _owners_of_keys(connection, profiles)
+            planned = plan(profiles, {profile.name: profile for profile in current}, owners)
+            if dry_run or any(each.action is Action.REFUSED for each in planned):
+                return planned
+            for action, statement in ((Action.ADDED, _ADD), (Action.CHANGED, _CHANGE)):
+                chosen = [p for p, each in zip(profiles, planned, strict=True) if each.action is action]
+                if chosen:
+                    await connection.execute(statement, *_arguments(chosen))
+        return planned
+
+    async def rename(self, name: str, new: str) -> None:
+        """Give a profile another name; what is chosen for the name stays with the profile.
+
+        Raises:
+            RegistryError: the profile is unknown, or the new name is another's.
+
+        """
+        await self.named([name])
+        async with self._database.transaction() as connection:
+            await connection.execute(_LOCK)
+            if await connection.fetch(_NAMED, [new]):
+                raise RegistryError(f"{new} is registered already; nothing was changed")
+            await connection.execute(_RENAME, name, new)
+            await connection.execute(_RENAME_SENSITIVITY, name, new)
 
     async def pause(self, names: Sequence[str], reason: str) -> None:
         """Stop polling these profiles until they are resumed. Raises ``RegistryError`` for an unknown one."""
@@ -245,11 +237,12 @@ class ProfileStore:
             RegistryError: the profile is unknown, or the key belongs to another one.
 
         """
-        [profile] = await self.named([name])
-        new = NewProfile(name=name, client=profile.client, key_ciphertext=ciphertext, key_fingerprint=fingerprint)
+        await self.named([name])
+        new = ProfileChange(name=name, key_fingerprint=fingerprint)
         async with self._database.transaction() as connection:
             await connection.execute(_LOCK)
-            await _refuse_shared_keys(connection, [new])
+            if owners := await _owners_of_keys(connection, [new]):
+                raise RegistryError(f"the profile key belongs to {owners[name]} already; nothing was changed")
             await connection.execute(_ROTATE_KEY, name, ciphertext, fingerprint)
 
     async def count_days(self, names: Sequence[str]) -> int:
@@ -277,10 +270,19 @@ class ProfileStore:
                 await connection.execute(statement, ids)
 
 
-async def _refuse_shared_keys(connection: asyncpg.Connection, profiles: Sequence[NewProfile]) -> None:
-    names = [profile.name for profile in profiles]
-    shared = await connection.fetch(_SHARED_KEYS, names, [profile.key_fingerprint for profile in profiles])
-    if shared:
-        pairs = ", ".join(f"{wanted} has the key of {registered}" for registered, wanted in shared[:5])
-        more = f" and {len(shared) - 5} more" if len(shared) > 5 else ""  # noqa: PLR2004 -- as many as fit a line
-        raise RegistryError(f"a profile key belongs to one profile only: {pairs}{more}; nothing was changed")
+async def _owners_of_keys(connection: asyncpg.Connection, profiles: Sequence[ProfileChange]) -> dict[str, str]:
+    """Return by name the profiles that have the keys which the named ones are to get."""
+    keyed = [profile for profile in profiles if profile.key_fingerprint is not None]
+    arguments = ([profile.name for profile in keyed], [profile.key_fingerprint for profile in keyed])
+    return {wanted: registered for registered, wanted in await connection.fetch(_SHARED_KEYS, *arguments)}
+
+
+def _arguments(profiles: Sequence[ProfileChange]) -> tuple[list[object], ...]:
+    return (
+        [profile.name for profile in profiles],
+        [profile.client for profile in profiles],
+        [profile.key_ciphertext for profile in profiles],
+        [profile.key_fingerprint for profile in profiles],
+        [profile.ref_id for profile in profiles],
+        [None if profile.tags is None else "|".join(profile.tags) for profile in profiles],
+    )

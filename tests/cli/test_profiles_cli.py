@@ -75,7 +75,7 @@ async def test_a_name_or_a_key_is_registered_once(collector: Program, database: 
     assert again.code == 1
     assert again.err == "error: a is registered already; `profiles rotate-key` changes its key\n"
     assert shared.code == 1
-    assert shared.err.startswith("error: a profile key belongs to one profile only: b has the key of a;")
+    assert shared.err == "error: b: the profile key belongs to a already; nothing was changed\n"
     assert KEY not in shared.err
     assert [row["client"] for row in await database.fetch("SELECT client FROM profile")] == ["acme"]
 
@@ -166,16 +166,16 @@ async def test_an_import_can_be_repeated_changed_and_corrected(collector: Progra
         return f'\ufeff{HEADER},ref_id,tags\r\na,{client},{KEY},,x|y\r\n"b, c",acme,{key},ref-b,\r\n'
 
     first = await collector("profiles", "import", "-", stdin=table("acme", "OLD-KEY"))
-    assert (first.code, first.out) == (0, "2 added, 0 updated, 0 unchanged\n")
+    assert (first.code, first.out) == (0, "2 added, 0 changed, 0 unchanged\n")
     before = await database.fetchval("SELECT key_ciphertext FROM profile WHERE name = 'a'")
     await database.execute("UPDATE profile SET state = 'key_invalid', next_poll_at = NULL WHERE name = 'b, c'")
 
     again = await collector("profiles", "import", "-", stdin=table("acme", "OLD-KEY"))
-    assert (again.code, again.out) == (0, "0 added, 0 updated, 2 unchanged\n")
+    assert (again.code, again.out) == (0, "0 added, 0 changed, 2 unchanged\n")
     assert await database.fetchval("SELECT key_ciphertext FROM profile WHERE name = 'a'") == before
 
     changed = await collector("profiles", "import", "-", stdin=table("globex", "NEW-KEY"))
-    assert (changed.code, changed.out) == (0, "0 added, 2 updated, 0 unchanged\n")
+    assert (changed.code, changed.out) == (0, "0 added, 2 changed, 0 unchanged\n")
     listed = await collector("profiles", "list", "--json")
     rows = {row["name"]: row for row in json.loads(listed.out)}
     assert (rows["a"]["client"], rows["a"]["tags"], rows["a"]["ref_id"]) == ("globex", ["x", "y"], None)
@@ -193,9 +193,66 @@ async def test_an_import_with_the_key_of_a_registered_profile_changes_nothing(
     refused = await collector("profiles", "import", "-", stdin=f"{HEADER}\nnew,acme,FRESH\nother,acme,KEY-0\n")
 
     assert refused.code == 1
-    assert "other has the key of a; nothing was changed" in refused.err
+    assert refused.err == ("error: nothing was imported; 1 bad line:\nline 3: the profile key belongs to a already\n")
     assert "KEY-0" not in refused.err
     assert await names(database) == ["a"]
+
+
+TABLE = f"name,client,profile_key,ref_id,tags\na,acme,{KEY},ref-a,x|y\nb,acme,KEY-B,,z\n"
+
+
+async def stored(database: Database) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in await database.fetch("SELECT name, client, ref_id, tags FROM profile ORDER BY name")]
+
+
+async def test_a_table_without_a_column_erases_nothing(collector: Program, database: Database) -> None:
+    await collector("profiles", "import", "-", stdin=TABLE)
+
+    without = await collector("profiles", "import", "-", stdin=f"name,client,profile_key\na,acme,{KEY}\nb,acme,KEY-B\n")
+    moved = await collector("profiles", "import", "-", stdin="Name;Client;Tags;ref_id\na;globex;;\n")
+
+    assert (without.code, without.out) == (0, "0 added, 0 changed, 2 unchanged\n")
+    assert (moved.code, moved.out) == (0, "0 added, 1 changed, 0 unchanged\n")
+    assert await stored(database) == [("a", "globex", "ref-a", ["x", "y"]), ("b", "acme", None, ["z"])]
+
+    cleared = await collector("profiles", "import", "-", "--clear-empty", stdin="name,tags,ref_id\na,,\n")
+    assert (cleared.code, cleared.out) == (0, "0 added, 1 changed, 0 unchanged\n")
+    assert await stored(database) == [("a", "globex", None, []), ("b", "acme", None, ["z"])]
+    ciphertext = await database.fetchval("SELECT key_ciphertext FROM profile WHERE name = 'a'")
+    assert KEYS.decrypt(ciphertext).get_secret_value() == KEY
+
+
+async def test_a_new_profile_needs_a_client_and_a_key(collector: Program, database: Database) -> None:
+    refused = await collector("profiles", "import", "-", stdin="name,client,profile_key\na,acme,K1\nb,,\nc,acme,\n")
+
+    assert refused.code == 1
+    assert refused.err.splitlines()[1:] == [
+        "line 3: there is no profile of this name, and a new one needs a client and a profile_key",
+        "line 4: there is no profile of this name, and a new one needs a profile_key",
+    ]
+    assert await names(database) == []
+
+
+async def test_a_dry_run_shows_what_each_line_would_do_and_does_nothing(collector: Program, database: Database) -> None:
+    await collector("profiles", "import", "-", stdin=TABLE)
+    before = await stored(database)
+    table = "name,client,profile_key,tags\na,globex,NEW,x\nb,,,\nc,acme,KEY-C,\nd,acme,KEY-B,\nx\u202e,acme,KEY-E,\n"
+
+    shown = await collector("profiles", "import", "-", "--dry-run", stdin=table)
+    good = await collector("profiles", "import", "-", "--dry-run", stdin="name,client\nb,acme\n")
+
+    assert shown.code == 1
+    assert [line.split(maxsplit=3) for line in shown.out.splitlines()[1:5]] == [
+        ["2", "a", "changed", "client: acme → globex; tags: x, y → x; profile_key: the old one → a new one"],
+        ["3", "b", "unchanged"],
+        ["4", "c", "added"],
+        ["5", "d", "refused", "the profile key belongs to b already"],
+    ]
+    assert "refused    the name holds the invisible character U+202E" in shown.out
+    assert shown.out.endswith("1 added, 1 changed, 1 unchanged, 2 refused; this was a dry run: nothing was changed\n")
+    assert good.code == 0
+    assert "KEY-" not in shown.out + shown.err
+    assert await stored(database) == before
 
 
 async def test_two_profiles_may_swap_their_keys(collector: Program, database: Database) -> None:
@@ -203,7 +260,7 @@ async def test_two_profiles_may_swap_their_keys(collector: Program, database: Da
 
     swapped = await collector("profiles", "import", "-", stdin=f"{HEADER}\na,acme,KEY-1\nb,acme,KEY-0\n")
 
-    assert swapped.out == "0 added, 2 updated, 0 unchanged\n"
+    assert swapped.out == "0 added, 2 changed, 0 unchanged\n"
     rows = await database.fetch("SELECT key_ciphertext FROM profile ORDER BY name")
     assert [KEYS.decrypt(row["key_ciphertext"]).get_secret_value() for row in rows] == ["KEY-1", "KEY-0"]
 
@@ -213,8 +270,8 @@ async def test_two_profiles_may_swap_their_keys(collector: Program, database: Da
     [
         (b"name,client,profile_key\na,acme,K\xff\n", "line 2: the file is not UTF-8 but probably Windows' cp1252: "),
         (b"\x89PNG\r\n\x1a\n", "line 1: the file is no text"),
-        (b"", "line 1: the file is empty; its header must be name,client,profile_key[,ref_id,tags]"),
-        (b"a,b\n1,2\n", "line 1: none of the columns is named here; the header must be name,client,profile_key["),
+        (b"", "line 1: the file is empty; its header must be name[,client,profile_key,ref_id,tags]"),
+        (b"a,b\n1,2\n", "line 1: none of the columns is named here; the header must be name[,client,"),
         (
             b"name,client,profile_key\n",
             "error: nothing was imported; 1 bad line:\nline 1: nothing follows the header\n",
@@ -352,7 +409,52 @@ async def test_pausing_resuming_and_rotating_decide_when_a_profile_is_polled(
 
     shared = await collector("profiles", "rotate-key", "a", stdin="KEY-1")
     assert shared.code == 1
-    assert "a has the key of b" in shared.err
+    assert shared.err == "error: the profile key belongs to b already; nothing was changed\n"
+
+
+async def test_a_profile_is_changed_without_its_key(collector: Program, database: Database) -> None:
+    await collector("profiles", "import", "-", stdin=TABLE)
+    key = await database.fetchval("SELECT key_ciphertext FROM profile WHERE name = 'a'")
+
+    edited = await collector("profiles", "edit", "a", "--client", "globex", "--tags", "new,x", ENCRYPTION_KEYS="")
+    assert (edited.code, edited.out) == (0, "a: client: acme → globex; tags: x, y → new, x\n"), edited.err
+    again = await collector("profiles", "edit", "a", "--client", "globex")
+    assert (again.code, again.out) == (0, "a: unchanged\n")
+    cleared = await collector("profiles", "edit", "a", "--ref-id", "")
+    assert cleared.out == "a: ref_id: ref-a → (none)\n"
+
+    assert (await stored(database))[0] == ("a", "globex", None, ["new", "x"])
+    assert await database.fetchval("SELECT key_ciphertext FROM profile WHERE name = 'a'") == key
+    for options, code, why in (
+        (("a",), 2, "say what to change"),
+        (("nobody", "--client", "x"), 1, "no such profile: nobody"),
+        (("a", "--client", ""), 1, "the client is empty"),
+    ):
+        refused = await collector("profiles", "edit", *options)
+        assert (refused.code, why in refused.err) == (code, True), refused.err
+
+
+async def test_a_renamed_profile_keeps_its_key_its_data_and_its_sensitivity(
+    collector: Program, database: Database
+) -> None:
+    await collector("profiles", "import", "-", stdin=TABLE)
+    await database.execute("INSERT INTO drop_sensitivity (scope, name, sensitivity) VALUES ('profile', 'a', 'low')")
+    before = await database.fetchrow("SELECT id, key_ciphertext, tags FROM profile WHERE name = 'a'")
+
+    renamed = await collector("profiles", "rename", "a", "Acme Europe")
+
+    assert (renamed.code, renamed.out) == (0, "a is called Acme Europe now\n")
+    assert await names(database) == ["Acme Europe", "b"]
+    assert before == await database.fetchrow("SELECT id, key_ciphertext, tags FROM profile WHERE name = 'Acme Europe'")
+    assert await database.fetchval("SELECT name FROM drop_sensitivity") == "Acme Europe"
+    for old, new, why in (
+        ("a", "c", "no such profile: a"),
+        ("b", "Acme Europe", "Acme Europe is registered already; nothing was changed"),
+        ("b", "x\u202ey", "the name holds the invisible character U+202E"),
+    ):
+        refused = await collector("profiles", "rename", old, new)
+        assert (refused.code, why in refused.err) == (1, True), refused.err
+    assert await names(database) == ["Acme Europe", "b"]
 
 
 async def test_removing_asks_first_and_then_deletes_the_data(collector: Program, database: Database) -> None:

@@ -6,18 +6,19 @@ import pytest
 
 from collector.ayrshare.profiles import ProfileEntry
 from collector.errors import BadLinesError, RegistryError
-from collector.models import ProfileState
-from collector.registry.register import compare
-from collector.registry.table import read_table
+from collector.models import Action, Planned, ProfileState
+from collector.registry.register import compare, insist
+from collector.registry.table import scan_profiles
 from collector.registry.validate import checked_key, registration
 from collector.store import profile as profile_store
 from collector.store.pool import Database
-from collector.store.profile import Imported, ProfileStore, RegisteredProfile
+from collector.store.profile import ProfileStore, RegisteredProfile
+from collector.store.profile_plan import ProfileChange
 from tests.support.profiles import new_profile
 
 HEADER = "name,client,profile_key\n"
 FULL_HEADER = "name,client,profile_key,ref_id,tags\n"
-COLUMNS = "name,client,profile_key[,ref_id,tags]"
+COLUMNS = "name[,client,profile_key,ref_id,tags]"
 EMPTY = [(1, f"the file is empty; its header must be {COLUMNS}")]
 CELLS = "more cells than the header has names, which are 3; is a separator in a cell without quotes?"
 FEW = "2 cells, where the header has 3; profile_key is missing"
@@ -25,21 +26,29 @@ CONTROL = "the name holds control characters"
 WRONG_KEY = "the profile key is not 500 or fewer printable ASCII characters without spaces"
 
 
-def read(text: str) -> list[tuple[str, str, str, str | None, tuple[str, ...]]]:
-    profiles = read_table(text.encode())
-    return [(p.name, p.client, p.profile_key.get_secret_value(), p.ref_id, p.tags) for p in profiles]
+Read = tuple[str, str | None, str | None, str | None, tuple[str, ...] | None]
+
+
+def read(text: str, *, clear_empty: bool = False) -> list[Read]:
+    found = scan_profiles(text.encode(), clear_empty=clear_empty)
+    if found.bad:
+        raise BadLinesError(found.bad)
+    return [
+        (p.name, p.client, p.profile_key.get_secret_value() if p.profile_key else None, p.ref_id, p.tags)
+        for _, p in found.rows
+    ]
 
 
 @pytest.mark.parametrize(
     ("text", "profiles"),
     [
-        (f"{HEADER}a,acme,K1\nb,acme,K2\n", [("a", "acme", "K1", None, ()), ("b", "acme", "K2", None, ())]),
-        ("profile_key , client,name\nK1,acme,a", [("a", "acme", "K1", None, ())]),
-        (f"{FULL_HEADER}a,acme,K1,,\n", [("a", "acme", "K1", None, ())]),
+        (f"{HEADER}a,acme,K1\nb,acme,K2\n", [("a", "acme", "K1", None, None), ("b", "acme", "K2", None, None)]),
+        ("profile_key , client,name\nK1,acme,a", [("a", "acme", "K1", None, None)]),
+        (f"{FULL_HEADER}a,acme,K1,,\n", [("a", "acme", "K1", None, None)]),
         (f"{FULL_HEADER}a,acme,K1,r1,x| y |x\n", [("a", "acme", "K1", "r1", ("x", "y"))]),
-        (f"{HEADER}\n a , acme , K1 \n\n", [("a", "acme", "K1", None, ())]),
-        (f"{HEADER}a,acme,K1\r\nb,acme,K2\r\n", [("a", "acme", "K1", None, ()), ("b", "acme", "K2", None, ())]),
-        (f'{HEADER}"Söhne, ""東京"" 🎈",acme,K1\n', [('Söhne, "東京" 🎈', "acme", "K1", None, ())]),
+        (f"{HEADER}\n a , acme , K1 \n\n", [("a", "acme", "K1", None, None)]),
+        (f"{HEADER}a,acme,K1\r\nb,acme,K2\r\n", [("a", "acme", "K1", None, None), ("b", "acme", "K2", None, None)]),
+        (f'{HEADER}"Söhne, ""東京"" 🎈",acme,K1\n', [('Söhne, "東京" 🎈', "acme", "K1", None, None)]),
     ],
 )
 def test_good_tables_are_read(text: str, profiles: list[object]) -> None:
@@ -57,8 +66,6 @@ def test_good_tables_are_read(text: str, profiles: list[object]) -> None:
         (f"{HEADER}a,acme\n", [(2, FEW)]),
         (f"{HEADER}a,acme,K1,more\n", [(2, CELLS)]),
         (f"{HEADER},acme,K1\n", [(2, "the name is empty")]),
-        (f"{HEADER}a,  ,K1\n", [(2, "the client is empty")]),
-        (f"{HEADER}a,acme,\n", [(2, "the profile key is empty")]),
         (f"{HEADER}a,acme,K 1\n", [(2, WRONG_KEY)]),
         (f"{HEADER}a,acme,{'K' * 501}\n", [(2, WRONG_KEY)]),
         (f"{HEADER}{'a' * 201},acme,K1\n", [(2, "the name is longer than 200 characters")]),
@@ -92,6 +99,14 @@ def test_every_bad_line_is_reported_with_its_number_and_reason(text: str, lines:
         read(text)
 
     assert raised.value.lines == lines
+
+
+def test_an_empty_cell_clears_only_where_that_was_said() -> None:
+    text = f"{FULL_HEADER}a,,,,\n"
+
+    assert read(text) == [("a", None, None, None, None)]
+    assert read(text, clear_empty=True) == [("a", None, None, "", ())]
+    assert read("name,client\na,globex\n", clear_empty=True) == [("a", "globex", None, None, None)]
 
 
 def test_no_message_shows_a_key() -> None:
@@ -151,25 +166,41 @@ def test_what_is_registered_without_a_ref_id_is_not_called_gone() -> None:
 # The statements behind an import.
 
 
-async def test_importing_counts_what_is_new_changed_and_unchanged(database: Database) -> None:
+async def actions(store: ProfileStore, *changes: ProfileChange) -> list[Action]:
+    return [each.action for each in await store.put(changes)]
+
+
+async def test_importing_tells_what_is_new_changed_and_unchanged(database: Database) -> None:
     store = ProfileStore(database)
     first = [new_profile(f"p{i}", f"K{i}") for i in range(3)]
+    second = [*first[:2], new_profile("p2", "K2", client="globex"), new_profile("p3", "K3")]
 
-    assert await store.put(first) == Imported(3, 0, 0)
-    assert await store.put([*first[:2], new_profile("p2", "K2", client="globex"), new_profile("p3", "K3")]) == Imported(
-        1, 1, 2
-    )
+    assert await actions(store, *first) == [Action.ADDED] * 3
+    assert await actions(store, *second) == [Action.UNCHANGED, Action.UNCHANGED, Action.CHANGED, Action.ADDED]
 
 
 async def test_an_import_that_shares_a_key_is_undone_as_a_whole(database: Database) -> None:
     store = ProfileStore(database)
     await store.put([new_profile(f"p{i}", f"K{i}") for i in range(7)])
 
-    with pytest.raises(RegistryError, match=r"x0 has the key of p0, .*x4 has the key of p4 and 2 more; nothing"):
-        await store.put([new_profile("y", "KY"), *(new_profile(f"x{i}", f"K{i}") for i in range(7))])
+    planned = await store.put([new_profile("y", "KY"), *(new_profile(f"x{i}", f"K{i}") for i in range(7))])
 
+    assert planned[1] == Planned("x0", Action.REFUSED, reason="the profile key belongs to p0 already")
+    with pytest.raises(RegistryError, match=r"x0: the profile key belongs to p0 .*; x4: .* and 2 more; nothing was"):
+        insist(planned)
     assert await database.fetchval("SELECT count(*) FROM profile WHERE name LIKE 'p%'") == 7
     assert await database.fetchval("SELECT count(*) FROM profile") == 7
+
+
+async def test_a_key_that_its_profile_keeps_cannot_be_had_by_another(database: Database) -> None:
+    store = ProfileStore(database)
+    await store.put([new_profile("a", "K1")])
+
+    assert await actions(store, ProfileChange(name="a", client="globex"), new_profile("b", "K1")) == [
+        Action.CHANGED,
+        Action.REFUSED,
+    ]
+    assert await database.fetchval("SELECT client FROM profile") == "acme"
 
 
 async def test_the_search_for_shared_keys_is_not_quadratic(database: Database) -> None:

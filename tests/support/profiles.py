@@ -5,16 +5,17 @@ from pydantic import SecretStr
 
 from collector.crypto import KeyRing, fingerprint
 from collector.store.pool import Database
-from collector.store.profile import NewProfile, ProfileStore
+from collector.store.profile import ProfileStore
+from collector.store.profile_plan import ProfileChange
 from tests.support.ayrshare import Ayrshare
 
 ENCRYPTION_KEY = Fernet.generate_key().decode()
 KEYS = KeyRing([SecretStr(ENCRYPTION_KEY)])
 
 
-def new_profile(name: str, key: str, *, client: str = "acme") -> NewProfile:
+def new_profile(name: str, key: str, *, client: str = "acme") -> ProfileChange:
     secret = SecretStr(key)
-    return NewProfile(
+    return ProfileChange(
         name=name, client=client, key_ciphertext=KEYS.encrypt(secret), key_fingerprint=fingerprint(secret)
     )
 

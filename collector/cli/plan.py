@@ -1,0 +1,51 @@
+"""Shows what an import does, or would do, with each line of a table."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import click
+
+from collector.cli.format import print_table
+from collector.models import Action, ColumnChange, Planned
+
+Lines = Sequence[tuple[int, Planned]]
+
+
+def refused(lines: Lines) -> list[tuple[int, str]]:
+    """Return the lines that cannot be taken, with their reasons."""
+    return [(line, each.reason or "") for line, each in lines if each.action is Action.REFUSED]
+
+
+def show_dry_run(lines: Lines, bad: Sequence[tuple[int, str]]) -> None:
+    """Print what would be done with each line; exit with 1 where the import would be refused."""
+    unreadable = [(line, Planned("", Action.REFUSED, reason=reason)) for line, reason in bad]
+    everything = sorted([*lines, *unreadable], key=lambda each: each[0])
+    rows = [(str(line), each.name, each.action, _details(each)) for line, each in everything]
+    print_table(("line", "name", "what", "details"), rows)
+    click.echo(f"{_counts([each for _, each in everything])}; this was a dry run: nothing was changed")
+    if refused(everything):
+        raise click.exceptions.Exit(1)
+
+
+def done(lines: Lines) -> str:
+    """Return what was done in a sentence."""
+    return _counts([each for _, each in lines])
+
+
+def sentence(planned: Planned) -> str:
+    """Return what was done with one thing."""
+    return f"{planned.name}: {_details(planned) or planned.action}"
+
+
+def _counts(planned: Sequence[Planned]) -> str:
+    counts = Counter(each.action for each in planned)
+    told = [action for action in Action if action is not Action.REFUSED or counts[action]]
+    return ", ".join(f"{counts[action]} {action}" for action in told)
+
+
+def _details(planned: Planned) -> str:
+    return planned.reason or "; ".join(map(_change, planned.changes))
+
+
+def _change(change: ColumnChange) -> str:
+    return f"{change.column}: {change.old or '(none)'} → {change.new or '(none)'}"

@@ -1,0 +1,65 @@
+"""Compares profiles as they are to be with profiles as they are. Pure: no clock, no I/O."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from collector.models import Action, ColumnChange, Planned
+
+
+class ProfileChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of the profile of this name; None leaves a column as it is, an empty value clears it."""
+
+    name: str
+    client: str | None = None
+    key_ciphertext: bytes | None = None
+    key_fingerprint: bytes | None = None
+    ref_id: str | None = None
+    tags: tuple[str, ...] | None = None
+
+
+class CurrentProfile(msgspec.Struct, frozen=True):
+    """A registered profile as an import compares it."""
+
+    name: str
+    client: str
+    tags: list[str]
+    ref_id: str | None
+    key_fingerprint: bytes
+
+
+def plan(
+    wanted: Sequence[ProfileChange], current: Mapping[str, CurrentProfile], owners: Mapping[str, str]
+) -> list[Planned]:
+    """Say of each profile what would be done; ``owners`` are the profiles whose keys the named ones want."""
+    return [_planned(change, current.get(change.name), owners.get(change.name)) for change in wanted]
+
+
+def _planned(change: ProfileChange, current: CurrentProfile | None, owner: str | None) -> Planned:
+    if owner is not None:
+        return Planned(change.name, Action.REFUSED, reason=f"the profile key belongs to {owner} already")
+    if current is None:
+        return _new(change)
+    changes = tuple(_changes(change, current))
+    return Planned(change.name, Action.CHANGED if changes else Action.UNCHANGED, changes)
+
+
+def _new(change: ProfileChange) -> Planned:
+    needed = {"client": change.client, "profile_key": change.key_ciphertext}
+    missing = [column for column, value in needed.items() if value is None]
+    if missing:
+        reason = f"there is no profile of this name, and a new one needs a {' and a '.join(missing)}"
+        return Planned(change.name, Action.REFUSED, reason=reason)
+    return Planned(change.name, Action.ADDED)
+
+
+def _changes(change: ProfileChange, current: CurrentProfile) -> list[ColumnChange]:
+    pairs = (
+        ("client", change.client, current.client),
+        ("ref_id", change.ref_id, current.ref_id or ""),
+        ("tags", None if change.tags is None else ", ".join(change.tags), ", ".join(current.tags)),
+    )
+    found = [ColumnChange(column, old, new) for column, new, old in pairs if new is not None and new != old]
+    if change.key_fingerprint is not None and change.key_fingerprint != current.key_fingerprint:
+        found.append(ColumnChange("profile_key", "the old one", "a new one"))
+    return found
