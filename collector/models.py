@@ -18,6 +18,7 @@ class Failure(StrEnum):
     """Why a call, and with it a poll, brought nothing; the failure classes of ``docs/operations.md``."""
 
     RATE_LIMITED = "rate_limited"
+    QUOTA = "quota"
     UNAUTHORIZED = "unauthorized"
     SUSPENDED = "suspended"
     UNLINKED = "unlinked"
@@ -167,7 +168,11 @@ class PinState(StrEnum):
 
 
 class PauseReason(StrEnum):
-    """Why a profile's pins wait: a state of the profile, Pinterest's anti-spam block, or a call that is not allowed."""
+    """Why a profile's pins wait.
+
+    A state of the profile, Pinterest's anti-spam block, a call that is not allowed, the month's quota of posts, or so
+    many failures in a row that more would only use it up.
+    """
 
     PAUSED = "paused"
     UNLINKED = "unlinked"
@@ -175,6 +180,8 @@ class PauseReason(StrEnum):
     KEY_INVALID = "key_invalid"
     SPAM_BLOCK = "spam_block"
     NOT_ALLOWED = "not_allowed"
+    QUOTA = "quota"
+    FAILING = "failing"
 
 
 class PinContent(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,6 +221,7 @@ class PinClaim(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
     refusals: int
     lane_failures: int
+    lane_failed_pins: int
     idempotency_key: str
     token: str
     publish_at: datetime
@@ -242,8 +250,8 @@ class PinResult(msgspec.Struct, frozen=True, kw_only=True):
 
     ``state`` is what the pin is now: queued, published, failed or unknown. ``reason`` is a short constant, None when
     published. ``wait_seconds`` is how long the lane sends nothing, ``check_seconds`` when an unknown pin is looked for.
-    ``pause`` takes the lane out of service: until the profile is active again where it is the profile's state, else for
-    ``wait_seconds``.
+    ``pause`` takes the lane out of service: until the profile is active again where it is the profile's state, until
+    the next month where it is the quota, else for ``wait_seconds``.
     """
 
     pin_id: int
@@ -295,7 +303,7 @@ class HistoryCheck(msgspec.Struct, frozen=True, kw_only=True):
     """What a check of Ayrshare's history came to: the pin's ``state`` now, and when to check again (None: no more).
 
     ``absent`` tells that the history would have the pin and does not; ``finding`` is the answer in words, about the
-    attempt ``found_attempt``.
+    attempt ``found_attempt``. ``quota_used_up`` puts the next check off until the quota begins anew.
     """
 
     pin_id: int
@@ -307,6 +315,7 @@ class HistoryCheck(msgspec.Struct, frozen=True, kw_only=True):
     found_attempt: int
     publication: Publication = Publication()
     code: int | None = None
+    quota_used_up: bool = False
 
 
 class PostedPin(msgspec.Struct, frozen=True):

@@ -280,6 +280,10 @@ BEGIN
 END
 $$;
 
+CREATE FUNCTION quota_reset_at() RETURNS timestamp with time zone
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (SELECT (CASE WHEN (m.today < (m.first + '01:00:00'::interval)) THEN GREATEST((m.first + '00:07:00'::interval), (m.today + '00:10:00'::interval)) ELSE (m.first + '1 mon 00:07:00'::interval) END AT TIME ZONE 'UTC'::text) AS timezone FROM (SELECT (now() AT TIME ZONE 'UTC'::text) AS today, date_trunc('month'::text, (now() AT TIME ZONE 'UTC'::text)) AS first) m);
+
 CREATE TABLE pin_arrival (
     id bigint NOT NULL,
     profile_id bigint NOT NULL,
@@ -685,6 +689,7 @@ CREATE TABLE pin_lane (
     profile_id bigint NOT NULL,
     not_before timestamp with time zone,
     failures integer DEFAULT 0 NOT NULL,
+    failed_pins integer DEFAULT 0 NOT NULL,
     paused_reason text,
     paused_since timestamp with time zone,
     paused_detail text,
@@ -697,7 +702,9 @@ COMMENT ON TABLE pin_lane IS 'One row a profile that ever had a pin: when it may
 
 COMMENT ON COLUMN pin_lane.not_before IS 'End of the gap after the last pin, of a backoff, or of a cool-down';
 
-COMMENT ON COLUMN pin_lane.paused_reason IS 'The profile''s state, spam_block or not_allowed; NULL while pins go out';
+COMMENT ON COLUMN pin_lane.failed_pins IS 'Calls refused since a pin went out last';
+
+COMMENT ON COLUMN pin_lane.paused_reason IS 'The profile''s state, spam_block, not_allowed, quota or failing; NULL while pins go out';
 
 COMMENT ON COLUMN pin_lane.due_at IS 'When there is something to do; NULL when nothing is queued, or the profile cannot publish';
 

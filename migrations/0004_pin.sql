@@ -94,6 +94,7 @@ CREATE TABLE pin_lane (
     profile_id    bigint PRIMARY KEY REFERENCES profile (id) ON DELETE CASCADE,
     not_before    timestamptz,
     failures      integer NOT NULL DEFAULT 0,
+    failed_pins   integer NOT NULL DEFAULT 0,
     paused_reason text,
     paused_since  timestamptz,
     paused_detail text,
@@ -111,7 +112,9 @@ COMMENT ON TABLE pin_lane IS 'One row a profile that ever had a pin: when it may
 COMMENT ON COLUMN pin_lane.due_at IS
     'When there is something to do; NULL when nothing is queued, or the profile cannot publish';
 COMMENT ON COLUMN pin_lane.not_before IS 'End of the gap after the last pin, of a backoff, or of a cool-down';
-COMMENT ON COLUMN pin_lane.paused_reason IS 'The profile''s state, spam_block or not_allowed; NULL while pins go out';
+COMMENT ON COLUMN pin_lane.failed_pins IS 'Calls refused since a pin went out last';
+COMMENT ON COLUMN pin_lane.paused_reason IS
+    'The profile''s state, spam_block, not_allowed, quota or failing; NULL while pins go out';
 
 CREATE TABLE pin_arrival (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -22,7 +22,9 @@ _LONGEST_INTEGER = 400
 _LONGEST_RETRY_SECONDS = 86_400.0
 _LARGEST_CODE = 2**31 - 1
 _MOST_NODES = 200
-_UNLINKED_CODES = frozenset({156, 161, 272})
+# The profile's posts of the month are used up; it comes as a 429 like a rate limit, but waiting minutes does not help.
+_QUOTA_CODE = 106
+_CODES = {_QUOTA_CODE: Failure.QUOTA, **dict.fromkeys((156, 161, 272), Failure.UNLINKED)}
 _KEY_REFUSED = "profile key is invalid"
 _SUSPENDED = "suspend"
 _KEY_REFUSED_STATUSES = frozenset({200, 400, 403})
@@ -131,7 +133,8 @@ def _judge(http_status: int, complaints: list[dict[str, Any]]) -> tuple[Failure,
     spoken: dict[str, Any] = next((each for each in complaints if _words(each)), next(iter(complaints), {}))
     match http_status:
         case HTTPStatus.TOO_MANY_REQUESTS:
-            return Failure.RATE_LIMITED, spoken
+            used_up = ((Failure.QUOTA, each) for each in complaints if _code(each) == _QUOTA_CODE)
+            return next(used_up, (Failure.RATE_LIMITED, spoken))
         case HTTPStatus.UNAUTHORIZED:
             return Failure.UNAUTHORIZED, spoken
     if http_status in _KEY_REFUSED_STATUSES:
@@ -139,8 +142,9 @@ def _judge(http_status: int, complaints: list[dict[str, Any]]) -> tuple[Failure,
             if _KEY_REFUSED in _words(each).lower():
                 return Failure.KEY_INVALID, each
     for each in complaints:
-        if _code(each) in _UNLINKED_CODES or _asks_to_relink(each):
-            return Failure.UNLINKED, each
+        failed = _CODES.get(_code(each) or 0, Failure.UNLINKED if _asks_to_relink(each) else None)
+        if failed is not None:
+            return failed, each
     # Gateways and proxies refuse with JSON of their own.
     for each in complaints if http_status == HTTPStatus.FORBIDDEN else ():
         if _SUSPENDED in _words(each).lower():

@@ -11,7 +11,7 @@ import msgspec
 
 from collector.app import make_gate, make_reconciler, open_ayrshare, open_storage
 from collector.cli.execute import execute, settings_for_command
-from collector.cli.format import ago, as_json_text, bad_lines, print_table
+from collector.cli.format import ago, as_json_text, as_text, bad_lines, print_table
 from collector.cli.option import TimeZone
 from collector.cli.story import pin_story
 from collector.config import Settings
@@ -149,7 +149,9 @@ def list_(*, state: str | None, profile: str | None, client: str | None, limit: 
 
 
 def _cells(pin: ListedPin) -> tuple[str, ...]:
-    what = pin.pin_url or pin.last_error or ""
+    until = f" until {as_text(pin.waits_until)}" if pin.waits_until is not None else ""
+    waits = f"waits: {pin.waits_for}{until}" if pin.waits_for is not None else None
+    what = pin.pin_url or waits or pin.last_error or ""
     return (str(pin.id), pin.profile, pin.client_ref, pin.state, ago(pin.publish_at), str(pin.attempts), what[:100])
 
 

@@ -64,6 +64,7 @@ def _as_dict(found: Status) -> dict[str, object]:
             "by_state": found.pins.states,
             "paused_lanes": found.pins.paused,
             "unresolved": found.pins.unresolved,
+            "late": found.pins.late,
             "oldest_due_seconds": found.pins.oldest_due_seconds,
         },
         "database": found.database,
@@ -91,7 +92,7 @@ def _show_pins(pins: QueueSummary) -> None:
     click.echo(f"pins: {counts}; the first that is due has waited {pins.oldest_due_seconds:.0f} s")
     if pins.paused:
         lanes = ", ".join(f"{count} {reason}" for reason, count in sorted(pins.paused.items()))
-        click.echo(f"profiles whose pins wait: {lanes}")
+        click.echo(f"profiles whose pins wait: {lanes}; {pins.late} pins will go out later than planned")
 
 
 def _show_states(states: Sequence[StateSummary]) -> None:

@@ -7,16 +7,26 @@ import base64
 import binascii
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from hashlib import blake2b, sha1
 from typing import NamedTuple
 
 from collector.emulator.config import DAY_SECONDS, EmulatorConfig
-from collector.emulator.errors import KEY_EMPTY, KEY_UNKNOWN, RATE_LIMITED, SUSPENDED, TITLE_IN_USE, refuse
+from collector.emulator.errors import (
+    KEY_EMPTY,
+    KEY_UNKNOWN,
+    QUOTA_USED_UP,
+    RATE_LIMITED,
+    SUSPENDED,
+    TITLE_IN_USE,
+    refuse,
+)
 
 PRIMARY = "primary"
 _PREFIX = "client-"
 _PRIMARY_INDEX = -1
 _KEY_BYTES = 20
+_QUOTA_RESET_SECONDS = 420
 
 
 class Identity(NamedTuple):
@@ -39,6 +49,8 @@ class Account:
     window_count: int = 0
     refusals_start: float = 0.0
     refusals: int = 0
+    quota_month: tuple[int, int] = (0, 0)
+    quota_used: int = 0
 
     @property
     def title(self) -> str:
@@ -59,11 +71,29 @@ class Account:
             self._count_refusal(now, config)
             raise refuse(RATE_LIMITED)
 
+    def insist_on_quota(self, now: float, config: EmulatorConfig) -> None:
+        """Refuse what the monthly quota does not allow, which is not only posting.
+
+        Raises:
+            RefusalError: used up (429, code 106).
+        """
+        month = _quota_month(now)
+        if self.quota_month != month:
+            self.quota_month, self.quota_used = month, 0
+        if config.monthly_quota and self.quota_used >= config.monthly_quota:
+            raise refuse(QUOTA_USED_UP)
+
     def _count_refusal(self, now: float, config: EmulatorConfig) -> None:
         if not 0 <= now - self.refusals_start < DAY_SECONDS:
             self.refusals_start, self.refusals = now, 0
         self.refusals += 1
         self.suspended = self.refusals >= config.refusals_until_suspended
+
+
+def _quota_month(now: float) -> tuple[int, int]:
+    """Return the year and the month whose quota counts; a new one begins seven minutes late."""
+    moment = datetime.fromtimestamp(now - _QUOTA_RESET_SECONDS, UTC)
+    return moment.year, moment.month
 
 
 def profile_identity(index: int, *, seed: int, profiles: int) -> Identity:

@@ -24,6 +24,7 @@ def social(emulator: Emulator, call: Call) -> bytes:
 
 def post(emulator: Emulator, call: Call) -> bytes:
     """Answer with the numbers of one pin, found by Ayrshare's id or by Pinterest's."""
+    call.account.insist_on_quota(call.now, emulator.config)
     body = call.body()
     _require_pinterest(body)
     _require_link(call)

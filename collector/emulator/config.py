@@ -14,7 +14,7 @@ class EmulatorConfig:
     """Everything that decides an answer; two emulators with equal configurations show equal numbers.
 
     `days` is the length of the analytics window, `cache_seconds` the time from `lastUpdated` to `nextUpdate`.
-    A `rate_limit` of 0 switches the limit off. `now` gives seconds since the epoch.
+    A `rate_limit` or a `monthly_quota` of 0 switches the limit off. `now` gives seconds since the epoch.
     """
 
     profiles: int = 10
@@ -26,6 +26,7 @@ class EmulatorConfig:
     rate_limit: int = 300
     rate_window_seconds: float = 300.0
     refusals_until_suspended: int = 1_000
+    monthly_quota: int = 0
     history_cache_seconds: float = 60.0
     unlinked_titles: frozenset[str] = frozenset()
     suspended_titles: frozenset[str] = frozenset()

@@ -58,6 +58,8 @@ KEY_EMPTY = Problem(400, 144, "The Profile Key is invalid. Please check the Prof
 SUSPENDED = Problem(403, 276, "The profile is suspended. Please contact support.", "authorization")
 RATE_LIMITED = Problem(429, 429, "Rate limit exceeded. Please wait before making further requests.", "rate limit")
 
+QUOTA_USED_UP = Problem(429, 106, "Monthly quota of posts reached. Please upgrade, or wait for the next month.", "post")
+
 NOT_LINKED = Problem(
     400,
     156,

@@ -27,6 +27,7 @@ FaultName = Literal[
     "bad_key",
     "unauthorized",
     "rate_limited",
+    "quota",
     "gateway",
     "post_error",
     "processing",

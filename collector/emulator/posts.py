@@ -18,12 +18,15 @@ _KEY_USED = Problem(400, 159, "The idempotencyKey has already been used and must
 
 def publish(emulator: Emulator, call: Call) -> bytes:
     """Publish (or schedule) a pin; the same pin sent twice is published twice, as on Pinterest."""
+    call.account.insist_on_quota(call.now, emulator.config)
     body = call.body()
     _burn_key(emulator, call, body)
     request = _parsed(call, body)
     pin = _new_pin(emulator, call, request)
     pin.failure = _failure(call)
     emulator.pins.add(call.account, pin)
+    # A post that fails counts as well.
+    call.account.quota_used += 1
     if pin.failure is not None:
         raise _post_refusal(call, pin.failure, body, pin)
     emulator.record.posts.append(_accepted(pin))
@@ -46,6 +49,7 @@ def validate(_emulator: Emulator, call: Call) -> bytes:
 
 def delete(emulator: Emulator, call: Call) -> bytes:
     """Delete a post by Ayrshare's id."""
+    call.account.insist_on_quota(call.now, emulator.config)
     pin = emulator.pins.find(call.account, str(call.body().get("id", "")))
     if pin is None or pin.deleted:
         raise refuse(DELETE_UNKNOWN)
@@ -55,6 +59,7 @@ def delete(emulator: Emulator, call: Call) -> bytes:
 
 def history(emulator: Emulator, call: Call) -> bytes:
     """List the account's posts, newest first; an empty list is an error, as at Ayrshare."""
+    call.account.insist_on_quota(call.now, emulator.config)
     limit, days = call.number("limit", _UNCACHED_ROWS, 1_000), call.number("lastDays", 30, 3_650, smallest=0)
     cache_key = (call.account.index, urlencode(sorted(call.query.items())))
     fresh_until, answer = emulator.history_answers.get(cache_key, (0.0, b""))
@@ -96,6 +101,7 @@ def _shown(call: Call, rows: list[Json], limit: int) -> tuple[int, list[Json]]:
 
 def native_history(emulator: Emulator, call: Call) -> bytes:
     """List the account's live pins as Pinterest has them, newest first; the shape is a guess."""
+    call.account.insist_on_quota(call.now, emulator.config)
     limit, start = call.number("limit", 100, 500), call.number("cursor", 0, 1_000_000, smallest=0)
     pins = [pin for pin in emulator.pins.newest_first(call.account) if pin.status(call.now) == "success"]
     answer: Json = {"posts": [pin.native_row() for pin in pins[start : start + limit]], "status": "success"}

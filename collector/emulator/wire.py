@@ -8,14 +8,29 @@ from time import monotonic
 import msgspec
 from aiohttp import web
 
-from collector.emulator.errors import KEY_UNKNOWN, RATE_LIMITED, SUSPENDED, UNAUTHORIZED, Problem, RefusalError, refuse
+from collector.emulator.errors import (
+    KEY_UNKNOWN,
+    QUOTA_USED_UP,
+    RATE_LIMITED,
+    SUSPENDED,
+    UNAUTHORIZED,
+    Problem,
+    RefusalError,
+    refuse,
+)
 from collector.emulator.faults import Fault
 
 # These change the work of an endpoint; the others replace or break its answer.
 FAULTS_OF_THE_WORK = frozenset({"unlinked", "relink", "post_error", "processing", "short_history"})
 
 _WORKS_FIRST = frozenset({"reset_after", "truncated"})
-_REFUSALS = {"bad_key": KEY_UNKNOWN, "unauthorized": UNAUTHORIZED, "suspended": SUSPENDED, "rate_limited": RATE_LIMITED}
+_REFUSALS = {
+    "bad_key": KEY_UNKNOWN,
+    "unauthorized": UNAUTHORIZED,
+    "suspended": SUSPENDED,
+    "rate_limited": RATE_LIMITED,
+    "quota": QUOTA_USED_UP,
+}
 _HANG_STEP_SECONDS = 0.05
 _CHUNK = b"x" * 65_536
 _HTML = "<html><head><title>{0} Bad Gateway</title></head><body><h1>{0}</h1><hr>nginx</body></html>"

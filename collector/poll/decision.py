@@ -143,6 +143,7 @@ def _consequence(claim: Claim, error: AyrshareError, policy: Policy) -> tuple[Pr
             return ProfileState.KEY_INVALID, _to_probe(claim) if was_well(claim) else None
         case (
             Failure.UPSTREAM_ERROR
+            | Failure.QUOTA
             | Failure.TIMEOUT
             | Failure.NETWORK
             | Failure.PAYLOAD_INVALID

@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+import msgspec
+
 from collector.errors import AyrshareError
-from collector.models import History, HistoryCheck, NativePin, PinState, PostedPin, UnknownPin
-from collector.publish.decision import PublishPolicy
+from collector.models import Failure, History, HistoryCheck, NativePin, PinState, PostedPin, UnknownPin
+from collector.publish.decision import RATE_LIMIT_WINDOW, PublishPolicy
 
 # The rows' times are Ayrshare's clock, ours is the database's.
 CLOCK_SKEW = timedelta(minutes=5)
@@ -45,12 +47,15 @@ def unreadable_history(
     pins: tuple[UnknownPin, ...], error: AyrshareError, policy: PublishPolicy, now: datetime
 ) -> list[HistoryCheck]:
     """Plan another check: a history that could not be read says nothing."""
-    finding = f"the history could not be read: {error}"
-    return [
-        _undecided(pin, finding, max(error.retry_after_seconds or 0.0, _patience(pin, policy, now)))
-        for pin in pins
-        if pin.due
-    ]
+    finding, quota_used_up = f"the history could not be read: {error}", error.failure is Failure.QUOTA
+    least = rate_limit_wait(error) if error.failure is Failure.RATE_LIMITED else error.retry_after_seconds or 0.0
+    checks = [_undecided(pin, finding, max(least, _patience(pin, policy, now))) for pin in pins if pin.due]
+    return [msgspec.structs.replace(check, quota_used_up=quota_used_up) for check in checks]
+
+
+def rate_limit_wait(error: AyrshareError) -> float:
+    """Return for how many seconds the history is not to be asked for again."""
+    return max(error.retry_after_seconds or 0.0, RATE_LIMIT_WINDOW)
 
 
 def goes_back_far_enough(history: History, since: datetime) -> bool:

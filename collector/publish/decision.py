@@ -14,7 +14,7 @@ from collector.loops.every import backoff
 from collector.models import Failure, LostCall, PauseReason, PinClaim, PinResult, PinState
 
 # Ayrshare counts requests per profile over five minutes.
-_RATE_LIMIT_WINDOW = 300.0
+RATE_LIMIT_WINDOW = 300.0
 _FIRST_BACKOFF = 5.0
 _LONGEST_BACKOFF = 300.0
 _LEAST_WAIT = 1.0
@@ -23,6 +23,9 @@ _MOST_REFUSALS = 8
 # With Ayrshare's words in them they refuse the pin. A 404, 405 or 409 can be anybody's, and a 408 or 499 says that
 # somebody gave up waiting, not that nothing happened.
 _CERTAIN = frozenset({200, 400, 402, 403, 413, 422})
+# A failed post uses the month's quota up like one that went out, so a profile that only fails gets one try a day.
+_MOST_FAILED_PINS = 10
+_FAILING_WAIT = 86_400.0
 # They refuse the profile or the plan rather than the pin: its turn comes again, but not for ever.
 _NOT_ALLOWED = frozenset({402, 403})
 _NOT_ALLOWED_CODES = frozenset({169})
@@ -34,6 +37,7 @@ _PAUSES = {
     Failure.UNLINKED: PauseReason.UNLINKED,
     Failure.SUSPENDED: PauseReason.SUSPENDED,
     Failure.KEY_INVALID: PauseReason.KEY_INVALID,
+    Failure.QUOTA: PauseReason.QUOTA,
 }
 
 
@@ -69,7 +73,7 @@ def after_error(claim: PinClaim, error: AyrshareError, policy: PublishPolicy) ->
     if failure in _PAUSES:
         return _result(claim, PinState.QUEUED, failure.value, policy.lane_gap, pause=_PAUSES[failure], **answer)
     if _is_refusal(error):
-        return _after_refusal(claim, error, policy)
+        return _pause_if_failing(claim, _after_refusal(claim, error, policy))
     return _unknown(claim, failure.value, policy, **answer)
 
 
@@ -123,6 +127,13 @@ def _after_refusal(claim: PinClaim, error: AyrshareError, policy: PublishPolicy)
     return _result(claim, PinState.FAILED, "refused", policy.lane_gap, refused=error.retry_available, **answer)
 
 
+def _pause_if_failing(claim: PinClaim, result: PinResult) -> PinResult:
+    failed = result.state is PinState.FAILED or result.refused
+    if not failed or result.pause is not None or claim.lane_failed_pins + 1 < _MOST_FAILED_PINS:
+        return result
+    return msgspec.structs.replace(result, pause=PauseReason.FAILING, wait_seconds=_FAILING_WAIT)
+
+
 def _is_spam_block(error: AyrshareError) -> bool:
     words = str(error).lower()
     return "spam" in words and ("block" in words or "combat" in words)
@@ -171,7 +182,7 @@ def _result(
 
 def _rate_limit_wait(claim: PinClaim, error: AyrshareError) -> float:
     # However little the answer asks for: a thousand of them in a day suspend the profile.
-    asked = _RATE_LIMIT_WINDOW if error.retry_after_seconds is None else error.retry_after_seconds
+    asked = RATE_LIMIT_WINDOW if error.retry_after_seconds is None else error.retry_after_seconds
     wait = min(max(asked, _LEAST_RATE_LIMIT_WAIT) * 2.0 ** min(claim.lane_failures, 10), max(asked, 3600.0))
     return wait + _jitter(wait / 10)
 

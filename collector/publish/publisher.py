@@ -145,6 +145,8 @@ class Publisher:
                 state=result.state.value,
                 reason=result.detail,
             )
+        if result.pause is not None:
+            log.warning("the pins of a profile wait", profile=claim.profile, reason=result.pause.value)
         self._on_result(Published(claim.profile, claim.pin_id, result.state, result.publication.pin_url))
 
     async def _listen(self) -> None:

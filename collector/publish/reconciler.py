@@ -10,7 +10,7 @@ from collector.crypto import KeyRing
 from collector.errors import AyrshareError, DatabaseUnavailableError, KeyDecryptionError
 from collector.loops.gate import Gate
 from collector.models import Failure, HistoryCheck, NativePin, PinState, UnknownPins
-from collector.publish.check import check_history, missing, unreadable_history
+from collector.publish.check import check_history, missing, rate_limit_wait, unreadable_history
 from collector.publish.decision import PublishPolicy, worker_died
 from collector.publish.search import read_history, read_native_pins
 from collector.store.pin_check import CheckStore
@@ -70,7 +70,7 @@ class Reconciler:
             return unreadable_history(group.pins, AyrshareError(Failure.KEY_INVALID, str(error)), self._policy, now)
         except AyrshareError as error:
             if error.failure is Failure.RATE_LIMITED:
-                await self._queue.note_rate_limited(group.profile_id)
+                await self._queue.note_rate_limited(group.profile_id, seconds=rate_limit_wait(error))
             return unreadable_history(group.pins, error, self._policy, now)
         return check_history(group.pins, history, native=native, policy=self._policy, now=now)
 

@@ -19,6 +19,8 @@ _MOST_PAGES = 10
 # Posts of the same second may be on both sides of a page's end.
 _OVERLAP = timedelta(seconds=1)
 _SMALLEST_PAGE = 25
+# The next call would be refused as well.
+_OF_THE_PROFILE = frozenset({Failure.RATE_LIMITED, Failure.QUOTA})
 
 
 async def read_history(
@@ -34,7 +36,7 @@ async def read_history(
         try:
             older = await client.history(key, since=start, days=days, until=history.oldest + _OVERLAP)
         except AyrshareError as error:
-            if error.failure is Failure.RATE_LIMITED:
+            if error.failure in _OF_THE_PROFILE:
                 raise
             break
         joined = _join(history, history.oldest, older)
@@ -73,7 +75,7 @@ async def read_native_pins(client: AyrshareClient, key: SecretStr, *, since: dat
         try:
             page = await client.native_pins(key, cursor=cursor)
         except AyrshareError as error:
-            if error.failure is Failure.RATE_LIMITED:
+            if error.failure in _OF_THE_PROFILE:
                 raise
             break
         found += page.pins

@@ -33,6 +33,8 @@ class ListedPin(msgspec.Struct, frozen=True, kw_only=True):
     last_error: str | None
     pin_url: str | None
     published_at: datetime | None
+    waits_for: str | None
+    waits_until: datetime | None
 
 
 class PinDetails(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,13 +94,15 @@ class PinAttempt(msgspec.Struct, frozen=True, kw_only=True):
 class QueueSummary(msgspec.Struct, frozen=True):
     """Pins by state, paused lanes by reason, for how long the first due pin that could go has been waiting.
 
-    ``unresolved`` are the unknown pins that no look is planned for any more.
+    ``unresolved`` are the unknown pins that no look is planned for any more, ``late`` those queued that do not go out
+    when they are due, because their lane is paused for longer.
     """
 
     states: dict[str, int]
     paused: dict[str, int]
     oldest_due_seconds: float
     unresolved: int
+    late: int
 
 
 _ENQUEUE = """
@@ -150,9 +154,13 @@ CROSS JOIN LATERAL enqueue_pin(
 _LIST = """
 SELECT
     p.id, f.name AS profile, f.client, p.client_ref, p.state, p.state_since, p.publish_at, p.attempts, p.last_error,
-    p.pin_url, p.published_at
+    p.pin_url, p.published_at,
+    CASE WHEN p.state = 'queued' THEN l.paused_reason END AS waits_for,
+    CASE WHEN p.state = 'queued' AND l.paused_reason IS NOT NULL AND l.not_before > now() THEN l.not_before END
+        AS waits_until
 FROM pin p
 JOIN profile f ON f.id = p.profile_id
+LEFT JOIN pin_lane l ON l.profile_id = p.profile_id
 WHERE ($1::text IS NULL OR p.state = $1)
   AND ($2::text IS NULL OR f.name = $2)
   AND ($3::text IS NULL OR f.client = $3)
@@ -209,7 +217,8 @@ FROM retried
 _RESUME = """
 WITH resumed AS (
     UPDATE pin_lane AS l
-    SET paused_reason = NULL, paused_since = NULL, paused_detail = NULL, not_before = NULL, failures = 0
+    SET paused_reason = NULL, paused_since = NULL, paused_detail = NULL, not_before = NULL, failures = 0,
+        failed_pins = 0
     FROM profile f
     WHERE f.id = l.profile_id
       AND f.name = ANY ($1::text[])
@@ -250,6 +259,15 @@ FROM pin p
 WHERE state = 'queued'
   AND publish_at <= now()
   AND NOT EXISTS (SELECT FROM pin_lane WHERE profile_id = p.profile_id AND paused_reason IS NOT NULL)
+"""
+_LATE = """
+SELECT count(*)
+FROM pin_lane l
+JOIN pin p ON p.profile_id = l.profile_id
+WHERE l.paused_reason IS NOT NULL
+  AND l.not_before > now()
+  AND p.state = 'queued'
+  AND p.publish_at < l.not_before
 """
 
 # A hundred thousand lines take some ten seconds.
@@ -327,6 +345,7 @@ class PinStore:
             paused=dict(await self._database.fetch(_PAUSED)),
             oldest_due_seconds=await self._database.fetchval(_OLDEST_DUE),
             unresolved=await self._database.fetchval(_UNRESOLVED),
+            late=await self._database.fetchval(_LATE),
         )
 
 

@@ -72,7 +72,10 @@ changed AS (
     SET state = CASE WHEN p.state = 'sending' THEN p.state ELSE r.state END,
         state_since = CASE WHEN p.state IN (r.state, 'sending') THEN p.state_since ELSE now() END,
         looks = p.looks + r.absent::integer,
-        next_look_at = CASE WHEN r.state = 'unknown' THEN now() + r.next_seconds * interval '1 second' END,
+        next_look_at = CASE
+            WHEN r.state = 'unknown' AND r.quota_used_up THEN quota_reset_at() + random() * interval '5 minutes'
+            WHEN r.state = 'unknown' THEN now() + r.next_seconds * interval '1 second'
+        END,
         last_error = CASE WHEN r.state <> 'published' THEN r.finding END,
         ayrshare_id = coalesce(r.ayrshare_id, p.ayrshare_id),
         pinterest_pin_id = coalesce(r.pinterest_pin_id, p.pinterest_pin_id),

@@ -99,11 +99,12 @@ laned AS (
     FROM head h
     LEFT JOIN sending s ON s.profile_id = h.profile_id
     WHERE l.profile_id = h.profile_id
-    RETURNING l.profile_id, l.failures
+    RETURNING l.profile_id, l.failures, l.failed_pins
 )
 SELECT
     s.id AS pin_id, s.profile_id, h.name AS profile, h.key_ciphertext, $2 AS owner, s.attempts AS attempt, s.refusals,
-    l.failures AS lane_failures, a.idempotency_key::text AS idempotency_key, s.token || '#' || s.attempts AS token,
+    l.failures AS lane_failures, l.failed_pins AS lane_failed_pins, a.idempotency_key::text AS idempotency_key,
+    s.token || '#' || s.attempts AS token,
     s.publish_at, s.media_urls, s.description, s.title, s.link, s.board_id, s.alt_texts, s.carousel, s.thumbnail_url,
     s.note
 FROM sending s
@@ -124,7 +125,11 @@ FOR NO KEY UPDATE
 # out is news, and that it is live is news whatever somebody made of the pin since, even after another attempt began.
 _FINISH = f"""
 WITH result AS MATERIALIZED (
-    SELECT *
+    SELECT r.*, CASE
+        -- Not all profiles in the same second.
+        WHEN r.pause = 'quota' THEN quota_reset_at() + random() * interval '5 minutes'
+        ELSE now() + r.wait_seconds * interval '1 second'
+    END AS resumes_at
     FROM unnest({arrays(PinResult)}) AS r ({names(PinResult)})
 ),
 finished AS (
@@ -189,7 +194,7 @@ attempted AS (
 ),
 returned AS (
     INSERT INTO pin_arrival (profile_id, due_at)
-    SELECT profile_id, now() + wait_seconds * interval '1 second'
+    SELECT profile_id, resumes_at
     FROM finished
     WHERE state = 'queued'
 ),
@@ -197,13 +202,17 @@ laned AS (
     UPDATE pin_lane AS l
     SET sending_pin = NULL,
         failures = CASE WHEN f.lane_failed THEN l.failures + 1 ELSE 0 END,
-        not_before = now() + f.wait_seconds * interval '1 second',
+        failed_pins = CASE
+            WHEN f.state = 'published' THEN 0
+            ELSE l.failed_pins + (f.state = 'failed' OR f.refused)::integer
+        END,
+        not_before = f.resumes_at,
         paused_reason = f.pause,
         paused_since = CASE WHEN f.pause IS NOT NULL THEN now() END,
         paused_detail = CASE WHEN f.pause IS NOT NULL THEN f.detail END,
         due_at = CASE
             WHEN least(l.due_at, h.publish_at) IS NOT NULL
-            THEN greatest(least(l.due_at, h.publish_at), now() + f.wait_seconds * interval '1 second')
+            THEN greatest(least(l.due_at, h.publish_at), f.resumes_at)
         END
     FROM finished f
     LEFT JOIN LATERAL (
@@ -236,6 +245,21 @@ SET rate_limited_on = (now() AT TIME ZONE 'UTC')::date,
         ELSE 1
     END
 WHERE id = $1
+"""
+
+# Every call of the profile counts, so neither its pins nor other checks may use the window up any further.
+_HOLD_LANE = """
+UPDATE pin_lane
+SET not_before = greatest(not_before, now() + $2 * interval '1 second'),
+    due_at = CASE WHEN due_at IS NOT NULL THEN greatest(due_at, now() + $2 * interval '1 second') END
+WHERE profile_id = $1
+"""
+_HOLD_CHECKS = """
+UPDATE pin
+SET next_look_at = greatest(next_look_at, now() + $2 * interval '1 second')
+WHERE profile_id = $1
+  AND state = 'unknown'
+  AND next_look_at IS NOT NULL
 """
 
 _STRAY = """
@@ -287,9 +311,12 @@ class PinQueue:
                     await _mark_profile(connection, result)
         return recorded
 
-    async def note_rate_limited(self, profile_id: int) -> None:
-        """Count an answer of 429 that was not a pin's."""
-        await self._database.execute(_NOTE_RATE_LIMITED, profile_id)
+    async def note_rate_limited(self, profile_id: int, *, seconds: float) -> None:
+        """Count an answer of 429 that was not a pin's, and hold the profile's pins and checks for so long."""
+        async with self._database.transaction() as connection:
+            await connection.execute(_HOLD_LANE, profile_id, seconds)
+            await connection.execute(_HOLD_CHECKS, profile_id, seconds)
+            await connection.execute(_NOTE_RATE_LIMITED, profile_id)
 
     async def stray(self, started: Collection[int]) -> list[LostCall]:
         """Return what was claimed in the name of this worker, of which it ``started`` nothing."""
@@ -304,4 +331,5 @@ async def _mark_profile(connection: asyncpg.Connection, result: PinResult) -> No
     if result.pause in _PROFILE_STATES:
         await connection.execute(_MARK_PROFILE, result.profile_id, result.pause, result.detail)
     if result.reason == Failure.RATE_LIMITED:
+        await connection.execute(_HOLD_CHECKS, result.profile_id, result.wait_seconds)
         await connection.execute(_NOTE_RATE_LIMITED, result.profile_id)

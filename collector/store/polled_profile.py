@@ -51,11 +51,11 @@ SET state = coalesce(r.state, p.state),
     rate_limit_max = coalesce(r.rate_limit_max, p.rate_limit_max),
     rate_limit_count = coalesce(r.rate_limit_count, p.rate_limit_count),
     rate_limited_on = CASE
-        WHEN r.http_status = 429 THEN (now() AT TIME ZONE 'UTC')::date
+        WHEN r.outcome = 'rate_limited' THEN (now() AT TIME ZONE 'UTC')::date
         ELSE p.rate_limited_on
     END,
     rate_limited_count = CASE
-        WHEN r.http_status IS DISTINCT FROM 429 THEN p.rate_limited_count
+        WHEN r.outcome <> 'rate_limited' THEN p.rate_limited_count
         WHEN p.rate_limited_on = (now() AT TIME ZONE 'UTC')::date THEN p.rate_limited_count + 1
         ELSE 1
     END,

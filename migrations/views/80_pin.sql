@@ -133,6 +133,22 @@ BEGIN
 END
 $$;
 
+-- When a profile whose posts of the month are used up may post again: on the 1st from 00:07 UTC. That takes Ayrshare
+-- some minutes, so what is refused soon after is tried again soon.
+CREATE FUNCTION quota_reset_at() RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN (
+    SELECT
+        CASE
+            WHEN m.today < m.first + interval '1 hour'
+            THEN greatest(m.first + interval '7 minutes', m.today + interval '10 minutes')
+            ELSE m.first + interval '1 month 7 minutes'
+        END AT TIME ZONE 'UTC'
+    FROM (
+        SELECT now() AT TIME ZONE 'UTC' AS today, date_trunc('month', now() AT TIME ZONE 'UTC') AS first
+    ) m
+);
+
 -- The one way into the queue; the command line, imports and other programs all come through here. The pin is queued
 -- when the caller's transaction commits. A client_ref that the profile has had before changes nothing, and returns the
 -- first pin with created = false. Raises invalid_parameter_value with everything that is wrong.

@@ -28,6 +28,7 @@ from tests.support.publishing import (
     settled,
     settled_in_spite_of_outages,
     states,
+    truth,
     until,
     with_policy,
     working,
@@ -109,6 +110,8 @@ REFUSALS = [
     ({"fault": "post_error", "status": 500, "message": "A block to combat spam."}, "unknown", "spam_block"),
     ({"fault": "post_error", "message": "Busy.", "retry_available": True}, "queued", "retry_available"),
     ({"fault": "rate_limited"}, "queued", "rate_limited"),
+    ({"fault": "quota"}, "queued", "quota"),
+    ({"fault": "quota", "shape": "posts"}, "queued", "quota"),
     ({"fault": "unauthorized"}, "queued", "unauthorized"),
     ({"fault": "unlinked"}, "queued", "unlinked"),
     ({"fault": "relink"}, "queued", "unlinked"),
@@ -359,10 +362,6 @@ async def test_a_notification_wakes_the_publisher_at_once(
         await until(lambda: truth(database, listening))
         await PinStore(database).enqueue(pin("client-001", "a"))
         await until(lambda: settled(database))
-
-
-async def truth(database: Database, sql: str) -> bool:
-    return bool(await database.fetchval(sql))
 
 
 async def test_a_lane_without_work_is_left_alone(database: Database, ayrshare: Ayrshare) -> None:

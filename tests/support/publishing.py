@@ -88,6 +88,10 @@ async def states(database: Database) -> dict[str, str]:
     return {row["client_ref"]: row["state"] for row in await database.fetch("SELECT client_ref, state FROM pin")}
 
 
+async def truth(database: Database, sql: str) -> bool:
+    return bool(await database.fetchval(sql))
+
+
 async def settled(database: Database) -> bool:
     return not await database.fetchval("SELECT count(*) FROM pin WHERE state IN ('queued', 'sending')")
 
