@@ -10,7 +10,6 @@ from grafana.builder.links import CLIENT, FLEET, OPERATIONS, PUBLISHING, Link, t
 from grafana.builder.panels import (
     AGO,
     BAD,
-    COUNT,
     DATE,
     EXACT,
     NEUTRAL,
@@ -38,7 +37,7 @@ _EDGE = f"""
     FROM profile p
     WHERE {CHOSEN_PROFILES_AS_P}
 """
-_CHOSEN = Scope(_EDGE, "profile_day c", CHOSEN_PROFILES, (_TO_PUBLISHING,))
+_CHOSEN = Scope(_EDGE, "profile_day c", CHOSEN_PROFILES, _TO_PUBLISHING)
 
 # Materialized, because the planner takes a verdict for one day, and would scan all of them for each.
 _DAYS = f"""
@@ -109,7 +108,7 @@ def _days() -> timeseries.Panel:
         "solid days lie below the band for two days or more: that is what opens a drop.",
         "No day of this client in this time range",
     )
-    panel = lines(about, [series(_DAYS), series(_COMPARED, "B")], COUNT, size=(24, 11), links=[_TO_FLEET])
+    panel = lines(about, [series(_DAYS), series(_COMPARED, "B")], size=(24, 11), link=_TO_FLEET)
     quiet = [
         DynamicConfigValue("color", {"mode": "fixed", "fixedColor": PALE}),
         DynamicConfigValue("custom.lineWidth", 1),
@@ -149,7 +148,7 @@ def _weekdays() -> barchart.Panel:
         GROUP BY extract(isodow FROM d.day)
         ORDER BY extract(isodow FROM d.day)
     """
-    return columns(about, table(query), "Weekday", links=[_TO_PUBLISHING])
+    return columns(about, table(query), "Weekday", link=_TO_PUBLISHING)
 
 
 def _followers() -> timeseries.Panel:
@@ -180,7 +179,7 @@ def _followers() -> timeseries.Panel:
         ORDER BY time, metric
     """
     # In full: in thousands, neighbouring marks of the axis would read the same.
-    return lines(about, [series(query)], EXACT, links=[_TO_OPERATIONS], zero=False)
+    return lines(about, [series(query)], EXACT, link=_TO_OPERATIONS, zero=False)
 
 
 def _profiles() -> tables.Panel:
@@ -221,7 +220,33 @@ def _profiles() -> tables.Panel:
         Column("Last settled day", unit=DATE, width=150),
         Column("Last read", unit=AGO, width=140),
     ]
-    return rows(about, table(query), looks, size=(24, 8), links=[_TO_OPERATIONS])
+    return rows(about, table(query), looks, size=(24, 8), link=_TO_OPERATIONS)
+
+
+_DROPS = f"""
+    SELECT
+        c.profile AS "Profile",
+        c.metric AS "Metric",
+        CASE
+            WHEN c.closed_on IS NOT NULL THEN c.close_reason
+            WHEN p.state = 'paused' THEN 'paused'
+            ELSE 'open'
+        END AS "State",
+        c.first_day::timestamp AT TIME ZONE 'UTC' AS "From",
+        c.last_day::timestamp AT TIME ZONE 'UTC' AS "To",
+        c.observed AS "A day",
+        c.expected AS "Expected",
+        -c.lost_share AS "Change",
+        CASE WHEN c.inhibited THEN 'yes' ELSE 'no' END AS "With the fleet",
+        c.sentence AS "In words"
+    FROM engagement_drop c
+    JOIN profile p ON p.id = c.profile_id
+    WHERE {CHOSEN_PROFILES}
+      AND c.first_day <= $__timeTo()::date
+      AND c.last_day >= $__timeFrom()::date
+    ORDER BY c.last_day DESC, c.profile, c.metric
+    LIMIT 50
+"""
 
 
 def _drops() -> tables.Panel:
@@ -231,30 +256,6 @@ def _drops() -> tables.Panel:
         "one is open. A drop that began with the whole fleet's is not the client's; one of a paused profile waits until it is resumed.",
         "No drop in this time range",
     )
-    query = f"""
-        SELECT
-            c.profile AS "Profile",
-            c.metric AS "Metric",
-            CASE
-                WHEN c.closed_on IS NOT NULL THEN c.close_reason
-                WHEN p.state = 'paused' THEN 'paused'
-                ELSE 'open'
-            END AS "State",
-            c.first_day::timestamp AT TIME ZONE 'UTC' AS "From",
-            c.last_day::timestamp AT TIME ZONE 'UTC' AS "To",
-            c.observed AS "A day",
-            c.expected AS "Expected",
-            -c.lost_share AS "Change",
-            CASE WHEN c.inhibited THEN 'yes' ELSE 'no' END AS "With the fleet",
-            c.sentence AS "In words"
-        FROM engagement_drop c
-        JOIN profile p ON p.id = c.profile_id
-        WHERE {CHOSEN_PROFILES}
-          AND c.first_day <= $__timeTo()::date
-          AND c.last_day >= $__timeFrom()::date
-        ORDER BY c.last_day DESC, c.profile, c.metric
-        LIMIT 50
-    """
     looks = [
         Column("Profile", width=170),
         Column("Metric", width=130),
@@ -268,7 +269,7 @@ def _drops() -> tables.Panel:
         # The sentence takes the remaining width, and a second line if needed.
         Column("In words", wrapped=True),
     ]
-    return rows(about, table(query), looks, size=(24, 8), links=[_TO_FLEET])
+    return rows(about, table(_DROPS), looks, size=(24, 8), link=_TO_FLEET)
 
 
 def _pins() -> tables.Panel:
@@ -299,7 +300,7 @@ def _pins() -> tables.Panel:
         Column("Published", unit=TIME, width=150),
         Column("Link", link=Link("Open the pin at Pinterest", "${__value.raw}", new_tab=True)),
     ]
-    return rows(about, table(query), looks, size=(12, 9), links=[_TO_PUBLISHING])
+    return rows(about, table(query), looks, size=(12, 9), link=_TO_PUBLISHING)
 
 
 _DROP_MARKS = f"""

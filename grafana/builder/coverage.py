@@ -63,7 +63,7 @@ def coverage() -> stat.Panel:
         LEFT JOIN present p ON p.day = d.day
     """
     steps = ((None, BAD), (0.98, UNEASY), (0.9999, GOOD))
-    return number(about, table(query), SHARE, width=8, steps=steps, links=[_TO_OPERATIONS])
+    return number(about, table(query), SHARE, width=8, steps=steps, link=_TO_OPERATIONS)
 
 
 def coverage_by_day() -> timeseries.Panel:
@@ -83,7 +83,7 @@ def coverage_by_day() -> timeseries.Panel:
         LEFT JOIN present p ON p.day = d.day
         ORDER BY time
     """
-    return lines(about, [series(query)], SHARE, links=[_TO_OPERATIONS]).max(1)
+    return lines(about, [series(query)], SHARE, link=_TO_OPERATIONS).max(1)
 
 
 # Days up to lost_through are lost, by the rule of the views missing_day and profile_status.
@@ -168,4 +168,4 @@ def gaps() -> tables.Panel:
         Column("Days lost", width=130, steps=((None, "text"), (1, BAD))),
         Column("Days until lost", width=140, steps=((None, BAD), (8, UNEASY), (30, GOOD))),
     ]
-    return rows(about, table(_GAPS), looks, size=(24, 7), links=[_TO_OPERATIONS])
+    return rows(about, table(_GAPS), looks, size=(24, 7), link=_TO_OPERATIONS)

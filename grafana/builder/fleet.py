@@ -47,7 +47,7 @@ _CHOSEN = Scope(
     edge=_EDGE,
     source="client_day c",
     condition="c.client IN ($client)",
-    links=(keeping_clients(PUBLISHING, "What was published?"),),
+    link=keeping_clients(PUBLISHING, "What was published?"),
 )
 
 
@@ -109,7 +109,7 @@ def _movers(title: str, direction: str, worry: str) -> tables.Panel:
             Column("7 days", width=110),
         ],
         size=(12, 10),
-        links=[_TO_CLIENT],
+        link=_TO_CLIENT,
     )
 
 
@@ -216,7 +216,7 @@ def _clients() -> tables.Panel:
         Column("Last settled day", unit=DATE, width=150),
         Column("Oldest read", unit=AGO, width=150),
     ]
-    return rows(about, table(_CLIENTS), looks, size=(24, 14), links=[_TO_OPERATIONS])
+    return rows(about, table(_CLIENTS), looks, size=(24, 14), link=_TO_OPERATIONS)
 
 
 def _heat_map() -> statushistory.Panel:
@@ -239,7 +239,7 @@ def _heat_map() -> statushistory.Panel:
         GROUP BY d.day, g.client
         ORDER BY time, metric
     """
-    return heat(about, series(query), SHARE, links=[_TO_OPERATIONS])
+    return heat(about, series(query), SHARE, link=_TO_OPERATIONS)
 
 
 def _open_drops() -> stat.Panel:
@@ -260,7 +260,7 @@ def _open_drops() -> stat.Panel:
           AND (p.state <> 'paused' OR p.state_since > $__timeTo())
           AND {CHOSEN_CLIENTS}
     """
-    return number(about, table(query), EXACT, width=8, steps=((None, GOOD), (1, BAD)), links=[_TO_CLIENT])
+    return number(about, table(query), EXACT, width=8, steps=((None, GOOD), (1, BAD)), link=_TO_CLIENT)
 
 
 def _profiles() -> stat.Panel:
@@ -279,7 +279,7 @@ def _profiles() -> stat.Panel:
         WHERE p.created_at <= $__timeTo()
           AND {CHOSEN_CLIENTS}
     """
-    panel = number(about, table(query), EXACT, width=8, steps=((None, NEUTRAL),), links=[_TO_OPERATIONS])
+    panel = number(about, table(query), EXACT, width=8, steps=((None, NEUTRAL),), link=_TO_OPERATIONS)
     return panel.override_by_name("in trouble", Column("", steps=((None, GOOD), (1, BAD))).properties()[:1])
 
 

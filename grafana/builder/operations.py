@@ -64,7 +64,7 @@ def _replicas() -> stat.Panel:
         instant(f'sum(up{{job="pinterest-collector", {_MINE}}})', "replicas"),
         EXACT,
         steps=_YES_NO,
-        links=[_TO_FLEET],
+        link=_TO_FLEET,
     )
 
 
@@ -79,7 +79,7 @@ def _databases() -> stat.Panel:
         instant(f"sum(collector_database_up{{{_MINE}}})", "with a database"),
         EXACT,
         steps=_YES_NO,
-        links=[_TO_FLEET],
+        link=_TO_FLEET,
     )
 
 
@@ -94,7 +94,7 @@ def _api_key() -> stat.Panel:
         instant(f"max(collector_api_key_refused{{{_MINE}}})", "refused"),
         EXACT,
         steps=((None, GOOD), (1, BAD)),
-        links=[_TO_PUBLISHING],
+        link=_TO_PUBLISHING,
     )
 
 
@@ -108,7 +108,7 @@ def _due() -> stat.Panel:
         ),
         instant(f"max(collector_profiles_due{{{_MINE}}})", "due"),
         EXACT,
-        links=[_TO_FLEET],
+        link=_TO_FLEET,
     )
 
 
@@ -123,7 +123,7 @@ def _lag() -> stat.Panel:
         instant(f"max(collector_poll_lag_seconds{{{_MINE}}})", "lag"),
         SECONDS,
         steps=((None, GOOD), (900, UNEASY), (3600, BAD)),
-        links=[_TO_FLEET],
+        link=_TO_FLEET,
     )
 
 
@@ -144,7 +144,7 @@ def _succeeded() -> stat.Panel:
         ),
         SHARE,
         steps=((None, BAD), (0.95, UNEASY), (0.99, GOOD)),
-        links=[_TO_FLEET],
+        link=_TO_FLEET,
     )
 
 
@@ -157,8 +157,7 @@ def _outcomes() -> timeseries.Panel:
             "No poll in this time range",
         ),
         [promql(_increase("collector_polls_total", "outcome"), "{{outcome}}")],
-        COUNT,
-        links=[_TO_FLEET],
+        link=_TO_FLEET,
     )
 
 
@@ -172,7 +171,7 @@ def _durations() -> timeseries.Panel:
         ),
         _percentiles("collector_poll_duration_seconds"),
         SECONDS,
-        links=[_TO_FLEET],
+        link=_TO_FLEET,
     )
 
 
@@ -189,7 +188,7 @@ def _backlog() -> timeseries.Panel:
             promql(f"max(collector_profiles_due{{{_MINE}}})", "due", "B"),
         ],
         SECONDS,
-        links=[_TO_FLEET],
+        link=_TO_FLEET,
     ).override_by_name("due", [DynamicConfigValue("unit", COUNT), DynamicConfigValue("custom.axisPlacement", "right")])
 
 
@@ -202,8 +201,7 @@ def _changes() -> timeseries.Panel:
             "No day was compared in this time range",
         ),
         [promql(_increase("collector_rows_total", "change"), "{{change}}")],
-        COUNT,
-        links=[_TO_FLEET],
+        link=_TO_FLEET,
     )
 
 
@@ -216,8 +214,7 @@ def _requests() -> timeseries.Panel:
             "No request in this time range",
         ),
         [promql(_increase("collector_api_requests_total", "status"), "{{status}}")],
-        COUNT,
-        links=[_TO_PUBLISHING],
+        link=_TO_PUBLISHING,
     )
 
 
@@ -231,7 +228,7 @@ def _request_durations() -> timeseries.Panel:
         ),
         _percentiles("collector_api_request_duration_seconds", "endpoint"),
         SECONDS,
-        links=[_TO_PUBLISHING],
+        link=_TO_PUBLISHING,
     )
 
 
@@ -253,7 +250,7 @@ def _refusals() -> tables.Panel:
             Column("Value", title="Answers", steps=((None, GOOD), (200, UNEASY), (700, BAD)), width=140),
         ],
         size=(12, 10),
-        links=[_TO_FLEET],
+        link=_TO_FLEET,
     )
 
 
@@ -284,7 +281,7 @@ def _budget() -> tables.Panel:
             Column("Share", unit=SHARE, steps=((None, GOOD), (0.5, UNEASY), (0.8, BAD)), width=110),
         ],
         size=(12, 10),
-        links=[_TO_FLEET],
+        link=_TO_FLEET,
     )
 
 
@@ -297,8 +294,7 @@ def _connections() -> timeseries.Panel:
             "No replica tells",
         ),
         [promql(f"sum by (instance, state) (collector_database_connections{{{_MINE}}})", "{{instance}} {{state}}")],
-        COUNT,
-        links=[_TO_FLEET],
+        link=_TO_FLEET,
     )
 
 
@@ -322,7 +318,7 @@ def _loops() -> timeseries.Panel:
             )
         ],
         SECONDS,
-        links=[_TO_PUBLISHING],
+        link=_TO_PUBLISHING,
     )
 
 
@@ -335,8 +331,7 @@ def _failures() -> timeseries.Panel:
             "No pass failed",
         ),
         [promql(_increase("collector_loop_failures_total", "loop"), "{{loop}}")],
-        COUNT,
-        links=[_TO_PUBLISHING],
+        link=_TO_PUBLISHING,
     )
 
 
@@ -353,8 +348,7 @@ def _leftovers() -> timeseries.Panel:
             promql(_increase("collector_payload_problems_total", "reason"), "{{reason}}"),
             promql(f"sum(increase(collector_leases_lost_total{{{_MINE}}}[$__rate_interval]))", "lease lost", "B"),
         ],
-        COUNT,
-        links=[_TO_FLEET],
+        link=_TO_FLEET,
     )
 
 

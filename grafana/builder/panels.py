@@ -106,9 +106,7 @@ def state_colours() -> ValueMap:
     return ValueMap(options=options)
 
 
-def _told(
-    panel: P, about: About, unit: str, targets: Sequence[Target], size: tuple[int, int], links: Sequence[Link]
-) -> P:
+def _described(panel: P, about: About, unit: str, targets: Sequence[Target], size: tuple[int, int], link: Link) -> P:
     width, height = size
     return (
         panel.title(about.title)
@@ -118,7 +116,7 @@ def _told(
         .targets(list(targets))
         .span(width)
         .height(height)
-        .links([link.on_panel() for link in links])
+        .links([link.on_panel()])
     )
 
 
@@ -130,10 +128,10 @@ def number(
     width: int = 4,
     steps: Sequence[tuple[float | None, str]] = ((None, NEUTRAL),),
     change: bool = False,
-    links: Sequence[Link] = (),
+    link: Link,
 ) -> stat.Panel:
     """Return one number; with ``change``, how it differs from the first value of its series."""
-    panel = _told(stat.Panel(), about, unit, [target], (width, 5), links)
+    panel = _described(stat.Panel(), about, unit, [target], (width, 5), link)
     return (
         panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         .color_mode(look.BigValueColorMode.VALUE)
@@ -150,11 +148,11 @@ def lines(
     unit: str = COUNT,
     *,
     size: tuple[int, int] = (12, 9),
-    links: Sequence[Link] = (),
+    link: Link,
     zero: bool = True,
 ) -> timeseries.Panel:
     """Return lines over time, on an axis from zero by default."""
-    panel = _told(timeseries.Panel(), about, unit, targets, size, links)
+    panel = _described(timeseries.Panel(), about, unit, targets, size, link)
     if zero:
         panel.min(0)
     return (
@@ -169,16 +167,9 @@ def lines(
     )
 
 
-def columns_over_time(
-    about: About,
-    targets: Sequence[Target],
-    unit: str = COUNT,
-    *,
-    size: tuple[int, int] = (12, 9),
-    links: Sequence[Link] = (),
-) -> timeseries.Panel:
+def columns_over_time(about: About, targets: Sequence[Target], unit: str = COUNT, *, link: Link) -> timeseries.Panel:
     """Return stacked columns over time; series that are states have the states' colours."""
-    panel = lines(about, targets, unit, size=size, links=links)
+    panel = lines(about, targets, unit, link=link)
     for colour, names in _STATES.items():
         panel.override_by_regexp(f"/^({'|'.join(names)})$/", coloured(colour))
     return (
@@ -196,12 +187,12 @@ def columns(
     unit: str = COUNT,
     *,
     size: tuple[int, int] = (12, 9),
-    links: Sequence[Link] = (),
+    link: Link,
     horizontal: bool = False,
     colour: str = NEUTRAL,
 ) -> barchart.Panel:
     """Return a column, or a bar, for each row of a table; ``x`` names them."""
-    panel = _told(barchart.Panel(), about, unit, [target], size, links)
+    panel = _described(barchart.Panel(), about, unit, [target], size, link)
     return (
         panel.x_field(x)
         .orientation(look.VizOrientation.HORIZONTAL if horizontal else look.VizOrientation.VERTICAL)
@@ -221,10 +212,10 @@ def rows(
     unit: str = EXACT,
     *,
     size: tuple[int, int] = (24, 10),
-    links: Sequence[Link] = (),
+    link: Link,
 ) -> tables.Panel:
     """Return a table."""
-    panel = _told(tables.Panel(), about, unit, [target], size, links)
+    panel = _described(tables.Panel(), about, unit, [target], size, link)
     panel.filterable(filterable=False)
     # Grafana writes the message of an empty panel into empty cells too.
     for kind in ("string", "number", "time"):
@@ -234,16 +225,9 @@ def rows(
     return panel
 
 
-def heat(
-    about: About,
-    target: Target,
-    unit: str,
-    *,
-    size: tuple[int, int] = (24, 14),
-    links: Sequence[Link] = (),
-) -> statushistory.Panel:
+def heat(about: About, target: Target, unit: str, *, link: Link) -> statushistory.Panel:
     """Return a row of coloured cells for each series, on one scale of colours."""
-    panel = _told(statushistory.Panel(), about, unit, [target], size, links)
+    panel = _described(statushistory.Panel(), about, unit, [target], (24, 14), link)
     return (
         panel.show_value(look.VisibilityMode.NEVER)
         .row_height(0.9)

@@ -10,7 +10,6 @@ from grafana.builder.links import CLIENT_OF_ROW, FLEET, OPERATIONS, PUBLISHING, 
 from grafana.builder.panels import (
     AGO,
     BAD,
-    COUNT,
     EXACT,
     GOOD,
     MINUTES,
@@ -55,7 +54,7 @@ def _states() -> stat.Panel:
         {_PINS}
           AND $__timeFilter(n.publish_at)
     """
-    panel = number(about, table(query), EXACT, width=16, links=[_TO_OPERATIONS])
+    panel = number(about, table(query), EXACT, width=16, link=_TO_OPERATIONS)
     for name, colour in (("failed", BAD), ("unknown", UNEASY), ("published", GOOD)):
         quiet = GOOD if name == "published" else "text"
         panel.override_by_name(name, Column(name, steps=((None, quiet), (1, colour))).properties()[:1])
@@ -82,7 +81,7 @@ def _oldest_due() -> stat.Panel:
           )
     """
     steps = ((None, GOOD), (300, UNEASY), (3600, BAD))
-    return number(about, table(query), SECONDS, width=8, steps=steps, links=[_TO_OPERATIONS])
+    return number(about, table(query), SECONDS, width=8, steps=steps, link=_TO_OPERATIONS)
 
 
 def _by_day() -> timeseries.Panel:
@@ -109,7 +108,7 @@ def _by_day() -> timeseries.Panel:
         ) d
         ORDER BY time, metric
     """
-    return columns_over_time(about, [series(query)], COUNT, links=[_TO_FLEET])
+    return columns_over_time(about, [series(query)], link=_TO_FLEET)
 
 
 def _time_to_publish() -> timeseries.Panel:
@@ -146,7 +145,7 @@ def _time_to_publish() -> timeseries.Panel:
         GROUP BY day
         ORDER BY time
     """
-    return lines(about, [series(query)], MINUTES, links=[_TO_OPERATIONS])
+    return lines(about, [series(query)], MINUTES, link=_TO_OPERATIONS)
 
 
 _FAILED = f"""
@@ -176,7 +175,7 @@ def _failures_by_day() -> timeseries.Panel:
         GROUP BY time, metric
         ORDER BY time, metric
     """
-    return columns_over_time(about, [series(query)], COUNT, links=[_TO_OPERATIONS])
+    return columns_over_time(about, [series(query)], link=_TO_OPERATIONS)
 
 
 def _failures_by_reason() -> barchart.Panel:
@@ -195,7 +194,7 @@ def _failures_by_reason() -> barchart.Panel:
         ORDER BY count(*) DESC
         LIMIT 20
     """
-    return columns(about, table(query), "Reason", horizontal=True, colour=BAD, links=[_TO_OPERATIONS])
+    return columns(about, table(query), "Reason", horizontal=True, colour=BAD, link=_TO_OPERATIONS)
 
 
 def _unknown() -> tables.Panel:
@@ -228,7 +227,7 @@ def _unknown() -> tables.Panel:
         Column("Next look", unit=AGO, width=140),
         Column("Looks", width=80),
     ]
-    return rows(about, table(query), looks, size=(24, 8), links=[_TO_OPERATIONS])
+    return rows(about, table(query), looks, size=(24, 8), link=_TO_OPERATIONS)
 
 
 def _paused() -> tables.Panel:
@@ -260,7 +259,7 @@ def _paused() -> tables.Panel:
         Column("Since", unit=AGO, width=140),
         Column("Pins due", width=100),
     ]
-    return rows(about, table(query), looks, size=(12, 9), links=[_TO_OPERATIONS])
+    return rows(about, table(query), looks, size=(12, 9), link=_TO_OPERATIONS)
 
 
 def _calendar() -> barchart.Panel:
@@ -287,7 +286,7 @@ def _calendar() -> barchart.Panel:
         ) q ON q.day = $__timeTo()::date + d.place
         ORDER BY d.place
     """
-    return columns(about, table(query), "Day", links=[_TO_FLEET])
+    return columns(about, table(query), "Day", link=_TO_FLEET)
 
 
 def _next() -> tables.Panel:
@@ -310,7 +309,7 @@ def _next() -> tables.Panel:
         LIMIT 50
     """
     looks = [Column("Client", link=CLIENT_OF_ROW), Column("Due", unit=TIME, width=160)]
-    return rows(about, table(query), looks, size=(12, 9), links=[_TO_FLEET])
+    return rows(about, table(query), looks, size=(12, 9), link=_TO_FLEET)
 
 
 def _latest() -> tables.Panel:
@@ -338,7 +337,7 @@ def _latest() -> tables.Panel:
         Column("Published", unit=TIME, width=160),
         Column("Link", link=_PIN_LINK),
     ]
-    return rows(about, table(query), looks, size=(12, 9), links=[_TO_FLEET])
+    return rows(about, table(query), looks, size=(12, 9), link=_TO_FLEET)
 
 
 def dashboard() -> Dashboard:

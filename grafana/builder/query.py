@@ -80,6 +80,6 @@ def promql(expression: str, legend: str = "", ref_id: str = "A") -> prometheus.D
     )
 
 
-def instant(expression: str, legend: str = "", ref_id: str = "A") -> prometheus.Dataquery:
+def instant(expression: str, legend: str = "") -> prometheus.Dataquery:
     """Return a target at the end of the time range."""
-    return promql(expression, legend, ref_id).instant()
+    return promql(expression, legend).instant()

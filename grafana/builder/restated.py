@@ -58,7 +58,7 @@ def restatements() -> barchart.Panel:
         ORDER BY s.age
         LIMIT 100
     """
-    return columns(about, table(query), "After", links=[_TO_FLEET])
+    return columns(about, table(query), "After", link=_TO_FLEET)
 
 
 def versions() -> tables.Panel:
@@ -84,4 +84,4 @@ def versions() -> tables.Panel:
         LIMIT 100
     """
     looks = [Column("Seen", unit=TIME, width=150), Column("Version", width=80)]
-    return rows(about, table(query), looks, size=(12, 9), links=[_TO_FLEET])
+    return rows(about, table(query), looks, size=(12, 9), link=_TO_FLEET)

@@ -31,10 +31,10 @@ class Scope:
     edge: str
     source: str
     condition: str
-    links: tuple[Link, ...]
+    link: Link
 
 
-def week_over_week(scope: Scope, name: str, *, width: int = 4) -> stat.Panel:
+def week_over_week(scope: Scope, name: str, *, width: int) -> stat.Panel:
     """Return the sum of the last seven settled days, and its change from the seven before."""
     title = METRICS[name]
     about = About(
@@ -57,7 +57,7 @@ def week_over_week(scope: Scope, name: str, *, width: int = 4) -> stat.Panel:
         GROUP BY time
         ORDER BY time
     """
-    return number(about, series(query), width=width, change=True, links=scope.links)
+    return number(about, series(query), width=width, change=True, link=scope.link)
 
 
 def sums_of_the_week(scope: Scope) -> list[stat.Panel]:
@@ -133,7 +133,7 @@ def trend(scope: Scope, about: About, values: Mapping[str, str], unit: str = COU
         FROM d
         ORDER BY time
     """
-    panel = lines(about, [series(query)], unit, links=scope.links)
+    panel = lines(about, [series(query)], unit, link=scope.link)
     for title in values:
         # Also the series of the provisional days.
         panel.override_by_regexp(f"/^{title}/", coloured(_COLOURS[title.removesuffix(PER_IMPRESSION)]))
