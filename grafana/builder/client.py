@@ -19,6 +19,7 @@ from grafana.builder.panels import (
     UNEASY,
     About,
     Column,
+    coloured,
     columns,
     lines,
     rows,
@@ -110,13 +111,13 @@ def _days() -> timeseries.Panel:
     )
     panel = lines(about, [series(_DAYS), series(_COMPARED, "B")], size=(24, 11), link=_TO_FLEET)
     quiet = [
-        DynamicConfigValue("color", {"mode": "fixed", "fixedColor": PALE}),
+        *coloured(PALE),
         DynamicConfigValue("custom.lineWidth", 1),
         DynamicConfigValue("custom.fillOpacity", 12),
     ]
     return (
-        panel.override_by_name("Settled", [DynamicConfigValue("color", {"mode": "fixed", "fixedColor": NEUTRAL})])
-        .override_by_name("Provisional", [DynamicConfigValue("color", {"mode": "fixed", "fixedColor": NEUTRAL})])
+        panel.override_by_name("Settled", coloured(NEUTRAL))
+        .override_by_name("Provisional", coloured(NEUTRAL))
         .override_by_name("Expected", [*quiet, DynamicConfigValue("custom.fillBelowTo", "Lowest normal")])
         .override_by_name("Lowest normal", [*quiet[:2], DynamicConfigValue("custom.fillOpacity", 0)])
     )

@@ -21,6 +21,7 @@ from grafana.builder.panels import (
     heat,
     number,
     rows,
+    stepped,
 )
 from grafana.builder.query import nested, series, table
 from grafana.builder.sums import CHANGE, SETTLED_THROUGH, Scope, actions, impressions, rates, sums_of_the_week
@@ -280,7 +281,7 @@ def _profiles() -> stat.Panel:
           AND {CHOSEN_CLIENTS}
     """
     panel = number(about, table(query), EXACT, width=8, steps=((None, NEUTRAL),), link=_TO_OPERATIONS)
-    return panel.override_by_name("in trouble", Column("", steps=((None, GOOD), (1, BAD))).properties()[:1])
+    return panel.override_by_name("in trouble", stepped((None, GOOD), (1, BAD)))
 
 
 _FLEET_DROPS = """

@@ -248,6 +248,11 @@ def _legend() -> common.VizLegendOptions:
     )
 
 
+def stepped(*steps: tuple[float | None, str]) -> list[DynamicConfigValue]:
+    """Return the override that gives a number thresholds of its own."""
+    return [DynamicConfigValue(id_val="thresholds", value=thresholds(*steps).build())]
+
+
 def coloured(colour: str) -> list[DynamicConfigValue]:
     """Return the override that gives a series its colour, wherever it appears."""
     return [DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": colour})]

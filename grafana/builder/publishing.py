@@ -23,6 +23,7 @@ from grafana.builder.panels import (
     lines,
     number,
     rows,
+    stepped,
 )
 from grafana.builder.query import series, table
 from grafana.builder.variables import CHOSEN_CLIENTS
@@ -57,7 +58,7 @@ def _states() -> stat.Panel:
     panel = number(about, table(query), EXACT, width=16, link=_TO_OPERATIONS)
     for name, colour in (("failed", BAD), ("unknown", UNEASY), ("published", GOOD)):
         quiet = GOOD if name == "published" else "text"
-        panel.override_by_name(name, Column(name, steps=((None, quiet), (1, colour))).properties()[:1])
+        panel.override_by_name(name, stepped((None, quiet), (1, colour)))
     return panel
 
 

@@ -36,13 +36,7 @@ def chosen_metric(table: str) -> str:
 
 def clients() -> dashboard.QueryVariable:
     """Return a variable of any number of clients."""
-    return (
-        _query("client", "Client", _CLIENTS)
-        .multi(multi=True)
-        .include_all(include_all=True)
-        .all_value(ALL_SQL)
-        .current(_ALL)
-    )
+    return _several(_query("client", "Client", _CLIENTS), ALL_SQL)
 
 
 def metric() -> dashboard.CustomVariable:
@@ -74,7 +68,7 @@ def page(query: str) -> dashboard.QueryVariable:
 
 def instances() -> dashboard.QueryVariable:
     """Return a variable of any number of replicas."""
-    return (
+    replicas = (
         dashboard.QueryVariable("instance")
         .label("Replica")
         .datasource(PROMETHEUS)
@@ -82,11 +76,12 @@ def instances() -> dashboard.QueryVariable:
         .definition("label_values(collector_build_info, instance)")
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(VariableSort.ALPHABETICAL_ASC)
-        .multi(multi=True)
-        .include_all(include_all=True)
-        .all_value(ALL_PROMQL)
-        .current(_ALL)
     )
+    return _several(replicas, ALL_PROMQL)
+
+
+def _several(variable: dashboard.QueryVariable, all_value: str) -> dashboard.QueryVariable:
+    return variable.multi(multi=True).include_all(include_all=True).all_value(all_value).current(_ALL)
 
 
 def _query(name: str, label: str, query: str) -> dashboard.QueryVariable:
@@ -126,13 +121,7 @@ def profiles() -> dashboard.QueryVariable:
         WHERE client = '$client'
         ORDER BY name
     """
-    return (
-        _query("profile", "Profile", query)
-        .multi(multi=True)
-        .include_all(include_all=True)
-        .all_value(ALL_SQL)
-        .current(_ALL)
-    )
+    return _several(_query("profile", "Profile", query), ALL_SQL)
 
 
 def compared() -> dashboard.QueryVariable:
