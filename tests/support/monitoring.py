@@ -6,8 +6,6 @@ inhibitions are those that a user gets.
 
 import asyncio
 import shutil
-import socket
-from asyncio.subprocess import STDOUT
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +18,7 @@ import yaml
 from aiohttp import web
 
 from tests.support.paths import ROOT
+from tools.preview.live import free_port, running
 
 FOLDER = ROOT / "prometheus"
 PATIENCE_SECONDS = 30.0
@@ -121,12 +120,12 @@ async def alerting(folder: Path, target: str) -> AsyncIterator[Alerting]:
     app = web.Application()
     app.router.add_post("/{receiver}", receiver.take)
     async with serving(app) as receiver.address, aiohttp.ClientSession() as session:
-        alertmanager = f"127.0.0.1:{_free_port()}"
+        alertmanager = f"127.0.0.1:{free_port()}"
         write_alertmanager(folder, receiver.address)
         write_prometheus(folder, target, alertmanager)
         async with (
-            _alertmanager(folder, alertmanager, session),
-            _prometheus(folder, f"127.0.0.1:{_free_port()}", session),
+            _alertmanager(folder, alertmanager),
+            _prometheus(folder, f"127.0.0.1:{free_port()}"),
         ):
             yield Alerting(receiver, f"http://{alertmanager}", session)
 
@@ -136,9 +135,9 @@ async def scraping(folder: Path, target: str) -> AsyncIterator[str]:
     """Run Prometheus without Alertmanager, scraping ``target``; yield its address."""
     if shutil.which("prometheus") is None:
         pytest.skip("prometheus is not installed; .ci/servers installs it")
-    write_prometheus(folder, target, f"127.0.0.1:{_free_port()}")
-    address = f"127.0.0.1:{_free_port()}"
-    async with aiohttp.ClientSession() as session, _prometheus(folder, address, session):
+    write_prometheus(folder, target, f"127.0.0.1:{free_port()}")
+    address = f"127.0.0.1:{free_port()}"
+    async with _prometheus(folder, address):
         yield f"http://{address}"
 
 
@@ -173,7 +172,7 @@ def write_prometheus(folder: Path, target: str, alertmanager: str) -> None:
 
 
 @asynccontextmanager
-async def _alertmanager(folder: Path, address: str, session: aiohttp.ClientSession) -> AsyncIterator[None]:
+async def _alertmanager(folder: Path, address: str) -> AsyncIterator[None]:
     command = (
         "prometheus-alertmanager",
         f"--config.file={folder / 'alertmanager.yml'}",
@@ -181,12 +180,12 @@ async def _alertmanager(folder: Path, address: str, session: aiohttp.ClientSessi
         f"--web.listen-address={address}",
         "--cluster.listen-address=",
     )
-    async with _running(command, f"http://{address}/-/ready", folder / "alertmanager.log", session):
+    async with running(command, f"http://{address}/-/ready", folder / "alertmanager.log"):
         yield
 
 
 @asynccontextmanager
-async def _prometheus(folder: Path, address: str, session: aiohttp.ClientSession) -> AsyncIterator[None]:
+async def _prometheus(folder: Path, address: str) -> AsyncIterator[None]:
     command = (
         "prometheus",
         f"--config.file={folder / 'prometheus.yml'}",
@@ -194,47 +193,5 @@ async def _prometheus(folder: Path, address: str, session: aiohttp.ClientSession
         f"--web.listen-address={address}",
         "--rules.alert.resend-delay=1s",
     )
-    async with _running(command, f"http://{address}/-/ready", folder / "prometheus.log", session):
+    async with running(command, f"http://{address}/-/ready", folder / "prometheus.log"):
         yield
-
-
-@asynccontextmanager
-async def _running(
-    command: tuple[str, ...], ready: str, log: Path, session: aiohttp.ClientSession
-) -> AsyncIterator[None]:
-    """Run a server until the end of the block; it is ready inside."""
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=STDOUT)
-    try:
-        await _answering(process, ready, session, log)
-        yield
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-async def _answering(
-    process: asyncio.subprocess.Process, ready: str, session: aiohttp.ClientSession, log: Path
-) -> None:
-    try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while process.returncode is None:
-                try:
-                    async with session.get(ready) as response:
-                        if response.status == 200:
-                            return
-                except aiohttp.ClientConnectionError:
-                    pass
-                await asyncio.sleep(_LOOK_SECONDS)
-    except TimeoutError:
-        pass
-    said = log.read_text(errors="replace")  # noqa: ASYNC240 -- the test has failed; nothing waits any more
-    pytest.fail(f"{ready} did not answer:\n{said[-3000:]}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

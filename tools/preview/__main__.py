@@ -20,7 +20,7 @@ from collector.telemetry import configure_logging
 from grafana.queries.expand import Window
 from tools.preview import HERE, ROOT, live
 from tools.preview.answers import Json, Reader, Sources, as_reader, range_text, window_of
-from tools.preview.world import TOLD, World, world
+from tools.preview.world import SHOWN, World, world
 
 DASHBOARDS = ("fleet", "client", "publishing", "operations")
 _WIDTH = 1600
@@ -28,7 +28,7 @@ _TOP = ROOT / "docs/images/dashboard-fleet-top.png"
 _TOP_HEIGHT = 1190
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _RESTATED = (datetime.now(UTC).date() - timedelta(days=6)).isoformat()
-_WANTED = {"client": {"client": TOLD[0], "profile": TOLD[1], "day": _RESTATED}}
+_WANTED = {"client": {"client": SHOWN[0], "profile": SHOWN[1], "day": _RESTATED}}
 
 
 def main() -> None:

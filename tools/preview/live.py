@@ -5,7 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ _STOP_SECONDS = 20.0
 @asynccontextmanager
 async def daemon(settings: Settings, log: Path) -> AsyncIterator[str]:
     """Run the daemon on the database of ``settings`` and yield its ``host:port``."""
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     environment = {name: value for name, value in os.environ.items() if not name.startswith("COLLECTOR_")} | {
         "COLLECTOR_DATA_DIR": str(settings.data_dir),
         "COLLECTOR_AYRSHARE_URL": settings.ayrshare_url,
@@ -34,14 +34,14 @@ async def daemon(settings: Settings, log: Path) -> AsyncIterator[str]:
         "COLLECTOR_REQUEST_TIMEOUT": "3s",
         "COLLECTOR_LOG_FORMAT": "json",
     }
-    async with _running((sys.executable, "-m", "collector", "run"), f"http://{address}/readyz", log, environment):
+    async with running((sys.executable, "-m", "collector", "run"), f"http://{address}/readyz", log, environment):
         yield address
 
 
 @asynccontextmanager
 async def prometheus(folder: Path, target: str) -> AsyncIterator[str]:
     """Run a Prometheus with the project's own configuration, but faster, and yield its URL."""
-    address = f"127.0.0.1:{_free_port()}"
+    address = f"127.0.0.1:{free_port()}"
     config = folder / "prometheus.yml"
     config.write_text(yaml.safe_dump(_configuration(target)), encoding="utf-8")
     command = (
@@ -50,7 +50,7 @@ async def prometheus(folder: Path, target: str) -> AsyncIterator[str]:
         f"--storage.tsdb.path={folder / 'prometheus'}",
         f"--web.listen-address={address}",
     )
-    async with _running(command, f"http://{address}/-/ready", folder / "prometheus.log"):
+    async with running(command, f"http://{address}/-/ready", folder / "prometheus.log"):
         yield f"http://{address}"
 
 
@@ -65,7 +65,8 @@ def _configuration(target: str) -> dict[str, Any]:
     return config
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens on."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]
@@ -73,7 +74,7 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def _running(
+async def running(
     command: tuple[str, ...], ready: str, log: Path, environment: Mapping[str, str] | None = None
 ) -> AsyncIterator[None]:
     """Run a server until the end of the block; it is ready inside."""
@@ -89,21 +90,19 @@ async def _running(
 
 
 async def _answering(process: asyncio.subprocess.Process, ready: str, log: Path) -> None:
-    async with asyncio.timeout(_READY_SECONDS), aiohttp.ClientSession() as session:
-        while True:
-            if process.returncode is not None:
-                raise RuntimeError(f"{log.stem} ended: {_tail(log)}")
-            try:
-                async with session.get(ready) as response:
-                    if response.ok:
-                        return
-            except aiohttp.ClientError:
-                pass
-            await asyncio.sleep(0.2)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_READY_SECONDS), aiohttp.ClientSession() as session:
+            while process.returncode is None:
+                with suppress(aiohttp.ClientError):
+                    async with session.get(ready) as response:
+                        if response.ok:
+                            return
+                await asyncio.sleep(0.1)
+    raise RuntimeError(f"{ready} does not answer: {_tail(log)}")
 
 
 def _tail(log: Path) -> str:
-    return log.read_text(encoding="utf-8")[-2000:]
+    return log.read_text(encoding="utf-8", errors="replace")[-2000:]
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

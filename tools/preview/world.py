@@ -55,7 +55,7 @@ PROFILES = {
 }
 
 # Client and profile that the dashboard of one client shows: one drop that is over, one that is open.
-TOLD = ("Juniper Home", "juniper-home-us")
+SHOWN = ("Juniper Home", "juniper-home-us")
 
 # A poll sees 90 days. The last weeks are read day by day, as they are restated.
 _POLLED_DAYS_AGO = (200, 110, 60, *range(30, -1, -1))
@@ -179,13 +179,13 @@ class World:
 
     async def _poll(self, poller: Poller, days_ago: int) -> None:
         self.emulator.clock.offset_seconds = -DAY_SECONDS * days_ago
-        await self._befall(days_ago)
+        await self._change_profiles(days_ago)
         began = await self.database.fetchval("SELECT clock_timestamp()")
         await poller.poll_named(await ProfileStore(self.database).unpaused_ids())
         for statement in _BACKDATE_POLL:
             await self.database.execute(statement, began, timedelta(days=days_ago))
 
-    async def _befall(self, days_ago: int) -> None:
+    async def _change_profiles(self, days_ago: int) -> None:
         for name, since in _UNLINKED.items():
             if since == days_ago:
                 self._account(name).linked = False
