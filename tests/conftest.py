@@ -17,6 +17,8 @@ from collector.migrate import migrate
 from collector.store.pool import Database, connected, open_database
 from tests.support.ayrshare import Ayrshare
 from tests.support.databases import BINDIR, other_database, stop_policies
+from tests.support.profiles import ENCRYPTION_KEY
+from tests.support.program import Program
 
 # aioresponses 0.7.9 does not give ClientResponse the stream_writer that aiohttp 3.14 wants (its issue 289).
 _construct = aiohttp.ClientResponse.__init__
@@ -70,6 +72,12 @@ async def dsn(migrated_dsn: str) -> str:
     async with connected(migrated_dsn) as connection:
         await connection.execute(f"TRUNCATE {_TABLES} RESTART IDENTITY")
     return migrated_dsn
+
+
+@pytest.fixture
+def collector(dsn: str, tmp_path: Path) -> Program:
+    """The program with the test's database, in a folder of its own."""
+    return Program(tmp_path, DATABASE_URL=dsn, ENCRYPTION_KEYS=ENCRYPTION_KEY)
 
 
 @pytest.fixture

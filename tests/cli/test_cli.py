@@ -50,11 +50,6 @@ COMMANDS = {
 
 
 @pytest.fixture
-def collector(dsn: str, tmp_path: Path) -> Program:
-    return Program(tmp_path, DATABASE_URL=dsn, ENCRYPTION_KEYS=ENCRYPTION_KEY)
-
-
-@pytest.fixture
 def polling(dsn: str, tmp_path: Path, ayrshare: Ayrshare) -> Program:
     """The program with an Ayrshare to call."""
     return Program(

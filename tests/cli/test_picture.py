@@ -32,11 +32,6 @@ SUMMARY = "1 alarm in 2 client-years"
 Pixels = npt.NDArray[np.float32]
 
 
-@pytest.fixture
-def collector(tmp_path: Path, dsn: str) -> Program:
-    return Program(tmp_path, DATABASE_URL=dsn, ENCRYPTION_KEYS=ENCRYPTION_KEY)
-
-
 def an_episode(**changes: Any) -> Replayed:
     values: dict[str, Any] = {
         "profile": "acme-eu",

@@ -28,11 +28,6 @@ ODD_NAMES = (
 )
 
 
-@pytest.fixture
-def collector(dsn: str, tmp_path: Path) -> Program:
-    return Program(tmp_path, DATABASE_URL=dsn, ENCRYPTION_KEYS=ENCRYPTION_KEY)
-
-
 async def add(database: Database, *names: str) -> None:
     """Register profiles with the keys ``KEY-0``, ``KEY-1``, and so on."""
     await registered(database, {name: f"KEY-{index}" for index, name in enumerate(names)})

@@ -1,7 +1,6 @@
 """Backtests replay history as it was known on each day."""
 
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -11,18 +10,12 @@ from collector.detect.detector import Detector
 from collector.store.drop import DropStore
 from collector.store.pool import Database
 from tests.support.drops import SETTLED, fill, restate
-from tests.support.profiles import ENCRYPTION_KEY
 from tests.support.program import Program
 
 
 @pytest.fixture
 def detector(database: Database) -> Detector:
     return Detector(DropStore(database))
-
-
-@pytest.fixture
-def collector(tmp_path: Path, dsn: str) -> Program:
-    return Program(tmp_path, DATABASE_URL=dsn, ENCRYPTION_KEYS=ENCRYPTION_KEY)
 
 
 async def replayed(collector: Program, *arguments: str) -> Any:

@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock
 
@@ -19,7 +18,6 @@ from collector.store.fleet_drop import FleetDropStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
 from tests.support.drops import DAYS, SETTLED, fill
-from tests.support.profiles import ENCRYPTION_KEY
 from tests.support.program import Program
 
 
@@ -33,11 +31,6 @@ async def page(database: Database) -> str:
 @pytest.fixture
 def detector(database: Database) -> Detector:
     return Detector(DropStore(database))
-
-
-@pytest.fixture
-def collector(tmp_path: Path, dsn: str) -> Program:
-    return Program(tmp_path, DATABASE_URL=dsn, ENCRYPTION_KEYS=ENCRYPTION_KEY)
 
 
 async def test_a_drop_is_on_the_page_and_in_the_list_with_its_sentence(
