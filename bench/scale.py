@@ -174,15 +174,15 @@ async def polls(fleet: Fleet) -> list[float]:
 async def claim(fleet: Fleet) -> list[float]:
     """Return the median milliseconds of a claim."""
     leases = LeaseStore(fleet.database, owner="bench", seconds=120.0)
-    held: deque[list[Claim]] = deque()
+    claimed: deque[list[Claim]] = deque()
     taken = []
     for _ in range(CLAIMS):
         start = time.perf_counter()
-        held.append(await leases.claim_due(BATCH))
+        claimed.append(await leases.claim_due(BATCH))
         taken.append(milliseconds(start))
-        assert len(held[-1]) == BATCH
-        if len(held) == IN_FLIGHT:
-            await leases.release(held.popleft())
+        assert len(claimed[-1]) == BATCH
+        if len(claimed) == IN_FLIGHT:
+            await leases.release(claimed.popleft())
     await leases.release_all()
     return [statistics.median(taken)]
 

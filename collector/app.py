@@ -200,7 +200,7 @@ def make_reconciler(settings: Settings, database: Database, client: AyrshareClie
     )
 
 
-async def run_daemon(settings: Settings, *, apply_migrations: bool = False) -> None:
+async def run_daemon(settings: Settings, *, apply_migrations: bool) -> None:
     """Run every role of this process until cancelled; every resource is closed and every lease given back."""
     if settings.calls_ayrshare:
         require_secrets(settings)

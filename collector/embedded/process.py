@@ -1,4 +1,4 @@
-"""A process known by its number only, which may be somebody else's by now: identified first, then signalled safely."""
+"""Identifies a process before it is signalled: its number may belong to another one by now."""
 
 import asyncio
 import os

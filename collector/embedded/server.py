@@ -1,4 +1,4 @@
-"""One PostgreSQL server as a child process: made, started, waited for and stopped. Who may do so is said elsewhere."""
+"""Makes, starts, waits for and stops one PostgreSQL server, a child process. The caller decides who may."""
 
 import asyncio
 import os

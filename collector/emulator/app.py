@@ -111,14 +111,14 @@ def make_app(config: EmulatorConfig) -> web.Application:
 
 
 @asynccontextmanager
-async def serve(what: EmulatorConfig | web.Application, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
+async def serve(what: EmulatorConfig | web.Application, port: int = 0) -> AsyncIterator[str]:
     """Serve an emulator and yield its base URL, which ends in `/api`; port 0 finds a free one."""
     app = what if isinstance(what, web.Application) else make_app(what)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
-        yield f"http://{host}:{runner.addresses[0][1]}{PREFIX}"
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}{PREFIX}"
     finally:
         await runner.cleanup()
 

@@ -1,4 +1,4 @@
-"""Values as columns of ``unnest``, and rows as values: a field of a struct is the column of its name."""
+"""Turns values into columns of ``unnest`` and rows into values: a field of a struct is the column of its name."""
 
 import types
 from collections.abc import Iterable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What the detector reads and writes: settled days in, verdicts and drops out."""
+"""Reads settled days for the detector, and writes its verdicts and drops."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

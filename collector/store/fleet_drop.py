@@ -1,4 +1,4 @@
-"""What separates the fleet's drops from the clients': recent drops in, which of them are the fleet's out."""
+"""Reads recent drops, and writes which of them are the fleet's."""
 
 from collections.abc import Sequence
 from datetime import date

@@ -1,4 +1,4 @@
-"""The password of the role that Grafana reads with; the role itself is made by a migration."""
+"""Sets the password of the role that Grafana reads with; a migration makes the role."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""A pool of connections whose outages are one error, and what the database refuses another."""
+"""Runs statements on a pool of connections: an outage is one error, refused data another."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator

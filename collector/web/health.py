@@ -1,4 +1,4 @@
-"""Readiness: whether this process can do its work, and if not, what is wrong."""
+"""Tells whether this process can do its work, and if not, what is wrong."""
 
 import asyncio
 from collections.abc import Callable

@@ -8,7 +8,7 @@ from grafana_foundation_sdk.builders import barchart, common, dashboard, stat, s
 from grafana_foundation_sdk.builders import table as tables
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery
-from grafana_foundation_sdk.models import common as look
+from grafana_foundation_sdk.models import common as enums
 from grafana_foundation_sdk.models.dashboard import (
     DynamicConfigValue,
     FieldColorModeId,
@@ -134,8 +134,8 @@ def number(
     panel = _described(stat.Panel(), about, unit, [target], (width, 5), link)
     return (
         panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
-        .color_mode(look.BigValueColorMode.VALUE)
-        .graph_mode(look.BigValueGraphMode.NONE)
+        .color_mode(enums.BigValueColorMode.VALUE)
+        .graph_mode(enums.BigValueGraphMode.NONE)
         .show_percent_change(change)
         .thresholds(thresholds(*steps))
         .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.THRESHOLDS))
@@ -156,27 +156,27 @@ def lines(
     if zero:
         panel.min(0)
     return (
-        panel.draw_style(look.GraphDrawStyle.LINE)
+        panel.draw_style(enums.GraphDrawStyle.LINE)
         .line_width(2)
         .fill_opacity(8)
-        .show_points(look.VisibilityMode.NEVER)
+        .show_points(enums.VisibilityMode.NEVER)
         .span_nulls(span_nulls=False)
         .legend(_legend())
-        .tooltip(common.VizTooltipOptions().mode(look.TooltipDisplayMode.MULTI).sort(look.SortOrder.DESCENDING))
+        .tooltip(common.VizTooltipOptions().mode(enums.TooltipDisplayMode.MULTI).sort(enums.SortOrder.DESCENDING))
         .override_by_regexp("/[Pp]rovisional/", _dashed())
     )
 
 
-def columns_over_time(about: About, targets: Sequence[Target], unit: str = COUNT, *, link: Link) -> timeseries.Panel:
+def columns_over_time(about: About, targets: Sequence[Target], *, link: Link) -> timeseries.Panel:
     """Return stacked columns over time; series that are states have the states' colours."""
-    panel = lines(about, targets, unit, link=link)
+    panel = lines(about, targets, link=link)
     for colour, names in _STATES.items():
         panel.override_by_regexp(f"/^({'|'.join(names)})$/", coloured(colour))
     return (
-        panel.draw_style(look.GraphDrawStyle.BARS)
+        panel.draw_style(enums.GraphDrawStyle.BARS)
         .fill_opacity(70)
         .line_width(0)
-        .stacking(common.StackingConfig().mode(look.StackingMode.NORMAL))
+        .stacking(common.StackingConfig().mode(enums.StackingMode.NORMAL))
     )
 
 
@@ -195,9 +195,9 @@ def columns(
     panel = _described(barchart.Panel(), about, unit, [target], size, link)
     return (
         panel.x_field(x)
-        .orientation(look.VizOrientation.HORIZONTAL if horizontal else look.VizOrientation.VERTICAL)
-        .show_value(look.VisibilityMode.AUTO)
-        .stacking(look.StackingMode.NORMAL)
+        .orientation(enums.VizOrientation.HORIZONTAL if horizontal else enums.VizOrientation.VERTICAL)
+        .show_value(enums.VisibilityMode.AUTO)
+        .stacking(enums.StackingMode.NORMAL)
         .fill_opacity(70)
         .min(0)
         .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.FIXED).fixed_color(colour))
@@ -229,7 +229,7 @@ def heat(about: About, target: Target, unit: str, *, link: Link) -> statushistor
     """Return a row of coloured cells for each series, on one scale of colours."""
     panel = _described(statushistory.Panel(), about, unit, [target], (24, 14), link)
     return (
-        panel.show_value(look.VisibilityMode.NEVER)
+        panel.show_value(enums.VisibilityMode.NEVER)
         .row_height(0.9)
         .fill_opacity(90)
         .line_width(0)
@@ -241,8 +241,8 @@ def heat(about: About, target: Target, unit: str, *, link: Link) -> statushistor
 def _legend() -> common.VizLegendOptions:
     return (
         common.VizLegendOptions()
-        .display_mode(look.LegendDisplayMode.LIST)
-        .placement(look.LegendPlacement.BOTTOM)
+        .display_mode(enums.LegendDisplayMode.LIST)
+        .placement(enums.LegendPlacement.BOTTOM)
         .show_legend(show_legend=True)
         .calcs([])
     )

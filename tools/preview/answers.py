@@ -156,8 +156,8 @@ class Reader:
 
     async def _annotate(self, annotation: Json) -> Json:
         found = await self._sources.ask(annotation["target"], self._window, self._choices)
-        look = {key: annotation.get(key) for key in ("name", "iconColor", "filter")}
-        return {**look, "frames": found}
+        shown = {key: annotation.get(key) for key in ("name", "iconColor", "filter")}
+        return {**shown, "frames": found}
 
 
 def panels_of(dashboard: Json) -> list[Json]:

@@ -73,10 +73,10 @@ def instant_vector(ref_id: str, legend: str, expression: str, result: Sequence[M
     return [_series(ref_id, legend, expression, each["metric"], [each["value"]]) for each in result]
 
 
-def instant_table(ref_id: str, result: Sequence[Mapping[str, Any]], value: str = "Value") -> list[Frame]:
+def instant_table(ref_id: str, result: Sequence[Mapping[str, Any]]) -> list[Frame]:
     """Return one moment's series as a table with a column a label."""
     labels = sorted({name for each in result for name in each["metric"]})
-    fields = [_field("Time", _TIME), *(_field(name, _STRING) for name in labels), _field(value, _NUMBER)]
+    fields = [_field("Time", _TIME), *(_field(name, _STRING) for name in labels), _field("Value", _NUMBER)]
     columns: list[Values] = [
         [float(each["value"][0]) * 1000 for each in result],
         *([each["metric"].get(name) for each in result] for name in labels),
