@@ -288,6 +288,7 @@ class UnknownPin(msgspec.Struct, frozen=True):
     due: bool
     description: str = ""
     title: str | None = None
+    refusals: int = 0
 
 
 class UnknownPins(msgspec.Struct, frozen=True):
@@ -303,7 +304,8 @@ class HistoryCheck(msgspec.Struct, frozen=True, kw_only=True):
     """What a check of Ayrshare's history came to: the pin's ``state`` now, and when to check again (None: no more).
 
     ``absent`` tells that the history would have the pin and does not; ``finding`` is the answer in words, about the
-    attempt ``found_attempt``. ``quota_used_up`` puts the next check off until the quota begins anew.
+    attempt ``found_attempt``. ``quota_used_up`` puts the next check off until the quota begins anew;
+    ``refused`` is one more refusal after which the pin is sent again.
     """
 
     pin_id: int
@@ -316,6 +318,7 @@ class HistoryCheck(msgspec.Struct, frozen=True, kw_only=True):
     publication: Publication = Publication()
     code: int | None = None
     quota_used_up: bool = False
+    refused: bool = False
 
 
 class PostedPin(msgspec.Struct, frozen=True):

@@ -217,6 +217,9 @@ def retry(pin_id: int, *, yes: bool, without_history: bool) -> None:
             await _operator(database).retry(found.pin)
 
     found = execute(prepare())
+    if found.pin.state is PinState.QUEUED:
+        click.echo(f"pin {pin_id} queued again")
+        return
     if found.evidence is Evidence.SETTLED:
         click.echo(f"pin {pin_id} is in Ayrshare's history: {found.pin.state.value}; nothing was sent")
         return

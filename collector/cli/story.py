@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import msgspec
 
 from collector.cli.format import as_json_text, as_text
+from collector.models import PinState
+from collector.publish.remedy import ADVICE, remedy_of
 from collector.store.fleet import Poll, ProfileStatus
 from collector.store.pin import PinAttempt, PinDetails
 
@@ -31,6 +33,9 @@ def pin_story(pin: PinDetails, attempts: Sequence[PinAttempt], *, as_json: bool)
     if as_json:
         return as_json_text({**fields, "attempts": attempts})
     lines = _aligned({name: value for name, value in fields.items() if value not in (None, "", [])})
+    if pin.state is PinState.FAILED:
+        code = attempts[-1].code if attempts else None
+        lines.append(f"what to do: {ADVICE[remedy_of(code, pin.last_error)]}")
     for attempt in attempts:
         lines += ["", f"attempt {attempt.attempt}", *_attempt_lines(attempt)]
     return "\n".join(lines)

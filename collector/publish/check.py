@@ -7,7 +7,8 @@ import msgspec
 
 from collector.errors import AyrshareError
 from collector.models import Failure, History, HistoryCheck, NativePin, PinState, PostedPin, UnknownPin
-from collector.publish.decision import RATE_LIMIT_WINDOW, PublishPolicy
+from collector.publish.decision import MORE_TRIES, RATE_LIMIT_WINDOW, PublishPolicy
+from collector.publish.remedy import Remedy, remedy_of
 
 # The rows' times are Ayrshare's clock, ours is the database's.
 CLOCK_SKEW = timedelta(minutes=5)
@@ -87,10 +88,13 @@ def _found(pin: UnknownPin, found: tuple[int, PostedPin], policy: PublishPolicy,
     attempt, row = found
     if row.state is None:
         return _undecided(pin, f"Ayrshare has it as {row.status!r}", _patience(pin, policy, now), found_attempt=attempt)
+    failed = row.state is PinState.FAILED and row.status != "deleted"
+    again = failed and remedy_of(row.code, row.detail) is Remedy.WAIT and pin.refusals < len(MORE_TRIES)
     return HistoryCheck(
         pin_id=pin.pin_id,
         attempt=pin.attempt,
-        state=row.state,
+        state=PinState.QUEUED if again else row.state,
+        refused=again,
         absent=False,
         next_seconds=None,
         finding=row.detail or f"found in the history: {row.status}",

@@ -12,6 +12,7 @@ from collector.ayrshare.post import PostAnswer
 from collector.errors import AyrshareError
 from collector.loops.every import backoff
 from collector.models import Failure, LostCall, PauseReason, PinClaim, PinResult, PinState
+from collector.publish.remedy import Remedy, remedy_of
 
 # Ayrshare counts requests per profile over five minutes.
 RATE_LIMIT_WINDOW = 300.0
@@ -20,6 +21,8 @@ _LONGEST_BACKOFF = 300.0
 _LEAST_WAIT = 1.0
 # After so many, "it may be sent again" is not believed any more, and the pins behind it get their turn.
 _MOST_REFUSALS = 8
+# Before it is tried again that an image could not be fetched, or that something went wrong at Ayrshare or Pinterest.
+MORE_TRIES = (120.0, 900.0)
 # With Ayrshare's words in them they refuse the pin. A 404, 405 or 409 can be anybody's, and a 408 or 499 says that
 # somebody gave up waiting, not that nothing happened.
 _CERTAIN = frozenset({200, 400, 402, 403, 413, 422})
@@ -124,7 +127,14 @@ def _after_refusal(claim: PinClaim, error: AyrshareError, policy: PublishPolicy)
     if error.retry_available and again:
         wait = error.retry_after_seconds or _backoff(claim.refusals)
         return _result(claim, PinState.QUEUED, "retry_available", wait, refused=True, **answer)
-    return _result(claim, PinState.FAILED, "refused", policy.lane_gap, refused=error.retry_available, **answer)
+    remedy = remedy_of(error.code, str(error))
+    if remedy is Remedy.MEND_LINK and again:
+        pause = PauseReason.UNLINKED
+        return _result(claim, PinState.QUEUED, remedy.value, policy.lane_gap, refused=True, pause=pause, **answer)
+    if remedy is Remedy.WAIT and claim.refusals < len(MORE_TRIES):
+        wait = error.retry_after_seconds or MORE_TRIES[claim.refusals]
+        return _result(claim, PinState.QUEUED, remedy.value, wait, refused=True, **answer)
+    return _result(claim, PinState.FAILED, remedy.value, policy.lane_gap, refused=error.retry_available, **answer)
 
 
 def _pause_if_failing(claim: PinClaim, result: PinResult) -> PinResult:

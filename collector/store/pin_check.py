@@ -11,7 +11,7 @@ from collector.store.pool import Database
 _COLUMNS = """
     p.profile_id, f.name AS profile, f.key_ciphertext, p.id AS pin_id, p.attempts AS attempt, p.token::text AS token,
     p.looks AS checks, a.first_at AS first_sent_at, a.last_at AS last_sent_at,
-    p.description, p.title
+    p.description, p.title, p.refusals
 """
 
 # The attempts of a pin whose end nobody knows.
@@ -72,6 +72,7 @@ changed AS (
     SET state = CASE WHEN p.state = 'sending' THEN p.state ELSE r.state END,
         state_since = CASE WHEN p.state IN (r.state, 'sending') THEN p.state_since ELSE now() END,
         looks = p.looks + r.absent::integer,
+        refusals = p.refusals + r.refused::integer,
         next_look_at = CASE
             WHEN r.state = 'unknown' AND r.quota_used_up THEN quota_reset_at() + random() * interval '5 minutes'
             WHEN r.state = 'unknown' THEN now() + r.next_seconds * interval '1 second'
@@ -98,7 +99,11 @@ attempted AS (
     UPDATE pin_attempt AS a
     SET looked_at = now(),
         look = c.finding,
-        outcome = CASE WHEN c.state IN ('published', 'failed') THEN c.state ELSE a.outcome END,
+        outcome = CASE
+            WHEN c.state IN ('published', 'failed') THEN c.state
+            WHEN c.refused THEN 'requeued'
+            ELSE a.outcome
+        END,
         code = coalesce(c.code, a.code)
     FROM changed c
     WHERE a.pin_id = c.pin_id

@@ -101,7 +101,11 @@ async def test_a_pin_is_published_when_it_is_due_and_not_before(database: Databa
 
 
 REFUSALS = [
-    ({"fault": "post_error", "code": 138, "message": "The image is too small."}, "failed", "refused"),
+    ({"fault": "post_error", "code": 138, "message": "The image is too small."}, "failed", "mend_pin"),
+    ({"fault": "post_error", "code": 999, "message": "No such luck."}, "failed", "refused"),
+    ({"fault": "post_error", "code": 999, "message": "We could not fetch the image."}, "queued", "wait"),
+    ({"fault": "post_error", "code": 999, "message": "Something went wrong on our end."}, "queued", "wait"),
+    ({"fault": "post_error", "code": 999, "message": "Please reconnect your account."}, "queued", "mend_link"),
     ({"fault": "post_error", "status": 403, "code": 999, "message": "No permission."}, "queued", "not_allowed"),
     ({"fault": "post_error", "status": 402, "code": 999, "message": "Please pay."}, "queued", "not_allowed"),
     ({"fault": "post_error", "code": 169, "message": "Not in your plan."}, "queued", "not_allowed"),
@@ -238,6 +242,27 @@ async def test_a_pin_that_is_refused_again_and_again_ends_as_failed(database: Da
         await until(lambda: settled(database))
     assert await states(database) == {"a": "failed"}
     assert await posts(ayrshare) == []
+
+
+async def test_an_image_that_cannot_be_fetched_is_tried_twice_more(database: Database, ayrshare: Ayrshare) -> None:
+    await register(database, ayrshare, 2)
+    await ayrshare.fault("client-001", "post_error", endpoint="/post", message="Could not fetch the image.", code=0)
+    message = "Something went wrong on our end."
+    await ayrshare.fault("client-002", "post_error", endpoint="/post", message=message, code=0, times=1)
+    store = PinStore(database)
+    await store.enqueue_all([(1, pin("client-001", "never")), (2, pin("client-002", "once"))])
+    async with working(database, ayrshare):
+        await until(lambda: ended(database, 2))
+        assert await truth(database, "SELECT bool_and(not_before > now() + interval '100 s') FROM pin_lane")
+        for attempts in (4, 5):
+            await database.execute("UPDATE pin_arrival SET due_at = now()")
+            await database.execute("UPDATE pin_lane SET not_before = NULL, due_at = now() WHERE due_at IS NOT NULL")
+            await until(lambda attempts=attempts: ended(database, attempts))  # type: ignore[misc]  # bound at once
+        await until(lambda: settled(database))
+    assert await states(database) == {"never": "failed", "once": "published"}
+    assert len(await posts(ayrshare)) == 1
+    _, attempts_made = await store.story(1)
+    assert [each.outcome for each in attempts_made] == ["requeued", "requeued", "failed"]
 
 
 async def test_a_dead_workers_pin_is_unknown_and_never_sent_again(database: Database, ayrshare: Ayrshare) -> None:

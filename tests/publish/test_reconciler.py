@@ -161,6 +161,20 @@ def test_an_earlier_attempts_failure_does_not_settle_the_pin() -> None:
     assert check(history(row("tok#2", PinState.FAILED))).state is PinState.FAILED
 
 
+async def test_a_failure_in_the_history_that_waiting_mends_is_sent_again(
+    database: Database, ayrshare: Ayrshare
+) -> None:
+    await register(database, ayrshare, 1)
+    await ayrshare.fault("*", "post_error", endpoint="/post", times=1, message="Could not fetch the image.", status=500)
+    await PinStore(database).enqueue(pin("client-001", "a"))
+    async with working(database, ayrshare) as worker:
+        await until(lambda: count_of(database, "unknown", 1))
+        await check_now(database, worker)
+        await until(lambda: count_of(database, "published", 1))
+    found, attempts = await PinStore(database).story(1)
+    assert (found.refusals, [each.outcome for each in attempts]) == (1, ["requeued", "published"])
+
+
 def test_other_pins_are_not_ours() -> None:
     for notes in ("", "tok", "tokk#2", "xtok#2", "other#2"):
         found = check(history(row(notes, PinState.PUBLISHED)))
