@@ -18,6 +18,7 @@ ENV PATH=/opt/collector/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     COLLECTOR_DATA_DIR=/var/lib/collector \
     COLLECTOR_HTTP_HOST=0.0.0.0 \
+    COLLECTOR_HTTP_OPEN=health \
     COLLECTOR_LOG_FORMAT=json
 WORKDIR /var/lib/collector
 USER 10001:10001

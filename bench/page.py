@@ -94,7 +94,7 @@ async def main() -> None:
     print(f"longest hold of the loop      {statistics.median(wait for _, wait, _ in found):8.1f} ms")
     pages = Pages.__new__(Pages)
     pages._page = lambda: page  # noqa: SLF001 -- health is not measured here
-    async with serving(pages.application(), "127.0.0.1", 0) as url:
+    async with serving(pages, "127.0.0.1", 0) as url:
         print(f"served gzipped                {await served(url, 'gzip'):8.1f} ms")
         print(f"served plain                  {await served(url, 'identity'):8.1f} ms")
     print(f"peak memory so far            {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:8.0f} MiB")

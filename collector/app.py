@@ -15,9 +15,10 @@ from pydantic import SecretStr
 
 from collector import __version__
 from collector.ayrshare.client import AyrshareClient, open_client
-from collector.config import Role, Settings, require_secrets
+from collector.config import Role, Settings, missing_token, require_secrets
 from collector.crypto import KeyRing, generated_key
 from collector.embedded import embedded
+from collector.errors import ConfigurationError
 from collector.export.backlog import measure_backlog
 from collector.export.exporter import Exporter
 from collector.loops.every import Heartbeats, every
@@ -45,6 +46,7 @@ from collector.store.pool import Database, connected, open_database
 from collector.store.profile import ProfileStore
 from collector.store.retention import expire
 from collector.telemetry import DATABASE_CONNECTIONS
+from collector.web.door import Door
 from collector.web.health import Health
 from collector.web.server import Pages, serving
 
@@ -213,6 +215,8 @@ _Loop = Callable[[], Coroutine[Any, Any, None]]
 
 async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> None:
     """Run every role on a database with a current schema, until cancelled."""
+    if problems := missing_token(settings):
+        raise ConfigurationError(problems)
     heartbeats, gate = Heartbeats(), make_gate(settings)
     exporter = Exporter(FleetStore(database), DropStore(database)) if Role.EXPORTER in settings.roles else None
     loops = _measuring(settings, database, heartbeats)
@@ -232,7 +236,7 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
         health = Health(database, heartbeats, hold=lambda: gate.hold)
         pages = Pages(health, (lambda: exporter.page) if exporter else None)
         address = await resources.enter_async_context(
-            serving(pages.application(), settings.http_host, settings.http_port)
+            serving(pages, settings.http_host, settings.http_port, door=_door(settings))
         )
         async with asyncio.TaskGroup() as group:
             for loop in loops:
@@ -240,6 +244,10 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
             resources.callback(log.info, "stopped")
             log.info("running", version=__version__, address=address, roles=",".join(sorted(settings.roles)))
             hooks.serving(address)
+
+
+def _door(settings: Settings) -> Door:
+    return Door(full=settings.api_token, read=settings.api_token_read, opened=settings.http_open)
 
 
 def _measuring(settings: Settings, database: Database, heartbeats: Heartbeats) -> list[_Loop]:

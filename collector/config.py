@@ -17,6 +17,7 @@ from collector.errors import ConfigurationError
 
 PREFIX = "COLLECTOR_"
 
+_SHORTEST_TOKEN = 16
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|)")
 _QUOTES = {('"', '"'), ("'", "'"), ("`", "`"), ("\u201c", "\u201d"), ("\u201e", "\u201c"), ("\u2018", "\u2019")}
@@ -31,6 +32,13 @@ class Role(StrEnum):
     PUBLISHER = "publisher"
     EXPORTER = "exporter"
     DETECTOR = "detector"
+
+
+class OpenPages(StrEnum):
+    """Pages that may be opened to everybody who can reach them."""
+
+    HEALTH = "health"
+    METRICS = "metrics"
 
 
 def parse_duration(text: object) -> object:
@@ -112,9 +120,27 @@ def _fernet_key(value: SecretStr) -> SecretStr:
     return value
 
 
+def _token(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if len(text) < _SHORTEST_TOKEN or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError(
+            f"is no token: take {_SHORTEST_TOKEN} letters and digits or more; make one with `openssl rand -hex 24`"
+        )
+    return value
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether ``host`` is this machine and nothing else; a name other than localhost may be anything."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgresql_url)]
 ApiKey = Annotated[SecretStr, BeforeValidator(_unquoted)]
+ApiToken = Annotated[SecretStr, BeforeValidator(_unquoted), AfterValidator(_token)]
 EncryptionKey = Annotated[SecretStr, BeforeValidator(_unquoted), AfterValidator(_fernet_key)]
 
 
@@ -218,9 +244,23 @@ class Settings(BaseSettings):
         description="Password that `collector migrate` gives to the role `grafana_reader`, with which Grafana reads. "
         "Unset: the role keeps the one it has.",
     )
-    http_host: str = Field("127.0.0.1", description="Address on which the pages are served.")
+    http_host: str = Field(
+        "127.0.0.1",
+        description="Address on which the pages are served. One that other machines reach needs `API_TOKEN` or "
+        "`API_TOKEN_READ`.",
+    )
     http_port: Annotated[int, Field(ge=0, le=65535)] = Field(
         9470, description="Port on which the pages are served; 0 finds a free one."
+    )
+    api_token: ApiToken | None = Field(
+        None,
+        description="Whoever sends it as `Authorization: Bearer` may see and change everything. With neither token "
+        "set, everybody on this machine may.",
+    )
+    api_token_read: ApiToken | None = Field(None, description="The same for those who may only look.")
+    http_open: Annotated[frozenset[OpenPages], NoDecode, BeforeValidator(_comma_separated)] = Field(
+        frozenset(),
+        description="Pages that need no token, separated by commas: `health`, `metrics`.",
     )
     log_format: Literal["console", "json"] = Field(
         "console", description="How log lines are written, on standard error."
@@ -322,6 +362,14 @@ def missing_secrets(settings: Settings, *, api_key: bool = True) -> list[str]:
             "make one with `openssl rand -base64 32 | tr '+/' '-_'` and keep it safe"
         )
     return problems
+
+
+def missing_token(settings: Settings) -> list[str]:
+    """Return the problem of pages that other machines reach and nothing protects, if it is one."""
+    if is_loopback(settings.http_host) or settings.api_token or settings.api_token_read:
+        return []
+    why = f"because other machines reach {PREFIX}HTTP_HOST {settings.http_host}"
+    return [f"{PREFIX}API_TOKEN or {PREFIX}API_TOKEN_READ is required, {why}; make one with `openssl rand -hex 24`"]
 
 
 def _api_key_problems(key: SecretStr | None) -> list[str]:

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from collector.cli import main
 from collector.config import (
     PREFIX,
+    OpenPages,
     Role,
     Settings,
     load_settings,
@@ -45,6 +46,9 @@ WRITTEN: list[tuple[str, str, object]] = [
     ("grafana_password", "let-me-read", "let-me-read"),
     ("http_host", "::1", "::1"),
     ("http_port", "0", 0),
+    ("api_token", "'0123456789abcdef'", "0123456789abcdef"),
+    ("api_token_read", "fedcba9876543210", "fedcba9876543210"),
+    ("http_open", "metrics, health", frozenset({OpenPages.METRICS, OpenPages.HEALTH})),
     ("log_format", "json", "json"),
     ("log_level", "WARNING", "warning"),
 ]
@@ -158,6 +162,9 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         ("SETTLE_DAYS", "-1", "greater than or equal to 0"),
         ("RETENTION_DAYS", "90", "greater than or equal to 91"),
         ("HTTP_PORT", "65536", "less than or equal to 65535"),
+        ("API_TOKEN", "short", "is no token: take 16 letters and digits or more"),
+        ("API_TOKEN_READ", "with a space in the middle", "is no token"),
+        ("HTTP_OPEN", "metrics,console", "'health' or 'metrics'"),
         ("ROLES", "poller,dancer", "'poller', 'publisher', 'exporter' or 'detector'"),
         ("ROLES", " , ", "at least 1 item"),
         ("LOG_FORMAT", "xml", "'console' or 'json'"),

@@ -121,6 +121,17 @@ def test_prometheus_finds_the_services_by_their_names() -> None:
     assert {target.partition(":")[0] for target in targets} <= set(compose()["services"])
 
 
+def test_prometheus_may_scrape_the_collector_that_the_compose_file_protects() -> None:
+    environment = service("collector")["environment"]
+    assert "COLLECTOR_API_TOKEN" in environment
+    assert set(environment["COLLECTOR_HTTP_OPEN"].split(",")) == {"health", "metrics"}
+    config = yaml.safe_load((ROOT / "prometheus/prometheus.yml").read_text(encoding="utf-8"))
+    assert {job.get("metrics_path", "/metrics") for job in config["scrape_configs"]} == {
+        "/metrics",
+        "/metrics/profiles",
+    }
+
+
 def provisioned(kind: str) -> dict[str, Any]:
     text = (ROOT / f"grafana/provisioning/{kind}/pinterest.yml").read_text(encoding="utf-8")
     loaded: dict[str, Any] = yaml.safe_load(text)

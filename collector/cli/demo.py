@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from collector.app import Hooks, key_ring, open_storage, run_roles
 from collector.cli.execute import execute
-from collector.config import Settings, load_settings
+from collector.config import Settings, load_settings, missing_token
 from collector.emulator import EmulatorConfig, profile_identity, serve
 from collector.errors import RegistryError
 from collector.models import Success
@@ -48,7 +48,7 @@ def demo(profiles: int, days: int, port: int, exit_after: float | None) -> None:
     """
     if exit_after is not None and not math.isfinite(exit_after):
         raise click.BadParameter("is not a number of seconds", param_hint="--exit-after")
-    settings = load_settings()
+    settings = load_settings(missing=missing_token)
     quiet = "log_level" not in settings.model_fields_set
     configure_logging(settings.log_format, "warning" if quiet else settings.log_level)
     execute(_Demo(settings, profiles=profiles, days=days, port=port).run(exit_after))

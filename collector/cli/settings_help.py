@@ -44,7 +44,7 @@ def _default(name: str, value: object) -> str:
         return ",".join(map(_duration, value))
     if isinstance(value, bool):
         return str(value).lower()
-    if value in (None, ()):
+    if value in (None, (), frozenset()):
         return ""
     return f"{value:g}" if isinstance(value, float) else str(value)
 

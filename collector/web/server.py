@@ -1,19 +1,24 @@
 """Serves the pages. A scrape never works: it sends bytes that are there already."""
 
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.resources import files
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from collector import __version__
 from collector.errors import CollectorError
 from collector.export.page import CONTENT_TYPE, Page
 from collector.telemetry import REGISTRY
+from collector.web.door import Door
 from collector.web.health import Health
+from collector.web.listener import Limits, Listener
 
 _SLICE = 256 * 1024
+# A page of another site may neither show these in a frame nor take them for a script.
+_HEADERS = {"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 _FRONT_PAGE = files(__package__).joinpath("front.html").read_text(encoding="utf-8").replace("{version}", __version__)
 
 
@@ -24,8 +29,9 @@ class Pages:
         self._health = health
         self._page = page
 
-    def application(self) -> web.Application:
-        app = web.Application()
+    def application(self, *middlewares: Middleware) -> web.Application:
+        app = web.Application(middlewares=middlewares)
+        app.on_response_prepare.append(_forbid_frames)
         app.add_routes(
             [
                 web.get("/", self.front),
@@ -64,6 +70,10 @@ class Pages:
         return await _send(request, page.unpacked(), page.plain_bytes, headers)
 
 
+async def _forbid_frames(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(_HEADERS)
+
+
 async def _send(
     request: web.Request, pieces: Iterable[bytes | memoryview], length: int, headers: dict[str, str]
 ) -> web.StreamResponse:
@@ -78,27 +88,26 @@ async def _send(
 
 
 @asynccontextmanager
-async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[str]:
-    """Serve ``app`` and yield its address; port 0 takes a free one.
+async def serving(
+    pages: Pages, host: str, port: int, *, door: Door | None = None, limits: Limits | None = None
+) -> AsyncIterator[str]:
+    """Serve ``pages`` to those whom ``door`` lets in, and yield their address; port 0 takes a free one.
 
     Raises:
         CollectorError: the address cannot be listened on.
 
     """
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, host, port)
+    listener = Listener(limits or Limits())
+    app = pages.application(listener.middleware(), (door or Door()).middleware())
+    async with AsyncExitStack() as open_until_the_end:
         try:
-            await site.start()
+            bound = await open_until_the_end.enter_async_context(listener.serving(app, host, port))
         except OSError as error:
             raise CollectorError(
                 f"cannot listen on {host}:{port}: {error.strerror}; choose another COLLECTOR_HTTP_HOST "
                 "or COLLECTOR_HTTP_PORT (of the demo: --port)"
             ) from error
-        yield _address(host, runner.addresses[0][1])
-    finally:
-        await runner.cleanup()
+        yield _address(host, bound)
 
 
 def _address(host: str, port: int) -> str:

@@ -174,6 +174,23 @@ async def test_roles_that_do_not_call_ayrshare_need_no_keys(tmp_path: Path) -> N
         assert ("COLLECTOR_ENCRYPTION_KEYS is required" in ended.err) is needed
 
 
+def list_folder(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.iterdir())
+
+
+@pytest.mark.parametrize("command", ["run", "demo"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "collector.example.com"])  # noqa: S104 -- refused
+async def test_pages_that_others_reach_are_not_served_without_a_token(command: str, host: str, tmp_path: Path) -> None:
+    collector = Program(tmp_path, HTTP_HOST=host, AYRSHARE_API_KEY="k")
+    refused = await collector(command)
+
+    assert refused.code == 2
+    [line] = refused.err.splitlines()
+    assert line.startswith("error: COLLECTOR_API_TOKEN or COLLECTOR_API_TOKEN_READ is required, because other machines")
+    assert host in line
+    assert list_folder(tmp_path) == []
+
+
 async def test_the_daemon_refuses_encryption_keys_of_another_database(polling: Program, twelve: list[str]) -> None:
     assert twelve
     other = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="

@@ -33,7 +33,7 @@ class Site:
 @asynccontextmanager
 async def site(database: Database) -> AsyncIterator[tuple[Site, aiohttp.ClientSession]]:
     made = Site(database)
-    async with serving(made.pages.application(), "127.0.0.1", 0) as url, aiohttp.ClientSession(url) as session:
+    async with serving(made.pages, "127.0.0.1", 0) as url, aiohttp.ClientSession(url) as session:
         yield made, session
 
 
@@ -122,6 +122,6 @@ async def test_a_port_in_use_is_a_clear_error(database: Database) -> None:
     async with site(database) as (made, session):
         port = session._base_url.port if session._base_url else 0
         with pytest.raises(CollectorError, match=rf"cannot listen on 127\.0\.0\.1:{port}: .*COLLECTOR_HTTP_HOST"):
-            async with serving(Site(database).pages.application(), "127.0.0.1", port or 0):
+            async with serving(Site(database).pages, "127.0.0.1", port or 0):
                 pass
         assert made.exporter.page is None
