@@ -395,7 +395,8 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
     ``expected_low`` are means a day over the days from ``first_day`` to ``last_day`` that have a number;
     a mean below ``expected_low`` over as many days, up to a week, raises the alarm.
     ``score`` is the largest of the episode, in standard deviations, of the metric or of the profile's together.
-    ``closed_on`` is None while the drop lasts.
+    ``closed_on`` is None while the drop lasts. ``usual_since`` is of a drop that is not closed though its newest days,
+    at least three, are back near the expected: the first of them, after ``last_day``.
     """
 
     metric: str
@@ -407,6 +408,7 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
     expected_low: float
     score: float
     lost_share: float
+    usual_since: date | None = None
     closed_on: date | None = None
     close_reason: CloseReason | None = None
 

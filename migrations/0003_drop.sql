@@ -14,6 +14,7 @@ CREATE TABLE drop_episode (
     expected_low double precision NOT NULL,
     score        double precision NOT NULL,
     lost_share   double precision NOT NULL,
+    usual_since  date,
     closed_on    date,
     close_reason text,
     inhibited    boolean NOT NULL DEFAULT false,
@@ -29,6 +30,8 @@ CREATE INDEX drop_episode_detected_day_idx ON drop_episode (detected_day);
 COMMENT ON TABLE drop_episode IS 'Drops, open and closed';
 COMMENT ON COLUMN drop_episode.detected_day IS 'Newest settled day that the decision needed';
 COMMENT ON COLUMN drop_episode.observed IS 'Mean a day from first_day to last_day, as expected and expected_low';
+COMMENT ON COLUMN drop_episode.usual_since IS
+    'First of the newest days that are usual again, of a drop that is not closed yet; NULL while it lasts';
 COMMENT ON COLUMN drop_episode.inhibited IS 'It began with a drop of the whole fleet, and is not the client''s';
 
 CREATE TABLE fleet_drop (

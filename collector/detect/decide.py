@@ -20,6 +20,7 @@ _LOW_PAIR, _LEAST_PAIR = 0.65, 2
 # Added to the threshold: two days are easily low together, and a wandering level affects long windows most.
 _WINDOW_THRESHOLD = np.array([[0.5], [0.0], [0.3], [0.3]])
 _YOUNG_DAYS = 12.0
+_LEAST_USUAL = 3
 _BAND = 2.0
 
 
@@ -133,8 +134,23 @@ def recovered(window: Window, lost_share: Floats) -> Flags:
     That third is taken to be 12 to 25 %.
     """
     share = window.observed / window.expected
-    least = 1 - bounded(lost_share / 3, 0.12, 0.25)
+    least = _least_share(lost_share)
     return np.asarray(window.complete[-1] & (share[-1] >= least) & (share[1] >= least))
+
+
+def usual_days(counts: Floats, means: Floats, lost_share: float) -> int:
+    """Return how many of the newest days are usual again, 0 where they are too few or too low to say so.
+
+    A day is usual when it is nearer to its mean than to what a drop that lost ``lost_share`` leaves of it.
+    """
+    usual = counts >= (1 - lost_share / 2) * means
+    days = int(np.argmin(usual[::-1])) if not usual.all() else len(usual)
+    back = days >= _LEAST_USUAL and counts[-days:].sum() >= _least_share(np.array(lost_share)) * means[-days:].sum()
+    return days if back else 0
+
+
+def _least_share(lost_share: Floats) -> Floats:
+    return np.asarray(1 - bounded(lost_share / 3, 0.12, 0.25))
 
 
 def _sums(values: Floats) -> Floats:

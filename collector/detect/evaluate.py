@@ -78,6 +78,7 @@ def _episode(state: Watch, opening: Opening, metric: str) -> Episode:
         expected_low=float(opening.low[window]) * usual,
         score=opening.score,
         lost_share=1 - observed / usual,
+        usual_since=None if opening.usual_since is None else day(opening.usual_since),
         closed_on=None if opening.closed is None else day(opening.closed),
         close_reason=opening.reason,
     )

@@ -24,6 +24,7 @@ class Opening:
     detected: int
     low: Floats
     last: int = -1
+    usual_since: int | None = None
     closed: int | None = None
     reason: CloseReason | None = None
     score: float = 0.0

@@ -23,11 +23,11 @@ class Causes:
 def sentence(profile: str, episode: Episode, causes: Causes | None = None) -> str:
     """State what came, since when, what was expected, and the likeliest cause; numbers are means a day."""
     name = _NAMES[episode.metric]
-    verb = "fell" if episode.closed_on is None else "had fallen"
-    until = "" if episode.closed_on is None else f" to {_day(episode.last_day)}"
+    lasts = episode.closed_on is None and episode.usual_since is None
+    first = _day(episode.first_day)
+    when = f"since {first}" if lasts else f"from {first} to {_day(episode.last_day)}"
     facts = (
-        f"{name} of {profile} {verb} to {_number(episode.observed)} a day "
-        f"{'since' if episode.closed_on is None else 'from'} {_day(episode.first_day)}{until}; "
+        f"{name} of {profile} {'fell' if lasts else 'had fallen'} to {_number(episode.observed)} a day {when}; "
         f"{_number(episode.expected)} were expected"
     )
     # A lasting drop may rise above the bound that raised the alarm.
@@ -61,7 +61,7 @@ def _cause(causes: Causes) -> str:
 
 def _ending(episode: Episode) -> str:
     if episode.closed_on is None:
-        return ""
+        return f"; it has been back to normal since {_day(episode.usual_since)}" if episode.usual_since else ""
     match episode.close_reason:
         case CloseReason.RECOVERED:
             return f"; it had recovered by {_day(episode.closed_on)}"

@@ -20,9 +20,10 @@ from collector.detect.decide import (
     scores,
     start_of,
     sum_windows,
+    usual_days,
 )
 from collector.detect.joint import combine
-from collector.detect.ledger import Ledger
+from collector.detect.ledger import Ledger, Opening
 from collector.detect.model import LONGEST_WINDOW, Flags, Floats, Preset, Silence
 from collector.detect.noise import WINDOWS, Noise, spread_of
 from collector.models import CloseReason
@@ -292,5 +293,17 @@ class Watch:
     def _end(self) -> None:
         for opening in self.ledger.openings:
             if opening.closed is None:
-                opening.last = int(self.seen[opening.series])
+                self._end_open(opening)
             opening.score = float(np.nanmax(self.score[opening.first : opening.last + 1, opening.series]))
+
+    def _end_open(self, opening: Opening) -> None:
+        """Let an open drop end with its last low day: the usual days after it must not be told as part of it."""
+        series = opening.series
+        counts, expected = self.counts[:, series], self.expected[:, series]
+        later = np.arange(opening.detected + 1, len(counts))
+        known = later[~np.isnan(counts[later]) & ~np.isnan(expected[later])]
+        usual = usual_days(counts[known], expected[known], float(self.ledger.lost[series])) if len(known) else 0
+        opening.last = int(self.seen[series])
+        if usual:
+            opening.usual_since = int(known[-usual])
+            opening.last = int(known[-usual - 1]) if usual < len(known) else opening.detected

@@ -191,7 +191,8 @@ written AS (
     ON CONFLICT (profile_id, metric, detected_day) DO UPDATE
     SET first_day = excluded.first_day, last_day = excluded.last_day, observed = excluded.observed,
         expected = excluded.expected, expected_low = excluded.expected_low, score = excluded.score,
-        lost_share = excluded.lost_share, closed_on = excluded.closed_on, close_reason = excluded.close_reason,
+        lost_share = excluded.lost_share, usual_since = excluded.usual_since, closed_on = excluded.closed_on,
+        close_reason = excluded.close_reason,
         sentence = CASE WHEN e.inhibited THEN e.sentence ELSE excluded.sentence END, updated_at = now()
     WHERE (e.last_day, e.observed, e.expected, e.score, e.closed_on, e.sentence)
           IS DISTINCT FROM (

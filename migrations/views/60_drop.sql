@@ -15,6 +15,7 @@ SELECT
     e.expected_low,
     e.score,
     e.lost_share,
+    e.usual_since,
     e.closed_on IS NULL AND p.state <> 'paused' AS open,
     e.closed_on,
     e.close_reason,

@@ -216,6 +216,24 @@ def test_a_recovery_closes_the_episode() -> None:
         assert abs(index(episode.last_day) - (DROP + 19)) <= 3
 
 
+def test_a_drop_with_three_usual_days_after_it_ends_with_its_last_low_day() -> None:
+    low_days = 4
+    lasting = fleet(shaped((DROP, DROP + low_days, 0.3)))[:, :, : DROP + low_days + 3]
+    told = [one for one in found(evaluate(lasting, MONDAY)) if index(one.first_day) == DROP]
+    assert len(told) > 0.5 * len(lasting)
+    back = [one for one in told if one.usual_since is not None]
+    assert len(back) > 0.8 * len(told)
+    assert {one.closed_on for one in told} == {None}
+    assert {index(one.last_day) for one in back} == {DROP + low_days - 1}
+    assert {index(one.usual_since) for one in back if one.usual_since} == {DROP + low_days}
+    assert all(0.2 < one.observed / one.expected < 0.4 for one in back), "the usual days are no part of it"
+
+
+def test_a_drop_that_lasts_is_not_back_to_normal() -> None:
+    lasting = fleet(shaped((DROP, DAYS, 0.4)))
+    assert {one.usual_since for one in found(evaluate(lasting, MONDAY)) if one.closed_on is None} == {None}
+
+
 def test_a_level_that_stays_becomes_the_new_normal() -> None:
     history = evaluate(fleet(shaped((DROP, 250, 0.3), days=250), days=250), MONDAY)
     closed = [episode for episode in found(history) if index(episode.first_day) == DROP]
@@ -380,6 +398,14 @@ def test_the_sentence_of_a_closed_drop() -> None:
     assert sentence("acme-eu", episode) == (
         "Saves of acme-eu had fallen to 1,234 a day from 3 November to 9 November; "
         "2,500 were expected (at least 1,800); it had recovered by 16 November."
+    )
+
+
+def test_the_sentence_of_a_drop_that_is_over_but_not_closed() -> None:
+    episode = an_episode(observed=9.3, last_day=date(2026, 11, 6), usual_since=date(2026, 11, 7))
+    assert sentence("acme-eu", episode, Causes(days_without_pins=9)) == (
+        "Engagement of acme-eu had fallen to 9.3 a day from 3 November to 6 November; 120 were expected (at least 84), "
+        "and no pin was published for 9 days; it has been back to normal since 7 November."
     )
 
 

@@ -57,6 +57,19 @@ async def test_a_drop_is_on_the_page_and_in_the_list_with_its_sentence(
     assert "acme: Engagement of acme-eu fell" in (await collector("alerts", "list")).out
 
 
+async def test_a_drop_followed_by_three_usual_days_is_told_as_past(database: Database, detector: Detector) -> None:
+    await fill(database, "acme-eu", fell=(6, 3), left=0.3)
+    await detector.run_once()
+    [drop] = await DropStore(database).listed(30)
+    usual_since = SETTLED - timedelta(days=2)
+    assert drop.open
+    assert drop.usual_since == usual_since
+    assert drop.last_day == usual_since - timedelta(days=1)
+    assert 70 < drop.observed < 120, "the mean of the low days alone"
+    assert "Engagement of acme-eu had fallen to " in drop.sentence
+    assert drop.sentence.endswith(f"; it has been back to normal since {usual_since.day} {usual_since:%B}.")
+
+
 async def test_what_was_expected_of_each_day_can_be_drawn(database: Database, detector: Detector) -> None:
     await fill(database, "acme-eu", dropped=4, left=0.3)
     await fill(database, "acme-new", days=5)
