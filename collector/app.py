@@ -34,7 +34,7 @@ from collector.publish.measure import measure_queue
 from collector.publish.publisher import Published, Publisher
 from collector.publish.reconciler import Reconciler
 from collector.publish.sender import Sender
-from collector.registry.register import try_keys
+from collector.registry.register import try_encryption_keys
 from collector.store.drop import DropStore
 from collector.store.fleet import FleetStore
 from collector.store.lease import LeaseStore
@@ -222,7 +222,7 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
     loops = _measuring(settings, database, heartbeats)
     async with AsyncExitStack() as resources:
         if settings.calls_ayrshare:
-            await try_keys(ProfileStore(database), key_ring(settings))
+            await try_encryption_keys(ProfileStore(database), key_ring(settings))
         if Role.POLLER in settings.roles:
             client = await resources.enter_async_context(open_ayrshare(settings, gate))
             await shorten_waits(_leases(settings, database), _poll_policy(settings))

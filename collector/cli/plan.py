@@ -7,6 +7,9 @@ import click
 
 from collector.cli.format import print_table
 from collector.models import Action, ColumnChange, Planned
+from collector.registry.trial import Standing, Trial
+
+_MOST_SHOWN = 50
 
 Lines = Sequence[tuple[int, Planned]]
 
@@ -19,7 +22,9 @@ def refused(lines: Lines) -> list[tuple[int, str]]:
 def show_dry_run(lines: Lines, bad: Sequence[tuple[int, str]]) -> None:
     """Print what would be done with each line; exit with 1 where the import would be refused."""
     unreadable = [(line, Planned("", Action.REFUSED, reason=reason)) for line, reason in bad]
-    everything = sorted([*lines, *unreadable], key=lambda each: each[0])
+    wrong = {line for line, _ in bad}
+    readable = [each for each in lines if each[0] not in wrong]
+    everything = sorted([*readable, *unreadable], key=lambda each: each[0])
     rows = [(str(line), each.name, each.action, _details(each)) for line, each in everything]
     print_table(("line", "name", "what", "details"), rows)
     click.echo(f"{_counts([each for _, each in everything])}; this was a dry run: nothing was changed")
@@ -35,6 +40,15 @@ def done(lines: Lines) -> str:
 def sentence(planned: Planned) -> str:
     """Return what was done with one thing."""
     return f"{planned.name}: {_details(planned) or planned.action}"
+
+
+def trial_summary(lines: Sequence[tuple[int, Trial]]) -> str:
+    """Return how many keys are what, with the lines of those that are not linked."""
+    counts = Counter(trial.standing for _, trial in lines)
+    told = [f"keys: {', '.join(f'{counts[each]} {each}' for each in Standing if counts[each]) or 'none'}"]
+    others = [f"line {line}: {trial}" for line, trial in lines if trial.standing is not Standing.LINKED]
+    more = [f"... and {len(others) - _MOST_SHOWN} more"] if len(others) > _MOST_SHOWN else []
+    return "\n".join([*told, *others[:_MOST_SHOWN], *more])
 
 
 def _counts(planned: Sequence[Planned]) -> str:

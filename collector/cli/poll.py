@@ -4,13 +4,15 @@ from collections import Counter
 
 import click
 
-from collector.app import make_gate, make_poller, open_ayrshare, open_storage
+from collector.app import key_ring, make_gate, make_poller, open_ayrshare, open_storage
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.progress import progress
 from collector.config import Settings
 from collector.errors import RegistryError
 from collector.models import ProfileState, Success
 from collector.poll.poller import PollResult
+from collector.registry.register import try_encryption_keys
+from collector.registry.trial import insist_on_ayrshare
 from collector.store.profile import ProfileStore
 
 _FINE = frozenset({Success.OK, Success.UNCHANGED})
@@ -34,7 +36,12 @@ def poll(names: tuple[str, ...], *, everything: bool) -> None:
 async def _pass(settings: Settings, names: tuple[str, ...], *, everything: bool) -> bool:
     gate = make_gate(settings)
     async with open_ayrshare(settings, gate) as client, open_storage(settings) as database:
-        ids = await _chosen(ProfileStore(database), names, everything=everything)
+        store = ProfileStore(database)
+        ids = await _chosen(store, names, everything=everything)
+        # The settings of whoever tries something must not become failures of profiles that others poll well.
+        await try_encryption_keys(store, key_ring(settings))
+        if ids:
+            await insist_on_ayrshare(client)
         results: list[PollResult] = []
         with progress("polling", len(ids)) as advance:
 

@@ -1,29 +1,34 @@
 """``collector profiles ...``: the registry. Keys are read from standard input or a file, never from an argument."""
 
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, TextIO, TypeVar
 
 import click
 import msgspec
+from pydantic import SecretStr
 
 from collector.app import key_ring, make_gate, open_ayrshare, open_storage
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import as_json_text, bad_lines, print_table
-from collector.cli.plan import done, refused, sentence, show_dry_run
+from collector.cli.plan import done, refused, sentence, show_dry_run, trial_summary
 from collector.cli.story import profile_story
 from collector.crypto import KeyRing, fingerprint, refuse_readable_by_others
 from collector.errors import BadLinesError, RegistryError
 from collector.models import Planned
 from collector.registry.register import Comparison, compare, insist, register
 from collector.registry.table import scan_profiles
-from collector.registry.validate import checked_key, checked_text, registration
+from collector.registry.trial import Standing, Trial, try_key, try_keys
+from collector.registry.validate import Registration, checked_key, checked_text, registration
 from collector.store.drop import DropStore
 from collector.store.fleet import FleetStore
 from collector.store.profile import ProfileStore, RegisteredProfile
 from collector.store.profile_plan import ProfileChange
+
+# Whoever adds a profile waits for it.
+_TRIAL_SECONDS = 10.0
 
 
 @click.group()
@@ -49,31 +54,63 @@ async def _registry_and_keys() -> AsyncIterator[tuple[ProfileStore, KeyRing]]:
         yield ProfileStore(database), keys
 
 
+_Command = TypeVar("_Command", bound=Callable[..., None])
+
+
+def _check(*, default: bool) -> Callable[[_Command], _Command]:
+    return click.option(
+        "--check/--no-check",
+        default=default,
+        show_default=True,
+        help="Ask Ayrshare whether the key is valid and Pinterest linked. An invalid one is refused.",
+    )
+
+
 @profiles.command()
 @click.argument("name")
 @click.option("--client", required=True, help="The client that the profile belongs to; alerts are grouped by it.")
 @click.option("--ref-id", default="", help="Ayrshare's refId of the profile, for `discover`.")
 @click.option("--tags", default="", help="Tags, separated by commas.")
 @click.option("--key-file", type=click.File(), default="-", help="File with the profile key. Default: standard input.")
-def add(name: str, client: str, ref_id: str, tags: str, key_file: TextIO) -> None:
-    """Register one profile; its key is read from standard input."""
-    profile = registration(name=name, client=client, profile_key=_read_key(key_file), ref_id=ref_id, tags=tags)
+@_check(default=True)
+def add(name: str, client: str, ref_id: str, tags: str, key_file: TextIO, *, check: bool) -> None:
+    """Register one profile; its key is read from standard input, and tried."""
+    key = _read_key(key_file)
+    profile = registration(name=name, client=client, profile_key=key, ref_id=ref_id, tags=tags)
 
-    async def work() -> None:
+    async def work() -> str:
         async with _registry_and_keys() as (store, keys):
             if any(row.name == profile.name for row in await store.all()):
                 raise RegistryError(f"{profile.name} is registered already; `profiles rotate-key` changes its key")
+            told = await _tried(profile.profile_key, check=check)
             insist(await register([profile], store, keys))
+            return told
 
-    execute(work())
-    click.echo(f"{profile.name} added; it is polled next")
+    told = execute(work())
+    click.echo(f"{profile.name} added; it is polled next{told}")
+
+
+async def _tried(key: SecretStr | None, *, check: bool) -> str:
+    """Try a key; return what was found, as the end of a sentence. Raises ``RegistryError`` for an invalid one."""
+    if key is None or not check:
+        return ""
+    settings = settings_for_command()
+    if settings.ayrshare_api_key is None:
+        return ". Its key was not tried: COLLECTOR_AYRSHARE_API_KEY is not set"
+    hasty = settings.model_copy(update={"request_timeout": min(settings.request_timeout, _TRIAL_SECONDS)})
+    async with open_ayrshare(hasty, make_gate(hasty)) as client:
+        trial = await try_key(client, key)
+    if trial.standing is Standing.INVALID:
+        raise RegistryError(f"the profile key is {trial}; nothing was changed. --no-check takes it all the same")
+    return f". Its key was {trial}" if trial.standing is Standing.UNTRIED else f". Its key works: {trial}"
 
 
 @profiles.command("import")
 @click.argument("file", type=click.File("rb"))
 @click.option("--dry-run", is_flag=True, help="Show what would be done with each line, and change nothing.")
 @click.option("--clear-empty", is_flag=True, help="Empty cells of ref_id and tags clear what is registered.")
-def import_(file: BinaryIO, *, dry_run: bool, clear_empty: bool) -> None:
+@_check(default=False)
+def import_(file: BinaryIO, *, dry_run: bool, clear_empty: bool, check: bool) -> None:
     """Register and change many profiles by a CSV, or a workbook (.xlsx) of which the first sheet is read.
 
     Columns: name[,client,profile_key,ref_id,tags]. A new profile needs a client and a profile_key. Of one that is
@@ -91,6 +128,10 @@ def import_(file: BinaryIO, *, dry_run: bool, clear_empty: bool) -> None:
 
     if table.bad and not dry_run:
         raise RegistryError(bad_lines(BadLinesError(table.bad)))
+    if check:
+        table.bad.extend(_try_lines(table.rows))
+        if table.bad and not dry_run:
+            raise RegistryError(bad_lines(BadLinesError(table.bad)))
     lines = [(line, each) for (line, _), each in zip(table.rows, execute(work()), strict=True)]
     if dry_run:
         show_dry_run(lines, table.bad)
@@ -98,6 +139,22 @@ def import_(file: BinaryIO, *, dry_run: bool, clear_empty: bool) -> None:
         raise RegistryError(bad_lines(BadLinesError(wrong)))
     else:
         click.echo(done(lines))
+
+
+def _try_lines(rows: Sequence[tuple[int, Registration]]) -> list[tuple[int, str]]:
+    """Try the keys of a table, print what was found, and return the lines whose keys are invalid."""
+    settings = settings_for_command(api_key=True)
+    keys = {profile.name: profile.profile_key for _, profile in rows if profile.profile_key is not None}
+
+    async def work() -> dict[str, Trial]:
+        gate = make_gate(settings)
+        async with open_ayrshare(settings, gate) as client:
+            return await try_keys(client, gate, keys, concurrency=settings.poll_concurrency)
+
+    trials = execute(work())
+    lines = [(line, trials[profile.name]) for line, profile in rows if profile.name in trials]
+    click.echo(trial_summary(lines), err=True)
+    return [(line, f"the profile key is {trial}") for line, trial in lines if trial.standing is Standing.INVALID]
 
 
 @profiles.command()
@@ -226,16 +283,20 @@ def remove(names: tuple[str, ...], *, yes: bool) -> None:
 @profiles.command("rotate-key")
 @click.argument("name")
 @click.option("--key-file", type=click.File(), default="-", help="File with the profile key. Default: standard input.")
-def rotate_key(name: str, key_file: TextIO) -> None:
-    """Replace a profile's key, read from standard input; the profile is polled at once."""
+@_check(default=True)
+def rotate_key(name: str, key_file: TextIO, *, check: bool) -> None:
+    """Replace a profile's key, read from standard input and tried; the profile is polled at once."""
     key = checked_key(_read_key(key_file))
 
-    async def work() -> None:
+    async def work() -> str:
         async with _registry_and_keys() as (store, keys):
+            await store.named([name])
+            told = await _tried(key, check=check)
             await store.rotate_key(name, ciphertext=keys.encrypt(key), fingerprint=fingerprint(key))
+            return told
 
-    execute(work())
-    click.echo(f"{name} has a new key; it is polled next")
+    told = execute(work())
+    click.echo(f"{name} has a new key; it is polled next{told}")
 
 
 @profiles.command()

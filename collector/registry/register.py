@@ -13,7 +13,7 @@ from collector.store.profile import ProfileStore, RegisteredProfile
 from collector.store.profile_plan import ProfileChange
 
 
-async def try_keys(store: ProfileStore, keys: KeyRing) -> None:
+async def try_encryption_keys(store: ProfileStore, keys: KeyRing) -> None:
     """Find out at once, rather than by every profile failing, that the encryption keys are not this database's.
 
     Raises:
@@ -37,10 +37,10 @@ async def register(
     Where one of them is refused, and in a ``dry_run``, nothing is changed.
 
     Raises:
-        ConfigurationError: see :func:`try_keys`.
+        ConfigurationError: see :func:`try_encryption_keys`.
 
     """
-    await try_keys(store, keys)
+    await try_encryption_keys(store, keys)
     return await store.put([_change(profile, keys) for profile in profiles], dry_run=dry_run)
 
 

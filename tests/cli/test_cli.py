@@ -324,16 +324,44 @@ async def test_five_troubled_profiles_are_named_with_their_reasons_and_the_rest_
     assert found["database"]["days"] == 210
 
 
-async def test_a_refused_api_key_ends_the_pass_early_and_says_so(polling: Program, twelve: list[str]) -> None:
-    refused = await polling("poll", "--all", AYRSHARE_API_KEY="hunter2-hunter2", POLL_CONCURRENCY="1")
+WRONG = {
+    "AYRSHARE_API_KEY": ("hunter2-hunter2", 1, "Ayrshare refuses the API key: check COLLECTOR_AYRSHARE_API_KEY;"),
+    "AYRSHARE_URL": ("http://127.0.0.1:1/api", 1, "check COLLECTOR_AYRSHARE_URL"),
+    "ENCRYPTION_KEYS": (
+        "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+        2,
+        "COLLECTOR_ENCRYPTION_KEYS: they do not open",
+    ),
+}
+
+
+@pytest.mark.parametrize("setting", WRONG)
+async def test_a_pass_with_a_wrong_setting_says_so_and_writes_no_failure(
+    setting: str, polling: Program, twelve: list[str], database: Database
+) -> None:
+    value, code, why = WRONG[setting]
+    everything = "SELECT md5(string_agg(p::text, ' ' ORDER BY id)) FROM profile p"
+    before = await database.fetchval(everything)
+
+    refused = await polling("poll", "--all", **{setting: value})
+
+    assert (refused.code, refused.out) == (code, "")
+    assert why in refused.err
+    assert "hunter2" not in refused.out + refused.err
+    assert await database.fetchval(everything) == before
+    assert await database.fetchval("SELECT count(*) FROM poll_log") == 0
+    healed = await polling("poll", "--all")
+    assert (healed.code, healed.out.split(":")[0]) == (0, f"{len(twelve)} of {len(twelve)} polled")
+
+
+async def test_a_pass_with_an_address_that_is_not_the_api_says_what_to_check(
+    polling: Program, twelve: list[str], ayrshare: Ayrshare
+) -> None:
+    assert twelve
+    refused = await polling("poll", "--all", AYRSHARE_URL=ayrshare.url.removesuffix("/api"))
 
     assert refused.code == 1
-    assert "Ayrshare refuses the API key: check COLLECTOR_AYRSHARE_API_KEY; the rest was not tried\n" in refused.err
-    assert "hunter2" not in refused.out + refused.err
-    polled = int(refused.out.split()[0])
-    assert 1 <= polled < len(twelve)
-    healed = await polling("poll", "--all")
-    assert (healed.code, healed.out.split(":")[0]) == (0, "12 of 12 polled"), "every lease was given back"
+    assert "check COLLECTOR_AYRSHARE_URL, which ends in /api; nothing was polled or written" in refused.err
 
 
 async def test_a_key_that_ayrshare_echoes_is_shown_and_stored_nowhere(

@@ -16,6 +16,7 @@ from tests.support.profiles import ENCRYPTION_KEY, KEYS, registered
 from tests.support.program import Program
 
 KEY = "SECRET77-SECRET88-SECRET99-SECRET00"
+UNTRIED = ". Its key was not tried: COLLECTOR_AYRSHARE_API_KEY is not set"
 HEADER = "name,client,profile_key"
 ODD_NAMES = (
     "--all",
@@ -43,7 +44,7 @@ async def names(database: Database) -> list[str]:
 async def test_an_added_key_is_stored_encrypted_and_shown_nowhere(collector: Program, database: Database) -> None:
     added = await collector("profiles", "add", "a", "--client", "acme", "--tags", "x, y,x", stdin=f"  {KEY}\n")
 
-    assert (added.code, added.out, added.err) == (0, "a added; it is polled next\n", "")
+    assert (added.code, added.out, added.err) == (0, f"a added; it is polled next{UNTRIED}\n", "")
     [row] = await database.fetch("SELECT *, profile::text AS everything FROM profile")
     assert KEYS.decrypt(row["key_ciphertext"]).get_secret_value() == KEY
     for form in (KEY, KEY.encode().hex()):
@@ -139,7 +140,7 @@ async def test_a_key_file_that_others_can_read_is_refused_with_the_mend(collecto
     assert refused.err == (
         "error: a key holds a key, and every user of this machine can read it; run: chmod 600 'a key'\n"
     )
-    assert (taken.code, taken.out) == (0, "a added; it is polled next\n")
+    assert (taken.code, taken.out) == (0, f"a added; it is polled next{UNTRIED}\n")
 
 
 async def test_adding_needs_an_encryption_key_and_listing_does_not(dsn: str, tmp_path: Path) -> None:
@@ -388,7 +389,7 @@ async def test_pausing_resuming_and_rotating_decide_when_a_profile_is_polled(
     assert (forged.code, forged.err) == (1, "error: the reason holds control characters\n")
 
     rotated = await collector("profiles", "rotate-key", "a", stdin="NEW-KEY")
-    assert (rotated.code, rotated.out) == (0, "a has a new key; it is polled next\n")
+    assert (rotated.code, rotated.out) == (0, f"a has a new key; it is polled next{UNTRIED}\n")
     row = await database.fetchrow(state)
     assert row is not None
     assert row["state"] == "paused"
@@ -493,6 +494,73 @@ async def test_answering_no_removes_nothing(collector: Program, database: Databa
                     await asyncio.wait_for(asking.wait(), 1.0)
         assert asking.returncode == 1
     assert await database.fetchval("SELECT count(*) FROM profile") == 1
+
+
+# Trying keys.
+
+
+@pytest.fixture
+def asking(dsn: str, tmp_path: Path, ayrshare: Ayrshare) -> Program:
+    """The program with an Ayrshare to ask."""
+    return Program(
+        tmp_path,
+        DATABASE_URL=dsn,
+        ENCRYPTION_KEYS=ENCRYPTION_KEY,
+        AYRSHARE_URL=ayrshare.url,
+        AYRSHARE_API_KEY=ayrshare.config.api_key,
+    )
+
+
+async def test_an_added_key_is_tried_and_what_was_found_is_told(
+    asking: Program, ayrshare: Ayrshare, database: Database
+) -> None:
+    keys = [ayrshare.identity(index).profile_key for index in range(4)]
+    await ayrshare.fault(ayrshare.identity(1).title, "unlinked")
+
+    linked = await asking("profiles", "add", "a", "--client", "acme", stdin=keys[0])
+    unlinked = await asking("profiles", "add", "b", "--client", "acme", stdin=keys[1])
+    invalid = await asking("profiles", "add", "c", "--client", "acme", stdin="NO-SUCH-KEY")
+    away = await asking(
+        "profiles", "add", "d", "--client", "acme", stdin=keys[2], AYRSHARE_URL="http://127.0.0.1:1/api"
+    )
+    rotated = await asking("profiles", "rotate-key", "a", stdin="NO-SUCH-KEY")
+    forced = await asking("profiles", "rotate-key", "b", "--no-check", stdin="NO-SUCH-KEY")
+
+    assert (linked.code, linked.out) == (0, "a added; it is polled next. Its key works: linked to Pinterest\n")
+    assert unlinked.code == 0
+    assert unlinked.out.startswith("b added; it is polled next. Its key works: not linked to Pinterest: ")
+    assert (invalid.code, invalid.out) == (1, "")
+    assert invalid.err.startswith("error: the profile key is not a key of this Ayrshare account: ")
+    assert away.code == 0
+    assert away.out.startswith("d added; it is polled next. Its key was not tried: ")
+    assert "COLLECTOR_AYRSHARE_URL" in away.out
+    assert (rotated.code, "nothing was changed" in rotated.err) == (1, True)
+    assert (forced.code, forced.out) == (0, "b has a new key; it is polled next\n")
+    assert await names(database) == ["a", "b", "d"]
+    ciphertext = await database.fetchval("SELECT key_ciphertext FROM profile WHERE name = 'a'")
+    assert KEYS.decrypt(ciphertext).get_secret_value() == keys[0]
+
+
+async def test_keys_of_a_table_are_tried_where_that_was_asked(
+    asking: Program, ayrshare: Ayrshare, database: Database
+) -> None:
+    first, second = (ayrshare.identity(index) for index in range(2))
+    await ayrshare.fault(second.title, "unlinked")
+    good = f"{HEADER}\na,acme,{first.profile_key}\nb,acme,{second.profile_key}\n"
+
+    refused = await asking("profiles", "import", "-", "--check", stdin=f"{good}c,acme,NO-SUCH-KEY\n")
+    shown = await asking("profiles", "import", "-", "--check", "--dry-run", stdin=f"{good}c,acme,NO-SUCH-KEY\n")
+    assert await names(database) == []
+    taken = await asking("profiles", "import", "-", "--check", stdin=good)
+
+    assert refused.code == 1
+    assert "line 4: the profile key is not a key of this Ayrshare account: " in refused.err
+    assert "NO-SUCH-KEY" not in refused.err + shown.out + shown.err
+    assert (shown.code, "2 added, 0 changed, 0 unchanged, 1 refused;" in shown.out) == (1, True)
+    assert (taken.code, taken.out) == (0, "2 added, 0 changed, 0 unchanged\n")
+    assert taken.err.startswith(
+        "keys: 1 linked to Pinterest, 1 not linked to Pinterest\nline 3: not linked to Pinterest: "
+    )
 
 
 # Comparing with Ayrshare.
