@@ -206,7 +206,10 @@ async def _retry_unknown(database: Database, ayrshare: Ayrshare) -> None:
             assert group is not None
             [check] = await reconciler.check(group)
             assert check.absent, f"pin {row.id} stayed unknown, and the history says: {check.finding}"
-            assert await store.retry(row.id, PinState.UNKNOWN, row.attempts)
+            async with asyncio.timeout(30):
+                # A killed worker's look for the pin ends with its claim.
+                while not await store.retry(row.id, PinState.UNKNOWN, row.attempts):
+                    await asyncio.sleep(0.1)
 
 
 async def _states(database: Database) -> Counter[str]:
