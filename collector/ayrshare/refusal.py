@@ -141,14 +141,14 @@ def _judge(http_status: int, complaints: list[dict[str, Any]]) -> tuple[Failure,
         for each in complaints:
             if _KEY_REFUSED in _words(each).lower():
                 return Failure.KEY_INVALID, each
-    for each in complaints:
+    # A suspension was seen with the code of the quota. Gateways and proxies refuse with JSON of their own.
+    suspended = [each for each in complaints if _SUSPENDED in _words(each).lower()]
+    if suspended and http_status == HTTPStatus.FORBIDDEN:
+        return Failure.SUSPENDED, suspended[0]
+    for each in (each for each in complaints if each not in suspended):
         failed = _CODES.get(_code(each) or 0, Failure.UNLINKED if _asks_to_relink(each) else None)
         if failed is not None:
             return failed, each
-    # Gateways and proxies refuse with JSON of their own.
-    for each in complaints if http_status == HTTPStatus.FORBIDDEN else ():
-        if _SUSPENDED in _words(each).lower():
-            return Failure.SUSPENDED, each
     return Failure.UPSTREAM_ERROR, spoken
 
 
