@@ -109,7 +109,8 @@ class Claim(msgspec.Struct, frozen=True):
     """A profile whose poll is ours until ``lease_until``; that instant is also the fencing token of its result.
 
     ``known_answer`` is the digest of the answer stored last, if that was today; ``last_day`` is the newest day that
-    was ever stored of the profile.
+    was ever stored of the profile. ``claimed_at`` is the database's time, which decides about dates, and
+    ``clock_offset_seconds`` how far it is ahead of this machine's.
     """
 
     profile_id: int
@@ -120,6 +121,8 @@ class Claim(msgspec.Struct, frozen=True):
     lease_until: datetime
     known_answer: int | None
     last_day: date | None
+    claimed_at: datetime
+    clock_offset_seconds: float = 0.0
 
 
 class PollRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,6 +24,7 @@ POLL_DURATION = _histogram("collector_poll_duration_seconds", "Reading and parsi
 POLLS_IN_FLIGHT = _gauge("collector_polls_in_flight", "Polls under way in this process.")
 PROFILES_DUE = _gauge("collector_profiles_due", "Profiles whose next poll is due, in the whole fleet.")
 POLL_LAG = _gauge("collector_poll_lag_seconds", "For how long the first due profile has been waiting.")
+CLOCK_OFFSET = _gauge("collector_clock_offset_seconds", "How far the database's clock is ahead of this machine's.")
 API_REQUESTS = _counter(
     "collector_api_requests",
     "Requests to Ayrshare by HTTP status, or by the failure where there is none.",

@@ -4,7 +4,7 @@ Pure: no clock, no I/O. What cannot be used is named in ``problems``; what an an
 ``refusal``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Literal
@@ -17,9 +17,10 @@ from collector.ayrshare.plain import decode_plain
 from collector.ayrshare.problems import Problems, shown
 from collector.ayrshare.refusal import decode, refusal, refused, unreadable
 from collector.ayrshare.window import read_window
-from collector.models import AccountAnalytics, Failure, SeenAnswer
+from collector.models import AccountAnalytics, DayMetrics, Failure, Metrics, SeenAnswer
 
 _CLOCK_SKEW = timedelta(days=2)
+_NO_NUMBERS = Metrics()
 
 
 class _Block(msgspec.Struct, rename="camel"):
@@ -95,6 +96,7 @@ def parse_account_analytics(body: bytes, *, today: date, known: int | None = Non
     window, followers, extra = read_window(analytics, problems)
     days = read_days(analytics.get("daily"), today + _CLOCK_SKEW, problems)
     last_updated, next_update = stamps.read(problems)
+    last_updated = _consistent(last_updated, days, problems)
     return AccountAnalytics(
         window=window,
         followers=followers,
@@ -105,6 +107,15 @@ def parse_account_analytics(body: bytes, *, today: date, known: int | None = Non
         next_update=next_update,
         digest=digest,
     )
+
+
+def _consistent(stamp: datetime | None, days: Sequence[DayMetrics], problems: Problems) -> datetime | None:
+    """Return the stamp, or None if there are numbers of a day that had not begun."""
+    newest = next((day.day for day in reversed(days) if day.extra or day.metrics != _NO_NUMBERS), None)
+    if stamp is None or newest is None or stamp.date() >= newest:
+        return stamp
+    problems.add("stale_stamp", f"lastUpdated {stamp:%Y-%m-%d}, and there are numbers of {newest}")
+    return None
 
 
 def _open(body: bytes) -> _Envelope | None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from http import HTTPStatus
 from typing import ClassVar, TypeVar
@@ -81,16 +81,16 @@ class AyrshareClient:
         )
 
     async def account_analytics(
-        self, profile_key: SecretStr, *, known: int | None = None
+        self, profile_key: SecretStr, *, today: date, known: int | None = None
     ) -> tuple[AccountAnalytics | SeenAnswer, RateLimit]:
         """``POST /analytics/social``: the window of days that Ayrshare holds of the profile's Pinterest account.
 
-        An answer whose digest is ``known`` is not read further.
+        No day long after ``today`` is believed. An answer whose digest is ``known`` is not read further.
         """
 
         def read(answer: _Answer) -> tuple[AccountAnalytics | SeenAnswer, RateLimit]:
             _insist_on_success(answer)
-            return parse_account_analytics(answer.body, today=datetime.now(UTC).date(), known=known), answer.rate_limit
+            return parse_account_analytics(answer.body, today=today, known=known), answer.rate_limit
 
         return await self._call("POST", self._social, read, profile_key=profile_key, body=self._ANALYTICS_BODY)
 

@@ -9,6 +9,7 @@ from collector.app import open_storage
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import ago, as_json_text, print_table
 from collector.config import Settings
+from collector.store.clock import clock_problem
 from collector.store.fleet import Backlog, DatabaseInfo, FleetStore, StateSummary, TroubledProfile
 from collector.store.pin import PinStore, QueueSummary
 
@@ -68,6 +69,7 @@ def _as_dict(found: Status) -> dict[str, object]:
             "oldest_due_seconds": found.pins.oldest_due_seconds,
         },
         "database": found.database,
+        "clock_offset_seconds": found.backlog.clock_offset_seconds,
     }
 
 
@@ -80,6 +82,8 @@ def _show(found: Status) -> None:
     polls = ", ".join(f"{count} {outcome}" for outcome, count in found.polls_24h.items()) or "none"
     click.echo(f"\npolls of the last 24 hours: {polls}")
     click.echo(f"due now: {found.backlog.due}; the first has waited {found.backlog.lag_seconds:.0f} s")
+    if (problem := clock_problem(found.backlog.clock_offset_seconds)) is not None:
+        click.echo(problem)
     _show_pins(found.pins)
     database = found.database
     timescaledb = f"TimescaleDB {database.timescaledb}" if database.timescaledb else "without TimescaleDB"

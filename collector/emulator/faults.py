@@ -29,6 +29,8 @@ FaultName = Literal[
     "rate_limited",
     "quota",
     "gateway",
+    "no_days",
+    "frozen_stamp",
     "post_error",
     "processing",
     "short_history",
@@ -49,9 +51,10 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     requests. `seconds` is the length of `latency`, `hang` and `processing`. `after_work` lets `status`, `html`, `hang`,
     `wrong_json` and `huge` do the work first: the pin is published, the answer is lost. `status`, `code`, `message`
     and `shape` describe the error of those faults that answer with one. `gateway` is a 403 in JSON that is not
-    Ayrshare's, with `message` in it. `since`, `factor` and `metrics` belong to `drop`, `rows` (at most so many are
-    shown) and `counts_all` (`count` is of all) to `short_history`, `size_bytes` to `huge`, `retry_after` (seconds) to
-    `rate_limited`, `retry_available` to `post_error`.
+    Ayrshare's, with `message` in it. `no_days` empties `daily`, `frozen_stamp` puts `stamp` into
+    `lastUpdated`. `since`, `factor` and `metrics` belong to `drop`, `rows` (at most so many are shown) and `counts_all`
+    (`count` is of all) to `short_history`, `size_bytes` to `huge`, `retry_after` (seconds) to `rate_limited`,
+    `retry_available` to `post_error`.
     """
 
     fault: FaultName
@@ -69,6 +72,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     after_work: bool = False
     rows: Annotated[int, msgspec.Meta(ge=0)] = 50
     counts_all: bool = True
+    stamp: Any = "2021-01-01T00:00:00.000Z"
     size_bytes: Annotated[int, msgspec.Meta(ge=1)] = 50_000_000
     since: date | None = None
     factor: Annotated[float, msgspec.Meta(ge=0)] = 0.5

@@ -8,6 +8,7 @@ from time import monotonic
 import msgspec
 from aiohttp import web
 
+from collector.emulator.bad_answers import UNTRUE, bad_answer
 from collector.emulator.errors import (
     KEY_UNKNOWN,
     QUOTA_USED_UP,
@@ -23,7 +24,7 @@ from collector.emulator.faults import Fault
 # These change the work of an endpoint; the others replace or break its answer.
 FAULTS_OF_THE_WORK = frozenset({"unlinked", "relink", "post_error", "processing", "short_history"})
 
-_WORKS_FIRST = frozenset({"reset_after", "truncated"})
+_WORKS_FIRST = frozenset({"reset_after", "truncated", *UNTRUE})
 _REFUSALS = {
     "bad_key": KEY_UNKNOWN,
     "unauthorized": UNAUTHORIZED,
@@ -50,10 +51,9 @@ async def inject(fault: Fault, request: web.Request, work: Callable[[], bytes]) 
             return await _hang(request, fault.seconds)
         case "huge":
             return await _huge(request, fault.size_bytes)
-        case "truncated":
-            return _json(done[: len(done) // 2])
-        case "wrong_json":
-            return _json(b'{"data":[1,"two",null],"status":"success"}')
+        case "truncated" | "wrong_json" | "no_days" | "frozen_stamp":
+            body = bad_answer(fault, done)
+            return web.Response(body=body, content_type="application/json")
         case "html":
             status = fault.status or 502
             return web.Response(status=status, text=_HTML.format(status), content_type="text/html")
@@ -79,10 +79,6 @@ def _outcome(work: Callable[[], bytes]) -> bytes:
         return work()
     except RefusalError as refusal:
         return msgspec.json.encode(refusal.body)
-
-
-def _json(body: bytes) -> web.Response:
-    return web.Response(body=body, content_type="application/json")
 
 
 def _reset(request: web.Request) -> web.Response:

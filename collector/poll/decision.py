@@ -1,4 +1,4 @@
-"""What becomes of a profile after a poll. Pure but for the jitter: the clock is an argument."""
+"""What becomes of a profile after a poll. Pure but for the jitter: the time is the claim's, and so the database's."""
 
 import random
 from datetime import UTC, date, datetime, timedelta
@@ -9,6 +9,7 @@ import msgspec
 from collector.errors import AyrshareError
 from collector.loops.every import backoff
 from collector.models import AccountAnalytics, Claim, Failure, PollRecord, ProfileState, RateLimit, SeenAnswer, Success
+from collector.store.clock import MOST_OFFSET_SECONDS
 
 # Ayrshare counts requests per profile over five minutes.
 RATE_LIMIT_WINDOW = 300.0
@@ -50,16 +51,17 @@ def after_data(
     rate_limit: RateLimit,
     *,
     policy: Policy,
-    now: datetime,
     duration_seconds: float,
 ) -> PollRecord:
     """Store the days, be active, and come back at the profile's next slot, but not before Ayrshare has new data.
 
     An answer without one usable day, of a profile that has had days, is no answer: it must not look like a good poll.
     """
+    now = claim.claimed_at
     had_days = claim.last_day is not None
-    if isinstance(analytics, AccountAnalytics) and analytics.problems and not analytics.days and had_days:
-        error = AyrshareError(Failure.PAYLOAD_INVALID, f"no usable day; {_left_out(analytics)}", http_status=200)
+    if isinstance(analytics, AccountAnalytics) and not analytics.days and had_days:
+        why = _left_out(analytics) or "the list of days is empty, and this profile has had days"
+        error = AyrshareError(Failure.PAYLOAD_INVALID, f"no usable day; {why}", http_status=200)
         return after_failure(claim, error, policy=policy, duration_seconds=duration_seconds)
     wait = seconds_to_slot(claim.profile_id, now, policy.interval)
     if analytics.next_update is not None:
@@ -78,7 +80,7 @@ def after_data(
         detail=_left_out(analytics),
         analytics=analytics,
         known_through=claim.last_day,
-        settled_through=_read_by_ayrshare(analytics, now) - timedelta(days=policy.settle_days),
+        settled_through=_settled_through(claim, analytics, policy),
         settle_days=policy.settle_days,
         rate_limit_max=rate_limit.maximum,
         rate_limit_count=rate_limit.count,
@@ -164,9 +166,26 @@ def _to_probe(claim: Claim) -> float:
     return (FIRST_PROBE if was_well(claim) else PROBE_INTERVAL) + _jitter(600.0)
 
 
-def _read_by_ayrshare(analytics: AccountAnalytics | SeenAnswer, now: datetime) -> date:
-    """Return the UTC day on which Ayrshare read the numbers from Pinterest; they may have been cached since."""
-    return min(now, analytics.last_updated or now).astimezone(UTC).date()
+def _settled_through(claim: Claim, analytics: AccountAnalytics | SeenAnswer, policy: Policy) -> date | None:
+    """Return the newest day that was old enough when Ayrshare read it; None while nobody can tell what day it is."""
+    if abs(claim.clock_offset_seconds) > MOST_OFFSET_SECONDS:
+        return None
+    return _read_by_ayrshare(claim, analytics) - timedelta(days=policy.settle_days)
+
+
+def _read_by_ayrshare(claim: Claim, analytics: AccountAnalytics | SeenAnswer) -> date:
+    """Return the UTC day on which Ayrshare read the numbers from Pinterest; they may have been cached since.
+
+    Without a stamp, or with one that the days contradict, it is taken for the day after the newest.
+    """
+    today = claim.claimed_at.astimezone(UTC).date()
+    seen = isinstance(analytics, SeenAnswer)
+    newest = analytics.days[-1].day if isinstance(analytics, AccountAnalytics) and analytics.days else claim.last_day
+    stamp = analytics.last_updated
+    # The parser has compared the stamp of an answer that it read with its days.
+    if stamp is not None and not (seen and newest is not None and stamp.date() < newest):
+        return min(today, stamp.date())
+    return today if newest is None else min(today, newest + timedelta(days=1))
 
 
 def _left_out(analytics: AccountAnalytics | SeenAnswer) -> str | None:

@@ -1,7 +1,6 @@
 """Reads one profile: decrypts its key, asks Ayrshare, and turns whatever comes into a record."""
 
 import time
-from datetime import UTC, datetime
 
 import structlog
 
@@ -38,7 +37,9 @@ class Reader:
             # The key may be in order and our encryption keys wrong, so the profile keeps its state.
             return self._undecipherable(claim, str(error))
         try:
-            analytics, rate_limit = await self._client.account_analytics(key, known=claim.known_answer)
+            analytics, rate_limit = await self._client.account_analytics(
+                key, today=claim.claimed_at.date(), known=claim.known_answer
+            )
         except AyrshareError as error:
             if error.failure is Failure.PAYLOAD_INVALID:
                 PAYLOAD_PROBLEMS.labels("unreadable").inc()
@@ -46,14 +47,11 @@ class Reader:
             return after_failure(claim, error, policy=self._policy, duration_seconds=elapsed)
         for problem in analytics.problems if isinstance(analytics, AccountAnalytics) else ():
             PAYLOAD_PROBLEMS.labels(problem.reason).inc()
-        return after_data(
-            claim,
-            analytics,
-            rate_limit,
-            policy=self._policy,
-            now=datetime.now(UTC),
-            duration_seconds=time.perf_counter() - started,
-        )
+        elapsed = time.perf_counter() - started
+        record = after_data(claim, analytics, rate_limit, policy=self._policy, duration_seconds=elapsed)
+        if record.analytics is None:
+            PAYLOAD_PROBLEMS.labels("no_days").inc()
+        return record
 
     def unexpected(self, claim: Claim, error: Exception) -> PollRecord:
         """Return the record of a poll that our own defect ended."""

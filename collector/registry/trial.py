@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 
 import msgspec
@@ -43,7 +44,7 @@ _STANDINGS = {
 async def try_key(client: AyrshareClient, key: SecretStr) -> Trial:
     """Make the call with which profiles are polled, once."""
     try:
-        await client.account_analytics(key)
+        await client.account_analytics(key, today=datetime.now(UTC).date())
     except AyrshareError as error:
         return Trial(_STANDINGS.get(error.failure, Standing.UNTRIED), str(error))
     return Trial(Standing.LINKED)

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 import msgspec
 
 from collector.models import ProfileState
+from collector.store.clock import clock_offset, machine_time
 from collector.store.columns import names, values
 from collector.store.pool import Database
 
@@ -108,10 +109,14 @@ class Poll(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Backlog(msgspec.Struct, frozen=True):
-    """How many profiles are due, and for how many seconds the first of them has been."""
+    """How many profiles are due, for how many seconds the first of them has been, and whether the clocks agree.
+
+    ``clock_offset_seconds`` is how far the database's clock is ahead of this machine's.
+    """
 
     due: int
     lag_seconds: float
+    clock_offset_seconds: float
 
 
 class DatabaseInfo(msgspec.Struct, frozen=True):
@@ -175,8 +180,11 @@ SELECT
     (SELECT count(*) FROM daily_metric) AS days
 """
 
-_BACKLOG = """
-SELECT count(*) AS due, coalesce(extract(epoch FROM now() - min(next_poll_at)), 0)::double precision AS lag_seconds
+_BACKLOG = f"""
+SELECT
+    count(*) AS due,
+    coalesce(extract(epoch FROM now() - min(next_poll_at)), 0)::double precision AS lag_seconds,
+    {clock_offset(1)} AS clock_offset_seconds
 FROM profile
 WHERE next_poll_at <= now()
 """
@@ -222,7 +230,7 @@ class FleetStore:
         return values(ProfileStatus, await self._database.fetch(_STATUS_OF, profile_ids))
 
     async def backlog(self) -> Backlog:
-        [found] = values(Backlog, await self._database.fetch(_BACKLOG))
+        [found] = values(Backlog, await self._database.fetch(_BACKLOG, machine_time()))
         return found
 
     async def summary(self) -> list[StateSummary]:

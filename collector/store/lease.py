@@ -3,10 +3,11 @@
 from collections.abc import Callable, Sequence
 
 from collector.models import Claim
+from collector.store.clock import clock_offset, machine_time
 from collector.store.columns import values
 from collector.store.pool import Database
 
-_CLAIM = """
+_CLAIM = f"""
 UPDATE profile AS p
 SET lease_owner = $1,
     lease_until = now() + $2 * interval '1 second'
@@ -16,7 +17,7 @@ RETURNING
     p.id AS profile_id, p.name, p.key_ciphertext, p.state, p.consecutive_failures, p.lease_until,
     -- Once a UTC day the whole answer is compared with the table, so that a row lost there comes back.
     CASE WHEN p.answer_day = (now() AT TIME ZONE 'UTC')::date THEN p.answer_digest END AS known_answer,
-    p.last_day
+    p.last_day, now() AS claimed_at, {clock_offset(3)} AS clock_offset_seconds
 """
 
 # MATERIALIZED: the rows are locked once, whatever plan the join takes.
@@ -27,7 +28,7 @@ WITH claimable AS MATERIALIZED (
     WHERE next_poll_at <= now()
       AND (lease_until IS NULL OR lease_until <= now())
     ORDER BY next_poll_at
-    LIMIT $3
+    LIMIT $4
     FOR NO KEY UPDATE SKIP LOCKED
 )
 {_CLAIM}
@@ -37,9 +38,9 @@ _CLAIM_NAMED = f"""
 WITH claimable AS MATERIALIZED (
     SELECT id
     FROM profile
-    WHERE id = ANY ($3::bigint[])
+    WHERE id = ANY ($4::bigint[])
       AND state <> 'paused'
-      AND (next_poll_at <= now() OR NOT $4::boolean)
+      AND (next_poll_at <= now() OR NOT $5::boolean)
       AND (lease_until IS NULL OR lease_until <= now())
     FOR NO KEY UPDATE SKIP LOCKED
 )
@@ -106,11 +107,14 @@ class LeaseStore:
 
     async def claim_due(self, limit: int) -> list[Claim]:
         """Claim up to ``limit`` due profiles, those that waited longest first."""
-        return values(Claim, await self._database.fetch(_CLAIM_DUE, self._owner, self._seconds, limit))
+        return await self._claim(_CLAIM_DUE, limit)
 
     async def claim_named(self, profile_ids: Sequence[int], *, only_due: bool = False) -> list[Claim]:
         """Claim these profiles, save those that are paused or that somebody else is polling right now."""
-        rows = await self._database.fetch(_CLAIM_NAMED, self._owner, self._seconds, profile_ids, only_due)
+        return await self._claim(_CLAIM_NAMED, profile_ids, only_due)
+
+    async def _claim(self, sql: str, *arguments: object) -> list[Claim]:
+        rows = await self._database.fetch(sql, self._owner, self._seconds, machine_time(), *arguments)
         return values(Claim, rows)
 
     async def release(self, claims: Sequence[Claim]) -> None:

@@ -43,7 +43,13 @@ SET state = coalesce(r.state, p.state),
     state_since = CASE WHEN r.state <> p.state THEN now() ELSE p.state_since END,
     first_day = least(p.first_day, r.window_start),
     last_day = greatest(p.last_day, r.last_day),
-    settled_through = greatest(p.settled_through, r.settled_through),
+    -- Whatever a wrong clock once said, no day is settled sooner than this.
+    settled_through = CASE
+        WHEN coalesce(p.settled_through, r.settled_through) IS NOT NULL THEN least(
+            greatest(p.settled_through, r.settled_through),
+            (now() AT TIME ZONE 'UTC')::date - coalesce(r.settle_days::integer, p.settle_days)
+        )
+    END,
     settle_days = coalesce(r.settle_days, p.settle_days),
     window_days = coalesce(r.last_day - r.window_start + 1, p.window_days),
     answer_digest = CASE WHEN r.good AND NOT r.seen THEN r.digest ELSE p.answer_digest END,

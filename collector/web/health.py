@@ -6,13 +6,14 @@ from collections.abc import Callable
 from collector.errors import CollectorError, DatabaseUnavailableError
 from collector.loops.every import Heartbeats
 from collector.migrate import check
+from collector.store.clock import clock_offset, clock_problem, machine_time
 from collector.store.pool import Database
 
 _PATIENCE_SECONDS = 2.0
 
 
 class Health:
-    """Asks the database, its schema, the loops, and whether calls to Ayrshare are held; ``hold`` returns why."""
+    """Asks the database, its schema and clock, the loops, and ``hold`` whether and why calls to Ayrshare are held."""
 
     def __init__(self, database: Database, heartbeats: Heartbeats, *, hold: Callable[[], str | None]) -> None:
         self._database = database
@@ -34,10 +35,12 @@ class Health:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS), self._database.connection() as connection:
                 await check(connection)
+                offset = await connection.fetchval(f"SELECT {clock_offset(1)}", machine_time())
         except TimeoutError:
             return [f"the database does not answer within {_PATIENCE_SECONDS:g} s"]
         except DatabaseUnavailableError as error:
             return [str(error)]
         except CollectorError as error:
             return [f"the schema: {error}"]
-        return []
+        problem = clock_problem(offset)
+        return [] if problem is None else [problem]

@@ -4,7 +4,7 @@ import itertools
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -22,6 +22,7 @@ from tests.support.ayrshare import Ayrshare
 URL_SOCIAL = "https://ayrshare.example/api/analytics/social"
 API_KEY = SecretStr("the-api-key")
 PROFILE_KEY = SecretStr("THE-PROFILE-KEY")
+TODAY = date(2026, 11, 24)
 GOOD = {"pinterest": {"analytics": {"impression": 3, "daily": []}}, "status": "success"}
 
 
@@ -34,7 +35,7 @@ async def refusal(**answer: Any) -> AyrshareError:
         with aioresponses() as mocked:
             mocked.post(URL_SOCIAL, **answer)
             with pytest.raises(AyrshareError) as caught:
-                await client(session).account_analytics(PROFILE_KEY)
+                await client(session).account_analytics(PROFILE_KEY, today=TODAY)
     return caught.value
 
 
@@ -42,7 +43,7 @@ async def test_a_request_carries_both_keys_in_their_headers_and_follows_no_redir
     async with aiohttp.ClientSession() as session:
         with aioresponses() as mocked:
             mocked.post(URL_SOCIAL, payload=GOOD, headers={"x-ratelimit-max": "300", "x-ratelimit-count": "280"})
-            analytics, rate_limit = await client(session).account_analytics(PROFILE_KEY)
+            analytics, rate_limit = await client(session).account_analytics(PROFILE_KEY, today=TODAY)
             [[call]] = mocked.requests.values()
     assert mocked.requests.keys() == {("POST", URL(URL_SOCIAL))}
     assert call.kwargs["headers"] == {"Authorization": "Bearer the-api-key", "Profile-Key": "THE-PROFILE-KEY"}
@@ -103,7 +104,7 @@ async def test_invalid_rate_limit_headers_are_ignored() -> None:
         with aioresponses() as mocked:
             headers = {"x-ratelimit-max": "many", "x-ratelimit-count": "-4"}
             mocked.post(URL_SOCIAL, callback=lambda _url, **_: CallbackResult(payload=GOOD, headers=headers))
-            _, rate_limit = await client(session).account_analytics(PROFILE_KEY)
+            _, rate_limit = await client(session).account_analytics(PROFILE_KEY, today=TODAY)
     assert (rate_limit.maximum, rate_limit.count) == (None, None)
 
 
@@ -113,7 +114,7 @@ async def opened(ayrshare: Ayrshare, *, patience: float = 5.0) -> AyrshareError 
         url=ayrshare.url, api_key=SecretStr(ayrshare.config.api_key), request_timeout=patience, connections=2
     ) as real:
         try:
-            await real.account_analytics(key)
+            await real.account_analytics(key, today=TODAY)
         except AyrshareError as error:
             return error
     return None
@@ -179,7 +180,7 @@ async def test_all_pages_of_profiles_are_read(ayrshare: Ayrshare) -> None:
 
 
 async def analytics_of(a_client: AyrshareClient) -> object:
-    return await a_client.account_analytics(PROFILE_KEY)
+    return await a_client.account_analytics(PROFILE_KEY, today=TODAY)
 
 
 async def profiles_of(a_client: AyrshareClient) -> object:

@@ -828,3 +828,25 @@ def test_any_list_of_profiles_is_survived(listed: list[object]) -> None:
     for entry in page.entries:
         assert_text_storable(entry.title)
         assert_text_storable(entry.ref_id)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "day_of_numbers", "problem"),
+    [
+        ("2021-09-28T00:00:00.000Z", "2021-09-28", None),
+        ("2021-09-27T23:59:59.999Z", "2021-09-28", "stale_stamp"),
+        ("2021-09-28T01:00:00+02:00", "2021-09-28", "stale_stamp"),
+        ("2021-09-27T23:59:59.999Z", "2021-09-27", None),
+    ],
+)
+@pytest.mark.parametrize("metrics", [{"SAVE": 3}, {"CLOSEUP": 4}, {"SAVE": "3"}])
+def test_a_stamp_older_than_a_number_is_not_believed(
+    stamp: str, day_of_numbers: str, problem: str | None, metrics: dict[str, object]
+) -> None:
+    days = [day(metrics, "2021-09-20"), day(metrics, day_of_numbers)]
+    without = {**day(metrics, "2021-09-29"), "dataStatus": "BEFORE_DATA_START"}
+    body = {"pinterest": {"analytics": {"daily": [*days, without]}, "lastUpdated": stamp}, "status": "success"}
+    read = parsed(json.dumps(body).encode())
+    assert reasons(read) == ([problem] if problem else [])
+    assert len(read.days) == 3
+    assert (read.last_updated is None) == (problem is not None)

@@ -15,6 +15,7 @@ from collector.models import (
     Problem,
     ProfileState,
     RateLimit,
+    SeenAnswer,
     Success,
 )
 from collector.poll.decision import Policy, after_data, after_failure, seconds_to_slot
@@ -22,12 +23,13 @@ from collector.poll.decision import Policy, after_data, after_failure, seconds_t
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOUR = 3600.0
 POLICY = Policy(interval=6 * HOUR, settle_days=3)
-CLAIM = Claim(7, "client-007", b"", ProfileState.ACTIVE, 0, NOW, None, date(2026, 11, 20))
+CLAIM = Claim(7, "client-007", b"", ProfileState.ACTIVE, 0, NOW, None, date(2026, 11, 20), NOW)
+NEW = msgspec.structs.replace(CLAIM, last_day=None)
 UNLIMITED = RateLimit(300, 1)
 
 
 def next_poll_in(analytics: AccountAnalytics, rate_limit: RateLimit = UNLIMITED) -> float:
-    wait = after_data(CLAIM, analytics, rate_limit, policy=POLICY, now=NOW, duration_seconds=0.1).next_poll_in
+    wait = after_data(NEW, analytics, rate_limit, policy=POLICY, duration_seconds=0.1).next_poll_in
     assert wait is not None
     return wait
 
@@ -70,7 +72,7 @@ def test_a_next_update_in_another_century_is_not_believed() -> None:
 def test_a_nearly_spent_rate_limit_waits_for_its_window() -> None:
     quick = Policy(interval=10.0, settle_days=3)
     record = after_data(
-        CLAIM, AccountAnalytics(window=Metrics()), RateLimit(300, 280), policy=quick, now=NOW, duration_seconds=0.1
+        NEW, AccountAnalytics(window=Metrics()), RateLimit(300, 280), policy=quick, duration_seconds=0.1
     )
     assert record.next_poll_in == 300.0
 
@@ -78,7 +80,7 @@ def test_a_nearly_spent_rate_limit_waits_for_its_window() -> None:
 def test_the_detail_names_what_was_left_out_of_an_answer() -> None:
     problems = (Problem("overflow", "2026-11-01"), Problem("bad_day", "x"))
     analytics = AccountAnalytics(window=Metrics(), days=(DayMetrics(day=NOW.date()),), problems=problems)
-    record = after_data(CLAIM, analytics, UNLIMITED, policy=POLICY, now=NOW, duration_seconds=0.1)
+    record = after_data(CLAIM, analytics, UNLIMITED, policy=POLICY, duration_seconds=0.1)
     assert record.detail == "left out: overflow (2026-11-01), and 1 more"
 
 
@@ -131,17 +133,61 @@ def test_temporary_failures_back_off_up_to_the_interval(outcome: Failure) -> Non
 
 def test_an_answer_without_a_usable_day_is_a_failure_if_the_profile_had_days() -> None:
     analytics = AccountAnalytics(window=Metrics(impression=5), problems=(Problem("no_daily", "`daily` is null"),))
-    record = after_data(CLAIM, analytics, UNLIMITED, policy=POLICY, now=NOW, duration_seconds=0.1)
+    record = after_data(CLAIM, analytics, UNLIMITED, policy=POLICY, duration_seconds=0.1)
     assert (record.outcome, record.analytics) == (Failure.PAYLOAD_INVALID, None)
     assert record.detail == "no usable day; left out: no_daily (`daily` is null)"
-    new = Claim(8, "new", b"", ProfileState.ACTIVE, 0, NOW, None, None)
-    assert after_data(new, analytics, UNLIMITED, policy=POLICY, now=NOW, duration_seconds=0.1).outcome is Success.OK
+    assert after_data(NEW, analytics, UNLIMITED, policy=POLICY, duration_seconds=0.1).outcome is Success.OK
 
 
 def test_days_are_settled_by_when_ayrshare_read_them_not_by_when_we_did() -> None:
     cached = AccountAnalytics(window=Metrics(), last_updated=NOW - timedelta(days=2))
-    record = after_data(CLAIM, cached, UNLIMITED, policy=POLICY, now=NOW, duration_seconds=0.1)
+    record = after_data(NEW, cached, UNLIMITED, policy=POLICY, duration_seconds=0.1)
     assert record.settled_through == (NOW - timedelta(days=5)).date()
+
+
+def read_on(claim: Claim, analytics: AccountAnalytics | SeenAnswer) -> date | None:
+    record = after_data(claim, analytics, UNLIMITED, policy=POLICY, duration_seconds=0.1)
+    return record.settled_through + timedelta(days=3) if record.settled_through else None
+
+
+@pytest.mark.parametrize(
+    ("last_updated", "newest", "day"),
+    [
+        (NOW - timedelta(days=2), date(2026, 11, 21), date(2026, 11, 22)),
+        (NOW + timedelta(days=900), date(2026, 11, 21), NOW.date()),
+        (None, date(2026, 11, 21), date(2026, 11, 22)),
+        (None, date(2026, 11, 23), NOW.date()),
+        (None, date(2026, 11, 26), NOW.date()),
+        (None, None, NOW.date()),
+    ],
+)
+def test_numbers_are_taken_for_read_on_the_day_of_the_stamp_or_after_the_newest_day(
+    last_updated: datetime | None, newest: date | None, day: date
+) -> None:
+    days = (DayMetrics(newest),) if newest else ()
+    read = AccountAnalytics(window=Metrics(), days=days, last_updated=last_updated)
+    assert read_on(NEW, read) == day
+    seen = SeenAnswer(last_updated=last_updated, next_update=None)
+    assert read_on(msgspec.structs.replace(CLAIM, last_day=newest), seen) == day
+
+
+def test_a_known_answer_with_a_stamp_before_its_days_settles_by_its_days() -> None:
+    seen = SeenAnswer(last_updated=datetime(2021, 1, 1, tzinfo=UTC), next_update=None)
+    assert read_on(CLAIM, seen) == date(2026, 11, 21)
+
+
+@pytest.mark.parametrize(("offset", "settles"), [(59.0, True), (-59.0, True), (61.0, False), (-3 * 86400.0, False)])
+def test_nothing_is_settled_while_the_clocks_disagree(offset: float, settles: bool) -> None:  # noqa: FBT001
+    claim = msgspec.structs.replace(CLAIM, clock_offset_seconds=offset)
+    assert (read_on(claim, AccountAnalytics(window=Metrics(), days=(DayMetrics(NOW.date()),))) is not None) is settles
+
+
+def test_an_empty_list_of_days_is_no_good_poll_of_a_profile_that_has_had_days() -> None:
+    empty = AccountAnalytics(window=Metrics(impression=5))
+    record = after_data(CLAIM, empty, UNLIMITED, policy=POLICY, duration_seconds=0.1)
+    assert (record.outcome, record.analytics) == (Failure.PAYLOAD_INVALID, None)
+    assert record.detail == "no usable day; the list of days is empty, and this profile has had days"
+    assert after_data(NEW, empty, UNLIMITED, policy=POLICY, duration_seconds=0.1).outcome is Success.OK
 
 
 def test_a_refused_profile_waits_ever_longer_so_that_others_are_probed() -> None:

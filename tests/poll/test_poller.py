@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import SecretStr
@@ -377,6 +378,80 @@ async def test_a_profile_that_comes_back_brings_the_others_that_were_refused(
             return await states(database) == {"active": 20}
 
         await until(healed)
+
+
+@pytest.mark.parametrize(
+    "stamp",
+    ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "2021-01-01T00:00:00.000Z", 1_700_000_000, "yesterday", [], True],
+)
+async def test_a_stamp_that_cannot_be_true_costs_nothing_but_itself(
+    database: Database, ayrshare: Ayrshare, stamp: object
+) -> None:
+    [profile_id] = await register(database, ayrshare, 1)
+    await ayrshare.fault("client-001", "frozen_stamp", stamp=stamp)
+    async with polling(database, ayrshare) as fixture:
+        await fixture.poller.poll_named([profile_id])
+        row = await database.fetchrow(SETTLED)
+        assert row is not None
+        assert tuple(row) == ("ok", 30, True), "yesterday is the newest day, and three days settle it"
+        await fixture.poller.poll_named([profile_id])
+    again = await database.fetchrow(SETTLED)
+    assert again is not None
+    assert tuple(again) == ("unchanged", 30, True)
+
+
+SETTLED = """
+SELECT last_outcome, (SELECT count(*) FROM daily_metric), settled_through = (now() AT TIME ZONE 'UTC')::date - 3
+FROM profile
+"""
+
+
+async def test_an_empty_list_of_days_is_a_failure_that_the_operator_sees(
+    database: Database, ayrshare: Ayrshare
+) -> None:
+    [profile_id] = await register(database, ayrshare, 1)
+    async with polling(database, ayrshare) as fixture:
+        await fixture.poller.poll_named([profile_id])
+        read_at = await database.fetchval("SELECT last_success_at FROM profile")
+        await ayrshare.fault("client-001", "no_days")
+        await fixture.poller.poll_named([profile_id])
+        await fixture.poller.poll_named([profile_id])
+    assert await database.fetchval("SELECT last_success_at FROM profile") == read_at
+    [troubled] = await FleetStore(database).troubled()
+    assert (troubled.last_outcome, troubled.consecutive_failures) == ("payload_invalid", 2)
+    assert troubled.reason == "no usable day; the list of days is empty, and this profile has had days"
+    assert await database.fetchval("SELECT count(*) FROM daily_metric") == 30
+
+
+@pytest.mark.parametrize("days", [-3, 3])
+async def test_a_clock_days_off_settles_nothing_and_loses_nothing(
+    database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch, days: int
+) -> None:
+    [profile_id] = await register(database, ayrshare, 1)
+    with monkeypatch.context() as wrong:
+        wrong.setattr("collector.store.lease.machine_time", lambda: datetime.now(UTC) + timedelta(days=days))
+        async with polling(database, ayrshare) as fixture:
+            await fixture.poller.poll_named([profile_id])
+    assert tuple(await database.fetchrow(SETTLED) or ()) == ("ok", 30, None)
+    async with polling(database, ayrshare) as fixture:
+        await fixture.poller.poll_named([profile_id])
+    assert tuple(await database.fetchrow(SETTLED) or ()) == ("unchanged", 30, True)
+
+
+@pytest.mark.parametrize("fault", [None, "hang"])
+async def test_days_that_a_wrong_clock_settled_are_provisional_again(
+    database: Database, ayrshare: Ayrshare, fault: str | None
+) -> None:
+    [profile_id] = await register(database, ayrshare, 1)
+    async with polling(database, ayrshare) as fixture:
+        await fixture.poller.poll_named([profile_id])
+        await database.execute("UPDATE profile SET settled_through = settled_through + 3")
+        if fault:
+            await ayrshare.fault("client-001", fault)
+        await fixture.poller.poll_named([profile_id])
+    row = await database.fetchrow(SETTLED)
+    assert row is not None
+    assert row[2] is True
 
 
 async def test_a_profile_whose_log_is_refused_too_is_put_off(database: Database, ayrshare: Ayrshare) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime
 
 from collector.store import lease as lease_module
 from collector.store.lease import LeaseStore
@@ -72,7 +73,7 @@ async def test_the_claim_walks_its_index_from_the_head(database: Database) -> No
     )
     await database.execute("ANALYZE profile")
     explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {lease_module._CLAIM_DUE}"
-    [plan] = json.loads(await database.fetchval(explain, "me", 60.0, 50))
+    [plan] = json.loads(await database.fetchval(explain, "me", 60.0, datetime.now(UTC), 50))
     walk = [node for node in nodes(plan["Plan"]) if node.get("Index Name") == "profile_next_poll_at_idx"]
     assert [node["Node Type"] for node in walk] == ["Index Scan"]
     assert walk[0]["Actual Rows"] == 50, "no more rows may be visited than are claimed"

@@ -3,18 +3,21 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from collector.errors import CollectorError
+from collector.export.backlog import measure_backlog
 from collector.export.exporter import Exporter
 from collector.loops.every import Heartbeats
 from collector.loops.gate import Hold
 from collector.store.drop import DropStore
 from collector.store.fleet import FleetStore
 from collector.store.pool import Database, open_database
+from collector.telemetry import REGISTRY
 from collector.web.health import Health
 from collector.web.server import Pages, serving
 
@@ -99,6 +102,20 @@ async def test_a_refused_api_key_and_a_missing_schema_are_named(empty_dsn: str) 
     assert status == 503
     assert problems[0].startswith("the schema: the database lacks 0001_profile.sql")
     assert problems[1] == "Ayrshare refuses the API key: check COLLECTOR_AYRSHARE_API_KEY"
+
+
+@pytest.mark.parametrize(("days", "words"), [(3, "259200 s ahead of"), (-3, "259200 s behind")])
+async def test_a_wrong_clock_is_named_and_measured(
+    database: Database, monkeypatch: pytest.MonkeyPatch, days: int, words: str
+) -> None:
+    for module in ("web.health", "store.fleet"):
+        monkeypatch.setattr(f"collector.{module}.machine_time", lambda: datetime.now(UTC) + timedelta(days=days))
+    async with site(database) as (_, session):
+        status, problems = await ready(session)
+    await measure_backlog(FleetStore(database))
+    assert status == 503
+    assert problems == [f"this machine's clock is {words} the database's, and no day is settled: set both by NTP"]
+    assert REGISTRY.get_sample_value("collector_clock_offset_seconds") == pytest.approx(-86400 * days, abs=10)
 
 
 async def test_a_lost_database_is_named_and_the_process_stays_healthy(empty_dsn: str, server_dsn: str) -> None:

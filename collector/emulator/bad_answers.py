@@ -1,0 +1,28 @@
+"""Answers that cannot be read, and good ones of `POST /analytics/social` with something in them that cannot be true.
+
+No I/O.
+"""
+
+import msgspec
+
+from collector.emulator.faults import Fault
+
+UNTRUE = frozenset({"no_days", "frozen_stamp"})
+
+
+def bad_answer(fault: Fault, good: bytes) -> bytes:
+    """Make of a good answer what the fault wants; one that failed already stays as it is."""
+    match fault.fault:
+        case "truncated":
+            return good[: len(good) // 2]
+        case "wrong_json":
+            return b'{"data":[1,"two",null],"status":"success"}'
+    answer = msgspec.json.decode(good)
+    block = answer.get("pinterest", {})
+    if "analytics" not in block:
+        return good
+    if fault.fault == "no_days":
+        block["analytics"]["daily"] = []
+    else:
+        block["lastUpdated"] = fault.stamp
+    return msgspec.json.encode(answer)
