@@ -83,6 +83,8 @@ def _http_url(value: str) -> str:
         host = None
     if not host or url.query or url.fragment:
         raise ValueError("is not an http(s) address")
+    if "@" in url.netloc:
+        raise ValueError("must hold neither a user nor a password: addresses are logged")
     if url.scheme == "http" and not _is_private(host):
         raise ValueError(
             "would send the keys unencrypted; use https (http is for addresses on this machine or network)"

@@ -175,6 +175,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         ("AYRSHARE_URL", "https://example.com:port", "is not an http(s) address"),
         ("AYRSHARE_URL", "https://[::1", "is not an http(s) address"),
         ("AYRSHARE_URL", "https://example.com/?a=b", "is not an http(s) address"),
+        ("AYRSHARE_URL", "https://u:hunter2@example.com", "must hold neither a user nor a password"),
         ("AYRSHARE_URL", "http://api.ayrshare.com/api", "would send the keys unencrypted; use https"),
         ("AYRSHARE_URL", "http://8.8.8.8/api", "would send the keys unencrypted; use https"),
         ("AYRSHARE_URL", "http://localhost.example.com", "would send the keys unencrypted; use https"),

@@ -1,5 +1,6 @@
 """Calls Ayrshare over HTTP: a method for each endpoint, and a classified error for each failure."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,13 +20,16 @@ from collector.ayrshare.history import parse_history
 from collector.ayrshare.native import parse_native_pins
 from collector.ayrshare.post import PostAnswer, parse_post, post_body
 from collector.ayrshare.profiles import ProfileEntry, ProfilesPage, parse_profiles
-from collector.ayrshare.refusal import failure, unreadable
+from collector.ayrshare.redaction import Redactor
+from collector.ayrshare.refusal import clean, failure, unreadable
 from collector.errors import AyrshareError
 from collector.models import AccountAnalytics, Failure, History, NativePins, PinContent, RateLimit, SeenAnswer
 from collector.telemetry import API_REQUEST_DURATION, API_REQUESTS
 
 # 90 days of an account with video are 60 kB; what is a hundred times that is not an answer.
 LARGEST_ANSWER_BYTES = 8 * 1024 * 1024
+_LARGE_BYTES = 256 * 1024
+_LONGEST_REASON = 200
 _TOO_LARGE = f"the answer is larger than {LARGEST_ANSWER_BYTES // 1024**2} MiB"
 # Ayrshare's largest page of profiles.
 _PAGE = "5000"
@@ -190,22 +194,26 @@ class AyrshareClient:
             _durations(path).observe(time.perf_counter() - started)
         return answer
 
-    async def _exchange(self, method: str, url: URL, profile_key: SecretStr | None, body: bytes | None) -> _Answer:
+    async def _exchange(self, method: str, url: URL, profile_key: SecretStr | None, data: bytes | None) -> _Answer:
         headers = {"Authorization": self._authorization}
         if profile_key is not None:
             headers["Profile-Key"] = profile_key.get_secret_value()
+        redactor = Redactor((self._api_key, profile_key))
         try:
             # A redirect would carry the keys to wherever it points.
             async with self._session.request(
-                method, url, data=body, headers=headers, allow_redirects=False
+                method, url, data=data, headers=headers, allow_redirects=False
             ) as response:
                 chunks = await _read(response)
-                read = self._without_keys(b"".join(chunks), profile_key)
-                if sum(map(len, chunks)) > LARGEST_ANSWER_BYTES:
-                    raise unreadable(read, _TOO_LARGE, http_status=response.status)
+                body = b"".join(chunks)
+                # The largest takes a second when it is full of escapes.
+                large = len(body) > _LARGE_BYTES
+                cleared = await asyncio.to_thread(redactor.clear, body) if large else redactor.clear(body)
+                if len(body) > LARGEST_ANSWER_BYTES:
+                    raise unreadable(cleared, _TOO_LARGE, http_status=response.status)
                 return _Answer(
                     response.status,
-                    read,
+                    cleared,
                     RateLimit(_whole(response, "x-ratelimit-max"), _whole(response, "x-ratelimit-count")),
                     response.headers.get("Retry-After"),
                 )
@@ -213,17 +221,9 @@ class AyrshareClient:
             raise AyrshareError(Failure.TIMEOUT, f"no answer from {url.authority} in time") from None
         except aiohttp.ClientError as error:
             unsent = isinstance(error, aiohttp.ClientConnectorError)
-            raise AyrshareError(
-                Failure.NETWORK, f"no answer from {url.authority}: {_reason(error)}", unsent=unsent
-            ) from None
-
-    def _without_keys(self, body: bytes, profile_key: SecretStr | None) -> bytes:
-        """Return an answer without our keys, should somebody have echoed one, before anything is cut of it."""
-        for key in (self._api_key, profile_key):
-            secret = key.get_secret_value().encode() if key is not None else b""
-            if secret and secret in body:
-                body = body.replace(secret, b"[redacted]")
-        return body
+            # The library quotes what it could not read.
+            reason = clean(redactor.clear_text(_reason(error)), _LONGEST_REASON)
+            raise AyrshareError(Failure.NETWORK, f"no answer from {url.authority}: {reason}", unsent=unsent) from None
 
 
 def _insist_on_success(answer: _Answer) -> None:
@@ -264,7 +264,7 @@ def _whole(response: aiohttp.ClientResponse, header: str) -> int | None:
 def _reason(error: aiohttp.ClientError) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         return f"{error.strerror or error.os_error}; check COLLECTOR_AYRSHARE_URL if it stays so"
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 @asynccontextmanager

@@ -31,6 +31,7 @@ FaultName = Literal[
     "gateway",
     "no_days",
     "frozen_stamp",
+    "escaped",
     "post_error",
     "processing",
     "short_history",
@@ -51,8 +52,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     requests. `seconds` is the length of `latency`, `hang` and `processing`. `after_work` lets `status`, `html`, `hang`,
     `wrong_json` and `huge` do the work first: the pin is published, the answer is lost. `status`, `code`, `message`
     and `shape` describe the error of those faults that answer with one. `gateway` is a 403 in JSON that is not
-    Ayrshare's, with `message` in it. `no_days` empties `daily`, `frozen_stamp` puts `stamp` into
-    `lastUpdated`. `since`, `factor` and `metrics` belong to `drop`, `rows` (at most so many are shown) and `counts_all`
+    Ayrshare's, with `message` in it; `escaped` is an error whose `message` is in JSON escapes. `no_days` empties
+    `daily`, `frozen_stamp` puts `stamp` into `lastUpdated`. `since`, `factor` and `metrics` belong to `drop`, `rows` (at most so many are shown) and `counts_all`
     (`count` is of all) to `short_history`, `size_bytes` to `huge`, `retry_after` (seconds) to `rate_limited`,
     `retry_available` to `post_error`.
     """

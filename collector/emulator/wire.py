@@ -54,11 +54,19 @@ async def inject(fault: Fault, request: web.Request, work: Callable[[], bytes]) 
         case "truncated" | "wrong_json" | "no_days" | "frozen_stamp":
             body = bad_answer(fault, done)
             return web.Response(body=body, content_type="application/json")
-        case "html":
-            status = fault.status or 502
-            return web.Response(status=status, text=_HTML.format(status), content_type="text/html")
+        case "html" | "escaped":
+            return _written(fault)
         case _:
             raise _refusal(fault)
+
+
+def _written(fault: Fault) -> web.Response:
+    if fault.fault == "html":
+        status = fault.status or 502
+        return web.Response(status=status, text=_HTML.format(status), content_type="text/html")
+    escapes = "".join(f"\\u{ord(each):04x}" for each in fault.message or "Emulated failure.")
+    text = f'{{"message":"{escapes}"}}'
+    return web.Response(status=fault.status or 500, text=text, content_type="application/json")
 
 
 def _refusal(fault: Fault) -> RefusalError:

@@ -364,12 +364,13 @@ async def test_a_pass_with_an_address_that_is_not_the_api_says_what_to_check(
     assert "check COLLECTOR_AYRSHARE_URL, which ends in /api; nothing was polled or written" in refused.err
 
 
+@pytest.mark.parametrize("fault", ["status", "escaped"])
 async def test_a_key_that_ayrshare_echoes_is_shown_and_stored_nowhere(
-    polling: Program, twelve: list[str], ayrshare: Ayrshare, database: Database
+    polling: Program, twelve: list[str], ayrshare: Ayrshare, database: Database, fault: str
 ) -> None:
     identity = ayrshare.identity(0)
     secrets = (identity.profile_key, ayrshare.config.api_key)
-    await ayrshare.fault(identity.title, "status", status=500, message=f"who is {secrets[0]} of {secrets[1]}?")
+    await ayrshare.fault(identity.title, fault, status=500, message=f"who is {secrets[0]} of {secrets[1]}?")
 
     printed = [
         await polling("poll", twelve[0], LOG_LEVEL="debug", LOG_FORMAT="json"),
