@@ -88,7 +88,6 @@ async def open_storage(settings: Settings, *, apply_migrations: bool = False) ->
     Raises:
         MigrationsPendingError: the schema is older, and nobody said to change it.
         DatabaseUnavailableError: the database cannot be reached.
-
     """
     async with open_dsn(settings) as dsn:
         async with connected(dsn) as connection:
@@ -119,7 +118,6 @@ async def open_ayrshare(
 
     Raises:
         ConfigurationError: there is no API key.
-
     """
     require_secrets(settings)
     async with open_client(

@@ -291,7 +291,6 @@ def load_settings(
 
     Raises:
         ConfigurationError: something is wrong or missing; it lists every problem, and shows no secret.
-
     """
     try:
         settings, problems = _read(overrides | {"_secrets_dir": _secrets_dir()})
@@ -348,7 +347,6 @@ def require_secrets(settings: Settings, *, api_key: bool = True) -> None:
 
     Raises:
         ConfigurationError: something is missing; it lists everything.
-
     """
     problems = missing_secrets(settings, api_key=api_key)
     if problems:

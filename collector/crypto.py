@@ -35,7 +35,6 @@ class KeyRing:
 
         Raises:
             KeyDecryptionError: it was encrypted with a key that is no longer configured.
-
         """
         return self._remembered(ciphertext)
 

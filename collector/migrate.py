@@ -118,7 +118,6 @@ async def plan(connection: asyncpg.Connection, folder: Path = FOLDER) -> Plan:
 
     Raises:
         MigrationError: an applied migration was changed, or its file is missing.
-
     """
     migrations = read_migrations(folder)
     exists = await connection.fetchval("SELECT to_regclass('schema_migration') IS NOT NULL")
@@ -155,7 +154,6 @@ async def check(connection: asyncpg.Connection) -> None:
     Raises:
         MigrationsPendingError: it is older than this program.
         MigrationError: see :func:`plan`.
-
     """
     pending = (await plan(connection)).pending
     if pending:
@@ -175,7 +173,6 @@ async def migrate(
 
     Raises:
         MigrationError: a statement failed, or somebody else's view depends on one of ours; see also :func:`plan`.
-
     """
     await connection.execute("SELECT pg_advisory_lock($1)", _LOCK_KEY)
     connection.add_log_listener(_warn)

@@ -43,7 +43,6 @@ async def embedded(data_dir: Path, *, bindir: Path | None = None) -> AsyncIterat
 
     Raises:
         EmbeddedError: there is no server to be had; the message says why and what to do.
-
     """
     folder = Folder.open(data_dir)
     server = Server(folder, await find_binaries(bindir, preferred_major=folder.cluster_major()))

@@ -34,7 +34,6 @@ async def find_binaries(bindir: Path | None, *, preferred_major: int | None) -> 
 
     Raises:
         EmbeddedError: there are none, or they do not run.
-
     """
     found = [await _inspect(folder) for folder in ([bindir] if bindir else _bundled())]
     if not found:

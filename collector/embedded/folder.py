@@ -57,7 +57,6 @@ class Folder:
 
         Raises:
             EmbeddedError: it cannot be made or used.
-
         """
         with explained(data_dir):
             root = (data_dir / "postgres").resolve()

@@ -84,7 +84,6 @@ class Server:
 
         Raises:
             EmbeddedError: it does not start; the message ends with what it said.
-
         """
         self._check_version()
         deadline = time.monotonic() + _STILL_IN_USE_SECONDS

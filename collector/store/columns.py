@@ -43,7 +43,6 @@ def values(kind: type[Value], rows: Iterable[Mapping[str, Any]]) -> list[Value]:
     Raises:
         TypeError: the statement does not give exactly the columns that the struct has.
         msgspec.ValidationError: a column has another type, or NULL where the struct has no None.
-
     """
     kept = list(rows)
     fields = list(kept[0].keys()) if kept else []

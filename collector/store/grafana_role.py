@@ -25,7 +25,6 @@ async def set_password(connection: asyncpg.Connection, password: SecretStr) -> b
 
     Raises:
         ConfigurationError: the password cannot be used.
-
     """
     if not await connection.fetchval(_EXISTS, ROLE):
         log.warning("there is no role grafana_reader; docs/dashboards.md says how to make it")
@@ -44,7 +43,6 @@ def scram_verifier(password: SecretStr, salt: bytes) -> str:
 
     Raises:
         ConfigurationError: it is empty, or has other than printable ASCII characters, which RFC 4013 would rewrite.
-
     """
     text = password.get_secret_value()
     if not text or not text.isascii() or not text.isprintable():

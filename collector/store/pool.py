@@ -64,7 +64,6 @@ def translated(place: str = "the database", *, connecting: bool = False) -> Iter
     Raises:
         DatabaseUnavailableError: an outage; the same will work later.
         DataRefusedError: the database or the driver cannot take what it was given; the same will fail again.
-
     """
     try:
         yield
@@ -165,7 +164,6 @@ class Database:
 
         Raises:
             DatabaseUnavailableError: it was lost; notifications may have been missed.
-
         """
         lost = asyncio.Event()
 
@@ -190,7 +188,6 @@ async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
 
     Raises:
         DatabaseUnavailableError: the database cannot be reached or refuses us.
-
     """
     with translated(_place(dsn), connecting=True):
         connection = await asyncpg.connect(
@@ -213,7 +210,6 @@ async def open_database(dsn: str, *, max_size: int = 8) -> AsyncIterator[Databas
 
     Raises:
         DatabaseUnavailableError: the database cannot be reached or refuses us.
-
     """
     with translated(_place(dsn), connecting=True):
         pool = await asyncpg.create_pool(

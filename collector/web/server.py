@@ -95,7 +95,6 @@ async def serving(
 
     Raises:
         CollectorError: the address cannot be listened on.
-
     """
     listener = Listener(limits or Limits())
     app = pages.application(listener.middleware(), (door or Door()).middleware())
