@@ -41,7 +41,6 @@ def evaluate(
         expected=shaped(state.expected, np.float32),
         expected_low=shaped(state.low, np.float32),
         score=shaped(state.score, np.float32),
-        firing=shaped(state.firing, np.bool_),
         silence=shaped(state.silence, np.uint8),
         episodes=_episodes(state, profiles, metrics),
     )

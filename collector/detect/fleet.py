@@ -54,14 +54,14 @@ def find_fleet_drops(drops: Iterable[Span], judged: Sequence[JudgedDays], since:
     for drop in drops:
         if drop.profile_id in rows:
             firing[rows[drop.profile_id], _days(drop, since)] = True
-    return fleet_episodes(firing, healthy, number, since)
+    return _fleet_episodes(firing, healthy, number, since)
 
 
 def _days(span: Span | JudgedDays, since: date) -> slice:
     return slice(max((span.first_day - since).days, 0), max((span.last_day - since).days + 1, 0))
 
 
-def fleet_episodes(firing: Flags, healthy: Flags, number: Indices, first_day: date) -> tuple[FleetEpisode, ...]:
+def _fleet_episodes(firing: Flags, healthy: Flags, number: Indices, first_day: date) -> tuple[FleetEpisode, ...]:
     """Find the days on which the fleet fell, from ``firing`` and ``healthy`` (profiles, days from ``first_day``).
 
     ``number`` (days) is how many profiles were healthy; those that never fired may be left out of the others.

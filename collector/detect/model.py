@@ -53,14 +53,13 @@ class History:
     """Verdicts on days from ``first_day`` on; arrays of (profiles, metrics, days).
 
     ``expected`` and ``expected_low`` (the lower bound of the normal band of a single day) are counts a day, NaN for
-    days that were not judged. ``score`` is in standard deviations, larger is lower. ``firing`` is true while an
-    episode is open. ``silence`` holds values of `Silence`. ``episodes`` has a tuple for each profile, oldest first.
+    days that were not judged. ``score`` is in standard deviations, larger is lower. ``silence`` holds values of
+    `Silence`. ``episodes`` has a tuple for each profile, oldest first.
     """
 
     first_day: date
     expected: Singles
     expected_low: Singles
     score: Singles
-    firing: Flags
     silence: Small
     episodes: tuple[tuple[Episode, ...], ...]

@@ -76,7 +76,6 @@ class Watch:
         self.first_day = first_day
         self.metrics = metrics
         self.expected, self.low, self.score = (np.full((days, series), np.nan) for _ in range(3))
-        self.firing = np.zeros((days, series), dtype=np.bool_)
         self.silence = np.full((days, series), int(Silence.TOO_LITTLE_HISTORY))
         self.baseline = Baseline.unknown(series)
         self.noise = Noise.unknown(series + series // metrics)
@@ -135,7 +134,6 @@ class Watch:
             window = self._sum_windows(day, means, old)
         found = self._open(day, window, judged)
         self._close_ended(day, own, judged)
-        self.firing[day] = self.ledger.in_drop
         silence = self.silence[day]
         silence[judged] = int(Silence.NONE)
         silence[~judged] = int(Silence.TOO_LITTLE_VOLUME)

@@ -6,7 +6,7 @@ import numpy.typing as npt
 import pytest
 
 from collector.detect.evaluate import evaluate
-from collector.detect.fleet import FleetEpisode, Span, cause_of, find_fleet_drops, fleet_episodes
+from collector.detect.fleet import FleetEpisode, Span, cause_of, find_fleet_drops
 from collector.detect.model import History, Silence
 from collector.detect.sentence import Causes, fleet_sentence, sentence
 from collector.models import JUDGED_METRICS, CloseReason, Episode, JudgedDays, Sensitivity
@@ -252,7 +252,7 @@ def test_a_fall_to_zero_within_a_drop_is_reported_again() -> None:
 def test_later_days_change_no_verdict(end: int) -> None:
     counts = fleet(shaped((DROP, DROP + 15, 0.3)))
     whole, part = evaluate(counts, MONDAY), evaluate(counts[..., :end], MONDAY)
-    for name in ("expected", "expected_low", "score", "firing", "silence"):
+    for name in ("expected", "expected_low", "score", "silence"):
         np.testing.assert_array_equal(getattr(whole, name)[..., :end], getattr(part, name), err_msg=name)
     known = [one.detected_day for one in found(whole) if index(one.detected_day) < end]
     assert [one.detected_day for one in found(part)] == known
@@ -263,7 +263,7 @@ def test_a_replay_gives_the_verdict_of_each_day() -> None:
     replay = evaluate(counts, MONDAY)
     for day in range(30, 91):
         then = evaluate(counts[..., :day], MONDAY)
-        np.testing.assert_array_equal(replay.firing[..., day - 1], then.firing[..., -1])
+        np.testing.assert_array_equal(replay.expected[..., day - 1], then.expected[..., -1])
         np.testing.assert_array_equal(replay.score[..., day - 1], then.score[..., -1])
 
 
@@ -287,14 +287,13 @@ def test_each_profile_has_its_own_sensitivity() -> None:
 
 
 def test_a_drop_of_all_is_one_of_the_fleet() -> None:
-    history = evaluate(fleet(shaped((DROP, DROP + 10, 0.2))), MONDAY)
-    firing = np.asarray(history.firing.any(axis=1))
-    told = fleet_episodes(firing, np.ones_like(firing), np.full(DAYS, len(firing)), MONDAY)
+    counts = fleet(shaped((DROP, DROP + 10, 0.2)))
+    told = fleet_drops(counts)
     assert len(told) == 1
     assert told[0].share == 1.0
     assert told[0].profiles == 12
     assert DROP <= index(told[0].first_day) <= DROP + 2
-    begun = [one for one in found(history) if DROP <= index(one.detected_day) <= DROP + 3]
+    begun = [one for one in found(evaluate(counts, MONDAY)) if DROP <= index(one.detected_day) <= DROP + 3]
     assert begun
     assert {cause_of(one, told) for one in begun} == set(told)
 
@@ -302,10 +301,8 @@ def test_a_drop_of_all_is_one_of_the_fleet() -> None:
 def test_a_drop_of_two_clients_is_not_the_fleets() -> None:
     counts = fleet()
     counts[:2, :, DROP:] = 0
-    history = evaluate(counts, MONDAY)
-    firing = np.asarray(history.firing.any(axis=1))
-    assert all(caught(history, within=3)[:2])
-    assert fleet_episodes(firing, np.ones_like(firing), np.full(DAYS, len(firing)), MONDAY) == ()
+    assert all(caught(evaluate(counts, MONDAY), within=3)[:2])
+    assert fleet_drops(counts) == ()
 
 
 def test_drops_of_profiles_that_cannot_be_judged_are_not_the_fleets() -> None:
