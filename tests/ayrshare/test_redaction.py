@@ -4,6 +4,7 @@ import html
 import json
 import time
 from collections.abc import Callable
+from datetime import date
 from urllib.parse import quote
 
 import aiohttp
@@ -85,7 +86,7 @@ async def call(body: str, status: int = 500) -> AccountAnalytics | AyrshareError
         with aioresponses() as mocked:
             mocked.post(URL_SOCIAL, status=status, body=body)
             try:
-                analytics, _ = await client.account_analytics(SecretStr(PROFILE_KEY))
+                analytics, _ = await client.account_analytics(SecretStr(PROFILE_KEY), today=date(2026, 11, 1))
             except AyrshareError as error:
                 return error
     assert isinstance(analytics, AccountAnalytics)
