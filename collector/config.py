@@ -1,14 +1,17 @@
 """Reads the settings from the environment, ``.env`` or a folder of secrets, all at once. Shows no secret."""
 
+import os
 import re
 from collections.abc import Callable, Iterable
 from enum import StrEnum
+from io import StringIO
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
+from dotenv.parser import Original, parse_stream
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
@@ -16,6 +19,7 @@ from pydantic_settings.exceptions import SettingsError
 from collector.errors import ConfigurationError
 
 PREFIX = "COLLECTOR_"
+_ENV_FILE = ".env"
 
 _SHORTEST_TOKEN = 16
 _UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -89,6 +93,8 @@ def _http_url(value: str) -> str:
         raise ValueError(
             "would send the keys unencrypted; use https (http is for addresses on this machine or network)"
         )
+    if host.endswith("ayrshare.com") and not url.path.strip("/"):
+        raise ValueError(f"lacks /api at its end; write {value.rstrip('/')}/api")
     return value.rstrip("/")
 
 
@@ -151,7 +157,8 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
-        env_file=".env",
+        env_file=_ENV_FILE,
+        env_file_encoding="utf-8-sig",
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -293,12 +300,16 @@ def load_settings(
         ConfigurationError: something is wrong or missing; it lists every problem, and shows no secret.
     """
     try:
+        in_file = _names_in_env_file()
         settings, problems = _read(overrides | {"_secrets_dir": _secrets_dir()})
     except (SettingsError, UnicodeDecodeError, OSError) as error:
         raise ConfigurationError([f"the settings cannot be read: {error}"]) from None
     # A wrong setting was replaced by its default, and would be reported as missing as well.
     lacking = missing(settings) if settings is not None else []
-    problems += [text for text in lacking if not any(text.split()[0] == known.partition(":")[0] for known in problems)]
+    problems = [_with_file(text, in_file) for text in problems]
+    problems += [
+        text for text in lacking if not any(text.split()[0] == known.split()[0].rstrip(":") for known in problems)
+    ]
     if settings is None or problems:
         raise ConfigurationError(problems)
     return settings
@@ -318,9 +329,49 @@ def _read(arguments: dict[str, Any]) -> tuple[Settings | None, list[str]]:
         return None, problems
 
 
+def _names_in_env_file() -> set[str]:
+    """Return the names that ``.env`` sets.
+
+    Raises:
+        ConfigurationError: it has lines that cannot be read, which would be passed over otherwise.
+
+    """
+    path = Path(_ENV_FILE)
+    if not path.is_file():
+        return set()
+    data = path.read_bytes()
+    try:
+        found = list(parse_stream(StringIO(data.decode("utf-8-sig"))))
+    except UnicodeDecodeError as error:
+        line = 1 + data.count(b"\n", 0, error.start)
+        raise ConfigurationError([f"{_ENV_FILE}, line {line}: is not UTF-8; save the file as UTF-8"]) from None
+    problems = [_bad_line(each.original) for each in found if each.error]
+    if problems:
+        raise ConfigurationError(problems)
+    return {each.key.upper() for each in found if each.key}
+
+
+def _bad_line(original: Original) -> str:
+    # Never the value: it may be a secret.
+    name = re.match(r"\s*(?:export\s+)?(\w+)", original.string)
+    what = f"{name[1]} cannot be read" if name else "is no setting"
+    return f"{_ENV_FILE}, line {original.line}: {what}; write NAME=value, between one pair of quotation marks or none"
+
+
+def _with_file(problem: str, in_file: set[str]) -> str:
+    name, colon, rest = problem.partition(":")
+    return f"{name} (in {_ENV_FILE}){colon}{rest}" if name in in_file and name not in os.environ else problem
+
+
 def _secrets_dir() -> str | None:
     class Where(BaseSettings):
-        model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore")
+        model_config = SettingsConfigDict(
+            env_prefix=PREFIX,
+            env_file=_ENV_FILE,
+            env_file_encoding="utf-8-sig",
+            env_ignore_empty=True,
+            extra="ignore",
+        )
         secrets_dir: str | None = None
 
     folder = Where().secrets_dir

@@ -256,7 +256,7 @@ def test_a_wrong_secret_is_named_and_not_shown(name: str, text: str, monkeypatch
 def test_a_dotenv_that_is_no_text_is_one_clear_problem(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"COLLECTOR_AYRSHARE_API_KEY=hunter2\xff\n")
 
-    with pytest.raises(ConfigurationError, match="the settings cannot be read") as raised:
+    with pytest.raises(ConfigurationError, match=r"[.]env, line 1: is not UTF-8") as raised:
         load_settings()
 
     assert "hunter2" not in str(raised.value)
@@ -323,3 +323,49 @@ def test_no_request_outlives_a_claim_that_had_to_wait_for_others() -> None:
 def test_a_misspelt_setting_is_noticed() -> None:
     names = ["COLLECTOR_POLL_INTERVALL", "COLLECTOR_POLL_INTERVAL", "COLLECTOR_SECRETS_DIR", "PATH"]
     assert unknown_settings(names) == ["COLLECTOR_POLL_INTERVALL"]
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (
+            b'COLLECTOR_LOG_LEVEL=info\nCOLLECTOR_AYRSHARE_API_KEY="hunter2\n',
+            (
+                ".env, line 2: COLLECTOR_AYRSHARE_API_KEY cannot be read; "
+                "write NAME=value, between one pair of quotation marks or none"
+            ),
+        ),
+        (b"=hunter2\n", ".env, line 1: is no setting; write NAME=value, between one pair of quotation marks or none"),
+        (b"A=b\nB=hunter2\xff\n", ".env, line 2: is not UTF-8; save the file as UTF-8"),
+        (
+            b"COLLECTOR_POLL_INTERVAL=hunter2\n",
+            "COLLECTOR_POLL_INTERVAL (in .env): is not a duration; write 30s, 15m, 6h, 1d or a number of seconds",
+        ),
+    ],
+)
+def test_what_is_wrong_in_the_env_file_names_the_file_and_the_setting(
+    content: bytes, problem: str, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_bytes(content)
+
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings()
+
+    assert refused.value.problems == [problem]
+
+
+def test_an_env_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfCOLLECTOR_HTTP_PORT=9\r\n")
+
+    assert load_settings().http_port == 9
+
+
+def test_the_address_of_ayrshare_without_api_is_refused_with_the_right_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLLECTOR_AYRSHARE_URL", "https://api.ayrshare.com/")
+
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings()
+
+    assert refused.value.problems == [
+        "COLLECTOR_AYRSHARE_URL: lacks /api at its end; write https://api.ayrshare.com/api"
+    ]

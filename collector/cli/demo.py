@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from collector.app import Hooks, key_ring, open_storage, run_roles
 from collector.cli.execute import execute
+from collector.cli.option import Seconds, Whole
 from collector.config import Settings, load_settings, missing_token
 from collector.emulator import EmulatorConfig, profile_identity, serve
 from collector.errors import RegistryError
@@ -36,10 +37,10 @@ _FINE = frozenset({Success.OK, Success.UNCHANGED})
 
 
 @click.command()
-@click.option("--profiles", default=50, show_default=True, type=click.IntRange(1, 100_000), help="Client profiles.")
-@click.option("--days", default=90, show_default=True, type=click.IntRange(1, 90), help="Days of metrics of each.")
-@click.option("--port", default=9470, show_default=True, type=click.IntRange(0, 65535), help="Port of the pages.")
-@click.option("--exit-after", type=click.FloatRange(min=0), metavar="SECONDS", help="Stop by itself.")
+@click.option("--profiles", default=50, show_default=True, type=Whole(1, 100_000), help="Client profiles.")
+@click.option("--days", default=90, show_default=True, type=Whole(1, 90), help="Days of metrics of each.")
+@click.option("--port", default=9470, show_default=True, type=Whole(0, 65535), help="Port of the pages.")
+@click.option("--exit-after", type=Seconds(min=0), metavar="SECONDS", help="Stop by itself.")
 def demo(profiles: int, days: int, port: int, exit_after: float | None) -> None:
     """Run everything on one machine: an emulated Ayrshare, an embedded database, and the daemon.
 

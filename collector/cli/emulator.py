@@ -5,14 +5,15 @@ import asyncio
 import click
 
 from collector.cli.execute import execute
+from collector.cli.option import Whole
 from collector.emulator import EmulatorConfig, serve
 from collector.errors import CollectorError
 
 
 @click.command()
-@click.option("--profiles", default=50, show_default=True, type=click.IntRange(1, 1_000_000), help="Client profiles.")
-@click.option("--port", default=9471, show_default=True, type=click.IntRange(0, 65535), help="0 finds a free one.")
-@click.option("--days", default=90, show_default=True, type=click.IntRange(1, 365), help="Days in an answer.")
+@click.option("--profiles", default=50, show_default=True, type=Whole(1, 1_000_000), help="Client profiles.")
+@click.option("--port", default=9471, show_default=True, type=Whole(0, 65535), help="0 finds a free one.")
+@click.option("--days", default=90, show_default=True, type=Whole(1, 365), help="Days in an answer.")
 def emulator(profiles: int, port: int, days: int) -> None:
     """Serve an emulated Ayrshare until stopped; the first line printed is its address.
 

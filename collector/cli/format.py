@@ -1,5 +1,7 @@
 """Formats values for a person or a program: JSON, tables, instants, lists of bad lines."""
 
+import csv
+import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,10 +11,17 @@ import msgspec
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from collector.errors import BadLinesError
 
 _MOST_LINES_SHOWN = 50
+_COLOURS = {
+    **dict.fromkeys(("active", "published", "added"), "green"),
+    **dict.fromkeys(("queued", "sending", "changed"), "cyan"),
+    **dict.fromkeys(("paused", "cancelled", "unlinked", "unknown"), "yellow"),
+    **dict.fromkeys(("suspended", "key_invalid", "failed", "refused"), "red"),
+}
 
 
 def as_json_text(value: object) -> str:
@@ -21,17 +30,55 @@ def as_json_text(value: object) -> str:
 
 
 def print_table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table; where there is no terminal, nothing is cut, wrapped or coloured."""
+    """Print a table; on a terminal with coloured states, and in a pager when it is long.
+
+    Where there is no terminal, nothing is cut, wrapped or coloured.
+    """
     if sys.stdout.isatty():
-        table = Table(*titles, box=None)
-        for row in rows:
-            table.add_row(*row)
-        # A name in [brackets] or with a :colon: is no markup.
-        Console(markup=False, emoji=False, highlight=False).print(table)
+        _print_on_terminal(titles, rows)
         return
     widths = [max(map(cell_len, column)) for column in zip(titles, *rows, strict=True)]
     for row in (titles, *rows):
         click.echo("  ".join(map(set_cell_size, row, widths)).rstrip())
+
+
+def _print_on_terminal(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(*titles, box=None)
+    for row in rows:
+        # A name in [brackets] or with a :colon: is no markup.
+        table.add_row(*(Text(cell, style=_colour(title, cell)) for title, cell in zip(titles, row, strict=True)))
+    console = Console(markup=False, emoji=False, highlight=False)
+    if len(rows) < console.height:
+        console.print(table)
+        return
+    # Colours as they are, and no pager for what fits after all.
+    os.environ.setdefault("LESS", "-RFX")
+    with console.pager(styles=True):
+        console.print(table)
+
+
+def _colour(title: str, cell: str) -> str:
+    return _COLOURS.get(cell, "") if title in {"state", "what"} else ""
+
+
+def print_csv(kind: type[msgspec.Struct], values: Sequence[msgspec.Struct]) -> None:
+    """Print values as CSV, with the names of their fields; several values in a cell are separated by ``|``."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(kind.__struct_fields__)
+    writer.writerows(map(_csv_cell, msgspec.structs.astuple(value)) for value in values)
+
+
+def _csv_cell(value: object) -> str:
+    if isinstance(value, list):
+        return "|".join(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return "" if value is None else str(value)
+
+
+def when(instant: datetime | None) -> str:
+    """Return a time in UTC and how far away it is."""
+    return "never" if instant is None else f"{instant.astimezone(UTC):%Y-%m-%d %H:%M} ({ago(instant)})"
 
 
 def ago(instant: datetime | None) -> str:

@@ -1,8 +1,22 @@
 """Kinds of values that options take; their errors are written for people who do not know Python."""
 
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time
+from enum import StrEnum
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import click
+
+Command = TypeVar("Command", bound=Callable[..., None])
+
+
+class Form(StrEnum):
+    """How a list is printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    CSV = "csv"
 
 
 class TimeZone(click.ParamType[ZoneInfo]):
@@ -17,3 +31,42 @@ class TimeZone(click.ParamType[ZoneInfo]):
             return ZoneInfo(value)
         except (KeyError, ValueError, OSError):
             self.fail(f"there is no time zone {value}; write one like Europe/Berlin or America/New_York", param, ctx)
+
+
+class Day(click.ParamType[datetime]):
+    """A day in UTC."""
+
+    name = "day"
+
+    def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            return datetime.combine(date.fromisoformat(value), time(), UTC)
+        except ValueError:
+            self.fail(f"{value} is not a day; write one like 2026-12-24", param, ctx)
+
+
+class Whole(click.IntRange):
+    """A whole number within bounds."""
+
+    name = "whole number"
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds within bounds."""
+
+    name = "number of seconds"
+
+
+def in_format(command: Command) -> Command:
+    """Give a command that lists the options of how."""
+    command = click.option(
+        "--format",
+        "form",
+        type=click.Choice([each.value for each in Form]),
+        default=Form.TABLE.value,
+        show_default=True,
+        help="How the list is printed.",
+    )(command)
+    return click.option("--json", "form", flag_value=Form.JSON.value, help="The same as --format json.")(command)

@@ -11,15 +11,16 @@ import msgspec
 
 from collector.app import make_gate, make_reconciler, open_ayrshare, open_storage
 from collector.cli.execute import execute, settings_for_command
-from collector.cli.format import ago, as_json_text, as_text, bad_lines, print_table
-from collector.cli.option import TimeZone
+from collector.cli.format import as_json_text, as_text, bad_lines, counted, print_csv, print_table, when
+from collector.cli.option import Day, Form, TimeZone, Whole, in_format
 from collector.cli.story import pin_story
 from collector.config import Settings
 from collector.errors import BadLinesError, PinError
 from collector.models import HistoryCheck, NewPin, PinContent, PinState, UnknownPins
 from collector.publish.operator import Evidence, FoundPin, PinOperator, Retry
 from collector.publish.table import publish_time, scan_pins
-from collector.store.pin import ListedPin, PinStore
+from collector.store.listing import ListedPin, Listing, PinFilter, PinSort
+from collector.store.pin import PinStore
 from collector.store.pin_check import CheckStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
@@ -126,33 +127,42 @@ def import_(file: BinaryIO, timezone: ZoneInfo | None, date_format: str) -> None
 
 
 @pins.command("list")
-@click.option("--state", type=click.Choice([state.value for state in PinState]), help="Only pins in this state.")
 @click.option("--profile", help="Only pins of this profile.")
 @click.option("--client", help="Only pins of this client.")
-@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, 1_000_000), help="At most so many.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_(*, state: str | None, profile: str | None, client: str | None, limit: int, as_json: bool) -> None:
-    """List pins, newest first."""
+@click.option("--state", type=click.Choice([state.value for state in PinState]), help="Only pins in this state.")
+@click.option("--tag", help="Only pins of profiles with this tag.")
+@click.option("--text", help="Only pins with this in their client_ref, title or description, in any case.")
+@click.option("--since", type=Day(), help="Only pins due on this day (UTC) or later.")
+@click.option("--until", type=Day(), help="Only pins due before this day (UTC).")
+@click.option("--sort", type=click.Choice([each.value for each in PinSort]), default="newest", show_default=True)
+@click.option("--limit", default=100, show_default=True, type=Whole(1, 1_000_000), help="At most so many.")
+@in_format
+def list_(*, sort: str, limit: int, form: str, **wanted: object) -> None:
+    """List pins: the newest, or those that every filter lets through."""
 
     async def work() -> list[ListedPin]:
-        async with _queue() as store:
-            wanted = PinState(state) if state is not None else None
-            return await store.listed(state=wanted, profile=profile, client=client, limit=limit)
+        async with open_storage(settings_for_command()) as database:
+            return await Listing(database).pins(msgspec.convert(wanted, PinFilter), PinSort(sort), limit)
 
     found = execute(work())
-    if as_json:
-        click.echo(as_json_text(found))
-        return
-    titles = ("pin", "profile", "client_ref", "state", "due", "attempts", "what")
-    print_table(titles, [_cells(pin) for pin in found])
-    click.echo(f"{len(found)} pins" + (f"; --limit shows more than {limit}" if len(found) == limit else ""))
+    match Form(form):
+        case Form.JSON:
+            click.echo(as_json_text(found))
+        case Form.CSV:
+            print_csv(ListedPin, found)
+        case Form.TABLE:
+            titles = ("pin", "profile", "client_ref", "state", "due (UTC)", "attempts", "result")
+            print_table(titles, [_cells(pin) for pin in found])
+            click.echo(
+                counted(len(found), "pin") + (f"; --limit shows more than {limit}" if len(found) == limit else "")
+            )
 
 
 def _cells(pin: ListedPin) -> tuple[str, ...]:
     until = f" until {as_text(pin.waits_until)}" if pin.waits_until is not None else ""
     waits = f"waits: {pin.waits_for}{until}" if pin.waits_for is not None else None
-    what = pin.pin_url or waits or pin.last_error or ""
-    return (str(pin.id), pin.profile, pin.client_ref, pin.state, ago(pin.publish_at), str(pin.attempts), what[:100])
+    result = pin.pin_url or waits or pin.last_error or ""
+    return (str(pin.id), pin.profile, pin.client_ref, pin.state, when(pin.publish_at), str(pin.attempts), result[:100])
 
 
 @pins.command()

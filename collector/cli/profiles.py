@@ -12,18 +12,20 @@ from pydantic import SecretStr
 
 from collector.app import key_ring, make_gate, open_ayrshare, open_storage
 from collector.cli.execute import execute, settings_for_command
-from collector.cli.format import as_json_text, bad_lines, print_table
+from collector.cli.format import ago, as_json_text, bad_lines, counted, print_csv, print_table, when
+from collector.cli.option import Day, Form, Whole, in_format
 from collector.cli.plan import done, refused, sentence, show_dry_run, trial_summary
 from collector.cli.story import profile_story
 from collector.crypto import KeyRing, fingerprint, refuse_readable_by_others
 from collector.errors import BadLinesError, RegistryError
-from collector.models import Planned
+from collector.models import Planned, ProfileState
 from collector.registry.register import Comparison, compare, insist, register
 from collector.registry.table import scan_profiles
 from collector.registry.trial import Standing, Trial, try_key, try_keys
 from collector.registry.validate import Registration, checked_key, checked_text, registration
 from collector.store.drop import DropStore
 from collector.store.fleet import FleetStore
+from collector.store.listing import Listing, ProfileFilter, ProfileSort
 from collector.store.profile import ProfileStore, RegisteredProfile
 from collector.store.profile_plan import ProfileChange
 
@@ -195,20 +197,34 @@ def rename(name: str, new_name: str) -> None:
 
 
 @profiles.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_(*, as_json: bool) -> None:
-    """List all profiles."""
+@click.option("--client", help="Only profiles of this client.")
+@click.option("--state", type=click.Choice([each.value for each in ProfileState]), help="Only profiles in this state.")
+@click.option("--tag", help="Only profiles with this tag.")
+@click.option("--text", help="Only profiles with this in their name, client or refId, in any case.")
+@click.option("--since", type=Day(), help="Only profiles read on this day (UTC) or later.")
+@click.option("--until", type=Day(), help="Only profiles read before this day (UTC), or never.")
+@click.option("--sort", type=click.Choice([each.value for each in ProfileSort]), default="name", show_default=True)
+@click.option("--limit", type=Whole(1, 1_000_000), help="At most so many. Unset: all.")
+@in_format
+def list_(*, sort: str, limit: int | None, form: str, **wanted: object) -> None:
+    """List profiles: all, or those that every filter lets through."""
 
     async def work() -> list[RegisteredProfile]:
-        async with _registry() as store:
-            return await store.all()
+        async with open_storage(settings_for_command()) as database:
+            return await Listing(database).profiles(msgspec.convert(wanted, ProfileFilter), ProfileSort(sort), limit)
 
     found = execute(work())
-    if as_json:
-        click.echo(as_json_text([_as_dict(profile) for profile in found]))
-        return
-    print_table(("profile", "client", "state", "last read", "tags"), [_cells(profile) for profile in found])
-    click.echo(f"{len(found)} profiles")
+    match Form(form):
+        case Form.JSON:
+            click.echo(as_json_text([_as_dict(profile) for profile in found]))
+        case Form.CSV:
+            print_csv(RegisteredProfile, found)
+        case Form.TABLE:
+            titles = ("profile", "client", "state", "last read (UTC)", "next poll", "tags")
+            print_table(titles, [_cells(profile) for profile in found])
+            click.echo(
+                counted(len(found), "profile") + (f"; --limit shows more than {limit}" if len(found) == limit else "")
+            )
 
 
 @profiles.command()
@@ -332,8 +348,8 @@ def _read_key(file: TextIO) -> str:
 
 
 def _cells(profile: RegisteredProfile) -> tuple[str, ...]:
-    last = profile.last_success_at.strftime("%Y-%m-%d %H:%M") if profile.last_success_at else "never"
-    return profile.name, profile.client, profile.state, last, ", ".join(profile.tags)
+    read, due = when(profile.last_success_at), ago(profile.next_poll_at) if profile.next_poll_at else "-"
+    return profile.name, profile.client, profile.state, read, due, ", ".join(profile.tags)
 
 
 def _as_dict(profile: RegisteredProfile) -> dict[str, object]:

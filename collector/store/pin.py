@@ -19,24 +19,6 @@ class Enqueued(msgspec.Struct, frozen=True):
     created: bool
 
 
-class ListedPin(msgspec.Struct, frozen=True, kw_only=True):
-    """A pin as lists show it."""
-
-    id: int
-    profile: str
-    client: str
-    client_ref: str
-    state: PinState
-    state_since: datetime
-    publish_at: datetime
-    attempts: int
-    last_error: str | None
-    pin_url: str | None
-    published_at: datetime | None
-    waits_for: str | None
-    waits_until: datetime | None
-
-
 class PinDetails(msgspec.Struct, frozen=True, kw_only=True):
     """All that users see of a pin and its lane; ``attempts`` counts them."""
 
@@ -149,23 +131,6 @@ CROSS JOIN LATERAL enqueue_pin(
     i.profile, i.client_ref, i.media_urls, i.description, i.title, i.link, i.board_id, i.alt_texts, i.carousel,
     i.thumbnail_url, i.note, coalesce(i.publish_at, now())
 ) e
-"""
-
-_LIST = """
-SELECT
-    p.id, f.name AS profile, f.client, p.client_ref, p.state, p.state_since, p.publish_at, p.attempts, p.last_error,
-    p.pin_url, p.published_at,
-    CASE WHEN p.state = 'queued' THEN l.paused_reason END AS waits_for,
-    CASE WHEN p.state = 'queued' AND l.paused_reason IS NOT NULL AND l.not_before > now() THEN l.not_before END
-        AS waits_until
-FROM pin p
-JOIN profile f ON f.id = p.profile_id
-LEFT JOIN pin_lane l ON l.profile_id = p.profile_id
-WHERE ($1::text IS NULL OR p.state = $1)
-  AND ($2::text IS NULL OR f.name = $2)
-  AND ($3::text IS NULL OR f.client = $3)
-ORDER BY p.id DESC
-LIMIT $4
 """
 
 _DETAILS = f"""
@@ -309,14 +274,6 @@ class PinStore:
             if problems or bad:
                 raise BadLinesError(sorted([*map(tuple, problems), *bad]))
             return int(await connection.fetchval(_ENQUEUE_ALL, timeout=_IMPORT_SECONDS))
-
-    async def listed(
-        self, *, state: PinState | None, profile: str | None, client: str | None, limit: int
-    ) -> list[ListedPin]:
-        """Return pins, newest first."""
-        if any(name is not None and _UNSENDABLE.search(name) for name in (profile, client)):
-            return []
-        return values(ListedPin, await self._database.fetch(_LIST, state, profile, client, limit))
 
     async def story(self, pin_id: int) -> tuple[PinDetails, list[PinAttempt]]:
         """Return a pin, and its attempts in order. Raises ``PinError`` for an unknown one."""

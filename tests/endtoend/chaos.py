@@ -27,6 +27,7 @@ from collector.migrate import migrate
 from collector.models import NewPin, PinContent, PinState
 from collector.publish.decision import PublishPolicy
 from collector.publish.reconciler import Reconciler
+from collector.store.listing import Listing, PinFilter
 from collector.store.pin import PinStore
 from collector.store.pin_check import CheckStore
 from collector.store.pin_queue import PinQueue
@@ -201,7 +202,7 @@ async def _retry_unknown(database: Database, ayrshare: Ayrshare) -> None:
     key = SecretStr(ayrshare.config.api_key)
     async with open_client(url=ayrshare.url, api_key=key, request_timeout=5.0, connections=4) as client:
         reconciler = Reconciler(client, KEYS, queue, checks, Gate(1e6), policy, claim_seconds=5.0)
-        for row in await store.listed(state=PinState.UNKNOWN, profile=None, client=None, limit=10_000):
+        for row in await Listing(database).pins(PinFilter(state=PinState.UNKNOWN)):
             group = await checks.of_pin(row.id)
             assert group is not None
             [check] = await reconciler.check(group)

@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from collector.emulator import EmulatorConfig, serve
+from collector.store.listing import Listing, PinFilter
 from collector.store.pin import PinStore
 from collector.store.pool import Database
 from tests.support.ayrshare import Ayrshare
@@ -53,9 +54,9 @@ async def test_a_profile_whose_quota_is_used_up_waits_for_the_next_month(databas
         assert (summary.paused, summary.late) == ({"quota": 1}, 2)
         assert await truth(database, "SELECT sum(rate_limited_count) = 0 FROM profile"), "nothing that suspends"
         assert await truth(database, "SELECT bool_and(state = 'active') FROM profile")
-        [first, second, *_] = reversed(await store.listed(state=None, profile=None, client=None, limit=10))
+        [first, second, *_] = reversed(await Listing(database).pins(PinFilter()))
         assert (first.waits_for, second.waits_for) == (None, None)
-        waiting = await store.listed(state=None, profile="client-001", client=None, limit=2)
+        waiting = await Listing(database).pins(PinFilter(profile="client-001"), limit=2)
         assert [(each.waits_for, each.waits_until is not None) for each in waiting] == [("quota", True)] * 2
         await stingy.pass_time(32 * 86_400)
         await database.execute(NOW)

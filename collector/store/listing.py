@@ -1,0 +1,164 @@
+"""Lists profiles and pins, chosen by filters; all filters of a list apply together."""
+
+import re
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+from collector.errors import RegistryError
+from collector.models import PinState, ProfileState
+from collector.store.columns import names, values
+from collector.store.pool import Database
+from collector.store.profile import RegisteredProfile
+
+
+class ListedPin(msgspec.Struct, frozen=True, kw_only=True):
+    """A pin as lists show it; a queued one says what its lane waits for."""
+
+    id: int
+    profile: str
+    client: str
+    client_ref: str
+    state: PinState
+    state_since: datetime
+    publish_at: datetime
+    attempts: int
+    last_error: str | None
+    pin_url: str | None
+    published_at: datetime | None
+    waits_for: str | None
+    waits_until: datetime | None
+
+
+class ProfileSort(StrEnum):
+    """What profiles are ordered by."""
+
+    NAME = "name"
+    CLIENT = "client"
+    STATE = "state"
+    LAST_READ = "last-read"
+    NEXT_POLL = "next-poll"
+
+
+class PinSort(StrEnum):
+    """What pins are ordered by; ``NEWEST`` is the order in which they were queued, the last one first."""
+
+    NEWEST = "newest"
+    DUE = "due"
+    PROFILE = "profile"
+    STATE = "state"
+
+
+class ProfileFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which profiles; ``text`` is in the name, the client or the refId, ``since`` and ``until`` bound the last read."""
+
+    client: str | None = None
+    state: ProfileState | None = None
+    tag: str | None = None
+    text: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class PinFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which pins; ``text`` is in the client_ref, title or description, ``since`` and ``until`` bound the due time."""
+
+    profile: str | None = None
+    client: str | None = None
+    state: PinState | None = None
+    tag: str | None = None
+    text: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+_PROFILES = f"""
+SELECT {names(RegisteredProfile)}
+FROM profile
+WHERE ($1::text IS NULL OR client = $1)
+  AND ($2::text IS NULL OR state = $2)
+  AND ($3::text IS NULL OR $3 = ANY (tags))
+  AND ($4::text IS NULL OR strpos(lower(concat_ws(' ', name, client, ref_id)), lower($4)) > 0)
+  AND ($5::timestamptz IS NULL OR last_success_at >= $5)
+  AND ($6::timestamptz IS NULL OR last_success_at < $6 OR last_success_at IS NULL)
+"""
+_PROFILE_ORDER = {
+    ProfileSort.NAME: "name",
+    ProfileSort.CLIENT: "client, name",
+    ProfileSort.STATE: "state, name",
+    ProfileSort.LAST_READ: "last_success_at NULLS FIRST, name",
+    ProfileSort.NEXT_POLL: "next_poll_at NULLS LAST, name",
+}
+
+_PINS = """
+SELECT
+    p.id, f.name AS profile, f.client, p.client_ref, p.state, p.state_since, p.publish_at, p.attempts, p.last_error,
+    p.pin_url, p.published_at,
+    CASE WHEN p.state = 'queued' THEN l.paused_reason END AS waits_for,
+    CASE WHEN p.state = 'queued' AND l.paused_reason IS NOT NULL AND l.not_before > now() THEN l.not_before END
+        AS waits_until
+FROM pin p
+JOIN profile f ON f.id = p.profile_id
+LEFT JOIN pin_lane l ON l.profile_id = p.profile_id
+WHERE ($1::text IS NULL OR f.name = $1)
+  AND ($2::text IS NULL OR f.client = $2)
+  AND ($3::text IS NULL OR p.state = $3)
+  AND ($4::text IS NULL OR $4 = ANY (f.tags))
+  AND ($5::text IS NULL OR strpos(lower(concat_ws(' ', p.client_ref, p.title, p.description)), lower($5)) > 0)
+  AND ($6::timestamptz IS NULL OR p.publish_at >= $6)
+  AND ($7::timestamptz IS NULL OR p.publish_at < $7)
+"""
+_PIN_ORDER = {
+    PinSort.NEWEST: "p.id DESC",
+    PinSort.DUE: "p.publish_at, p.id",
+    PinSort.PROFILE: "f.name, p.id",
+    PinSort.STATE: "p.state, p.id",
+}
+
+_KNOWN = """
+SELECT what
+FROM (
+    VALUES
+        ('profile', $1::text IS NULL OR EXISTS (SELECT FROM profile WHERE name = $1)),
+        ('client', $2::text IS NULL OR EXISTS (SELECT FROM profile WHERE client = $2)),
+        ('tag', $3::text IS NULL OR EXISTS (SELECT FROM profile WHERE $3 = ANY (tags)))
+) AS asked (what, known)
+WHERE NOT known
+"""
+# An argument that is not UTF-8 arrives with surrogates: nothing has such a name, and the driver cannot send it.
+_UNSENDABLE = re.compile(r"[\x00\ud800-\udfff]")
+
+
+class Listing:
+    """What commands list."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def profiles(
+        self, wanted: ProfileFilter, sort: ProfileSort = ProfileSort.NAME, limit: int | None = None
+    ) -> list[RegisteredProfile]:
+        """Return profiles. Raises ``RegistryError`` for a client or a tag that no profile has."""
+        await self._insist_on_known(None, wanted.client, wanted.tag, wanted.text)
+        statement = f"{_PROFILES} ORDER BY {_PROFILE_ORDER[sort]} LIMIT $7"
+        rows = await self._database.fetch(statement, *msgspec.structs.astuple(wanted), limit)
+        return values(RegisteredProfile, rows)
+
+    async def pins(
+        self, wanted: PinFilter, sort: PinSort = PinSort.NEWEST, limit: int | None = None
+    ) -> list[ListedPin]:
+        """Return pins. Raises ``RegistryError`` for a profile that there is not, a client or a tag that none has."""
+        await self._insist_on_known(wanted.profile, wanted.client, wanted.tag, wanted.text)
+        statement = f"{_PINS} ORDER BY {_PIN_ORDER[sort]} LIMIT $8"
+        return values(ListedPin, await self._database.fetch(statement, *msgspec.structs.astuple(wanted), limit))
+
+    async def _insist_on_known(
+        self, profile: str | None, client: str | None, tag: str | None, text: str | None
+    ) -> None:
+        asked = {"profile": profile, "client": client, "tag": tag}
+        unsendable = [what for what, name in {**asked, "text": text}.items() if name and _UNSENDABLE.search(name)]
+        unknown = unsendable or [what for (what,) in await self._database.fetch(_KNOWN, *asked.values())]
+        if unknown:
+            told = ", ".join(f"no such {what}: {asked.get(what, text)}" for what in unknown)
+            raise RegistryError(f"{told}; `collector profiles list` shows them all")

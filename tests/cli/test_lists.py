@@ -1,0 +1,178 @@
+"""``profiles list`` and ``pins list``: filters, orders, formats, and what a terminal shows."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from collector.store.pool import Database
+from collector.store.profile import ProfileStore
+from tests.support.paths import ROOT
+from tests.support.profiles import new_profile
+from tests.support.program import Program
+
+URL = "https://cdn.example.com/a.jpg"
+
+
+@pytest.fixture
+async def fleet(database: Database) -> None:
+    """Three profiles of two clients, and a pin of each, due on the 1st, 2nd and 3rd of a December."""
+    await ProfileStore(database).put(
+        [new_profile("b", "K1"), new_profile("a", "K2", client="globex"), new_profile("c", "K3", client="globex")]
+    )
+    await database.execute(
+        "UPDATE profile SET tags = '{vip,eu}', last_success_at = '2026-11-01', state = 'paused', "
+        "state_reason = 'x', next_poll_at = NULL WHERE name = 'c'"
+    )
+    for day, name in enumerate("bac", start=1):
+        await database.execute(
+            "SELECT enqueue_pin($1, $2, $3, $4, publish_at => $5)",
+            *(name, f"ref-{name}", [URL], f"Hello {name}", datetime(2099, 12, day, 18, tzinfo=UTC)),
+        )
+    await database.execute("UPDATE pin SET state = 'failed', last_error = 'too [small]' WHERE client_ref = 'ref-a'")
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ((), ["a", "b", "c"]),
+        (("--client", "globex"), ["a", "c"]),
+        (("--client", "globex", "--state", "active"), ["a"]),
+        (("--tag", "vip"), ["c"]),
+        (("--text", "GLOB"), ["a", "c"]),
+        (("--since", "2026-11-01"), ["c"]),
+        (("--until", "2026-11-01"), ["a", "b"]),
+        (("--sort", "client"), ["b", "a", "c"]),
+        (("--sort", "last-read"), ["a", "b", "c"]),
+        (("--sort", "state", "--limit", "2"), ["a", "b"]),
+    ],
+)
+@pytest.mark.usefixtures("fleet")
+async def test_profiles_are_chosen_and_ordered(collector: Program, options: tuple[str, ...], names: list[str]) -> None:
+    listed = await collector("profiles", "list", "--format", "json", *options)
+
+    assert [row["name"] for row in json.loads(listed.out)] == names, listed.err
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        ((), ["c", "a", "b"]),
+        (("--sort", "due"), ["b", "a", "c"]),
+        (("--sort", "profile"), ["a", "b", "c"]),
+        (("--client", "globex"), ["c", "a"]),
+        (("--profile", "b"), ["b"]),
+        (("--tag", "eu"), ["c"]),
+        (("--state", "failed"), ["a"]),
+        (("--text", "hello B"), ["b"]),
+        (("--since", "2099-12-02"), ["c", "a"]),
+        (("--until", "2099-12-02"), ["b"]),
+        (("--limit", "1"), ["c"]),
+    ],
+)
+@pytest.mark.usefixtures("fleet")
+async def test_pins_are_chosen_and_ordered(collector: Program, options: tuple[str, ...], names: list[str]) -> None:
+    listed = await collector("pins", "list", "--json", *options)
+
+    assert [row["profile"] for row in json.loads(listed.out)] == names, listed.err
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "why"),
+    [
+        (("profiles", "list", "--client", "nobody"), 1, "no such client: nobody"),
+        (("profiles", "list", "--tag", "none"), 1, "no such tag: none"),
+        (("pins", "list", "--client", "nobody", "--profile", "x"), 1, "no such profile: x, no such client: nobody"),
+        (("pins", "list", "--profile", b"x\xff"), 1, "no such profile: x"),
+        (("pins", "list", "--since", "soon"), 2, "soon is not a day; write one like 2026-12-24"),
+        (("pins", "list", "--limit", "few"), 2, "'few' is not a valid whole number."),
+    ],
+)
+@pytest.mark.usefixtures("fleet")
+async def test_an_unknown_name_or_a_bad_value_in_a_filter_is_an_error(
+    collector: Program, command: tuple[str | bytes, ...], code: int, why: str
+) -> None:
+    refused = await collector(*command)
+
+    assert (refused.code, refused.out) == (code, "")
+    assert why in refused.err
+
+
+@pytest.mark.usefixtures("fleet")
+async def test_lists_are_csv_for_spreadsheets_and_have_dates_beside_how_far_they_are(collector: Program) -> None:
+    rows = list(csv.DictReader(io.StringIO((await collector("profiles", "list", "--format", "csv")).out)))
+    pins = list(csv.DictReader(io.StringIO((await collector("pins", "list", "--format", "csv")).out)))
+    shown = (await collector("pins", "list", "--sort", "due", "--limit", "1")).out
+
+    assert [(row["name"], row["tags"], row["state"]) for row in rows][2] == ("c", "vip|eu", "paused")
+    assert (pins[1]["last_error"], pins[1]["publish_at"]) == ("too [small]", "2099-12-02T18:00:00+00:00")
+    assert "2099-12-01 18:00 (in " in shown
+    assert shown.endswith("1 pin; --limit shows more than 1\n")
+
+
+def on_a_terminal(dsn: str, folder: Path, *arguments: str) -> str:
+    """Run a command on a terminal of 200 by 5, and return what it shows."""
+    ours, theirs = os.openpty()
+    environment = {
+        "PYTHONPATH": str(ROOT),
+        "COLLECTOR_DATABASE_URL": dsn,
+        "TERM": "xterm-256color",
+        "PATH": os.environ["PATH"],
+    }
+    size = {"COLUMNS": "200", "LINES": "3", "PAGER": "sed s/^/paged:/"}
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "collector", *arguments],
+            stdin=theirs,
+            stdout=theirs,
+            cwd=folder,
+            env=environment | size,
+        )
+        os.close(theirs)
+        shown = b""
+        try:
+            while chunk := screen.read(4096):
+                shown += chunk
+        except OSError:
+            pass  # its end is an error on Linux
+        assert process.wait(30) == 0
+    return shown.decode()
+
+
+@pytest.mark.usefixtures("fleet")
+def test_a_terminal_shows_states_in_colour_and_long_lists_in_a_pager(dsn: str, tmp_path: Path) -> None:
+    short = on_a_terminal(dsn, tmp_path, "pins", "list", "--limit", "2")
+    long = on_a_terminal(dsn, tmp_path, "pins", "list")
+
+    assert "\x1b[31mfailed" in short
+    assert "\x1b[36mqueued" in short
+    assert "too [small]" in short
+    assert "paged:" not in short
+    assert "paged:" in long
+    assert "\x1b[31mfailed" in long
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [("collector pro", "profiles"), ("collector profiles ren", "rename"), ("collector pins list --st", "--state")],
+)
+def test_a_shell_completes_commands_and_options(words: str, offered: str, tmp_path: Path) -> None:
+    asked = {"_COLLECTOR_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+    script = "from collector.cli import main; main(prog_name='collector')"
+
+    answer = subprocess.run(
+        [sys.executable, "-c", script],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT)} | asked,
+    )
+
+    assert f"plain,{offered}" in answer.stdout.splitlines()
