@@ -61,7 +61,7 @@ CREATE VIEW daily_metric_version AS
     daily_metric_revision.day,
     daily_metric_revision.revision,
     daily_metric_revision.observed_at,
-    daily_metric_revision.last_seen_at,
+    LEAST(daily_metric_revision.last_seen_at, daily_metric_revision.superseded_at) AS last_seen_at,
     daily_metric_revision.superseded_at,
     daily_metric_revision.impression,
     daily_metric_revision.engagement,

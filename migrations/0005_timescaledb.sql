@@ -5,7 +5,8 @@
 --
 -- daily_metric has chunks of 90 days, and a chunk is converted to the columnstore 90 days after its end: Pinterest
 -- serves at most 90 days, so nothing that is still re-read is ever compressed. The ledger is partitioned by
--- superseded_at, which is now when a row is written, so that writes go to the newest chunk.
+-- superseded_at, which is now when a row is written, so that writes go to the newest chunk. What sorts a segment of the
+-- two begins with a stamp because of daily_metric_version; views/20_version.sql says why.
 --
 -- The aggregates are created empty, because filling them is not possible inside a transaction, and their policies fill
 -- them within the hour. Until then, and for what comes after the watermark, they read the days themselves. What may
@@ -20,7 +21,7 @@ SELECT create_hypertable(
 ALTER TABLE daily_metric SET (
     timescaledb.enable_columnstore,
     timescaledb.segmentby = 'profile_id',
-    timescaledb.orderby = 'day DESC'
+    timescaledb.orderby = 'first_seen_at DESC, day DESC'
 );
 CALL add_columnstore_policy('daily_metric', after => INTERVAL '90 days');
 
@@ -31,7 +32,7 @@ SELECT create_hypertable(
 ALTER TABLE daily_metric_revision SET (
     timescaledb.enable_columnstore,
     timescaledb.segmentby = 'profile_id',
-    timescaledb.orderby = 'day DESC, revision DESC'
+    timescaledb.orderby = 'last_seen_at DESC, day DESC, revision DESC'
 );
 CALL add_columnstore_policy('daily_metric_revision', after => INTERVAL '30 days');
 

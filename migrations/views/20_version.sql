@@ -1,9 +1,13 @@
 -- Every version of every day, and what was known at some moment.
+--
+-- TimescaleDB 2.29 cannot plan a UNION ALL that is sorted, grouped or joined by the columns that sort a columnstore. So
+-- those of the two tables begin with a column that is not here, or, last_seen_at, here as an expression.
 
 CREATE VIEW daily_metric_version AS
 SELECT
-    profile_id, day, revision, observed_at, last_seen_at, superseded_at, impression, engagement, engagement_rate, save,
-    save_rate, pin_click, pin_click_rate, outbound_click, outbound_click_rate, data_status, extra
+    profile_id, day, revision, observed_at, least(last_seen_at, superseded_at) AS last_seen_at, superseded_at,
+    impression, engagement, engagement_rate, save, save_rate, pin_click, pin_click_rate, outbound_click,
+    outbound_click_rate, data_status, extra
 FROM daily_metric_revision
 UNION ALL
 SELECT

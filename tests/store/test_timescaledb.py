@@ -105,6 +105,31 @@ async def test_a_chunk_in_the_columnstore_still_takes_a_restated_day(dsn: str) -
         assert await connection.fetchval("SELECT sum(impression) FROM daily_metric") == 11
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        *(
+            f"SELECT * FROM daily_metric_version ORDER BY profile_id, {column}, day"
+            for column in ("day", "revision", "observed_at", "last_seen_at", "last_seen_at DESC", "superseded_at")
+        ),
+        "SELECT * FROM daily_metric_version ORDER BY profile_id, day, revision",
+        "SELECT FROM daily_metric_version a JOIN daily_metric_version b USING (profile_id, day, revision)",
+        "SELECT lead(day) OVER (PARTITION BY profile_id, day ORDER BY revision) FROM daily_metric_version",
+    ],
+)
+async def test_versions_in_the_columnstore_can_be_sorted_and_joined(dsn: str, query: str) -> None:
+    async with connected(dsn) as connection:
+        await add_profile(connection)
+        await add_days(connection, TODAY - timedelta(days=300), 3, impression=1)
+        await connection.execute(
+            "INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, last_seen_at, superseded_at) "
+            "SELECT profile_id, day, 0, day, day, day FROM daily_metric"
+        )
+        for table in ("daily_metric", "daily_metric_revision"):
+            await connection.fetch(f"SELECT compress_chunk(c) FROM show_chunks('{table}') c")
+        assert len(await connection.fetch(query)) == 6
+
+
 async def test_a_restated_day_in_a_large_chunk_of_the_columnstore_unpacks_its_own_profile_only(
     database: Database,
 ) -> None:
