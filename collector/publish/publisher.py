@@ -24,6 +24,8 @@ from collector.telemetry import PIN_PUBLISH_SECONDS, PINS_IN_FLIGHT
 
 log = structlog.get_logger(__name__)
 
+# A database that does not answer at all must not keep the process from ending.
+_CLAIM_SECONDS = 2.0
 # Shorter than what orchestrators wait before they kill.
 _GRACE_SECONDS = 6.0
 _WIND_DOWN_SECONDS = 8.0
@@ -88,7 +90,7 @@ class Publisher:
 
     async def _claim_due(self, permits: Permits) -> bool:
         # A claim that was made and not heard of would leave its pins unknown, though they were never sent.
-        return await uninterrupted(self._start(permits))
+        return await uninterrupted(self._start(permits), seconds=_CLAIM_SECONDS)
 
     async def _start(self, permits: Permits) -> bool:
         """Claim pins and begin their calls; tell whether more may be due."""

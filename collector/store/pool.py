@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -19,6 +19,8 @@ from collector.telemetry import DATABASE_UP
 
 # For connecting, and for statements still running when the pool is closed.
 _PATIENCE_SECONDS = 3.0
+# For the server to confirm that a statement was cancelled.
+_CANCEL_SECONDS = 1.0
 
 # What a SQLSTATE means, or else its class, the first two characters. All others are defects of ours and stay as is.
 _MEANINGS: dict[str, type[CollectorError]] = {
@@ -157,7 +159,9 @@ class Database:
             try:
                 yield connection
             finally:
-                await self._pool.release(connection)
+                # One that does not confirm is cut off; that is no error beside the cancellation.
+                with suppress(TimeoutError):
+                    await self._pool.release(connection, timeout=_CANCEL_SECONDS)
 
     async def listen(self, channel: str, on_notification: Callable[[], None]) -> None:
         """Call ``on_notification`` now and at every NOTIFY, on a connection of its own, until that is lost.

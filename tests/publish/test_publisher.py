@@ -346,6 +346,21 @@ async def test_stopping_without_the_database_ends_in_time_and_leaves_pins_to_the
     assert await database.fetchval("SELECT count(*) FROM pin WHERE state = 'sending' AND lease_until IS NOT NULL") == 3
 
 
+async def test_stopping_while_the_database_does_not_answer_a_claim_ends_in_time(
+    database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publisher_module, "_CLAIM_SECONDS", 0.2)
+    claiming = asyncio.Event()
+
+    async def unanswered(_queue: PinQueue, _limit: int) -> None:
+        claiming.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(PinQueue, "claim", unanswered)
+    async with asyncio.timeout(15), working(database, ayrshare):
+        await claiming.wait()
+
+
 async def sent(ayrshare: Ayrshare, count: int) -> bool:
     return len(await posts(ayrshare)) >= count
 

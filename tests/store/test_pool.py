@@ -1,6 +1,9 @@
 """Errors of the driver become an outage, a refusal, or stay a defect."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
@@ -123,3 +126,54 @@ async def cut_inside(single: Database, database: Database) -> None:
     async with single.transaction() as connection:
         await database.execute("SELECT pg_terminate_backend($1)", connection.get_server_pid())
         await connection.fetchval("SELECT pg_sleep(10)")
+
+
+class Line:
+    """A way to the server that can fall silent, as when the network is cut."""
+
+    def __init__(self, server: str) -> None:
+        self._server = server
+        self._mended = asyncio.Event()
+        self._mended.set()
+        self._users: set[asyncio.Task[None]] = set()
+
+    def cut(self) -> None:
+        self._mended.clear()
+
+    async def mend(self) -> None:
+        self._mended.set()
+        await asyncio.wait(self._users)
+
+    def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._users.add(asyncio.create_task(self._connect(reader, writer)))
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers, questions = await asyncio.open_unix_connection(self._server)
+        await asyncio.gather(self._pass_on(reader, questions), self._pass_on(answers, writer))
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65536):
+                await self._mended.wait()
+                writer.write(data)
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def test_a_statement_is_cancelled_although_the_server_fell_silent(dsn: str) -> None:
+    url = urlsplit(dsn)
+    line = Line(f"{parse_qs(url.query)['host'][0]}/.s.PGSQL.5432")
+    async with await asyncio.start_server(line, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with open_database(f"postgresql://{url.username}@127.0.0.1:{port}{url.path}") as database:
+            await database.fetchval("SELECT 1")
+            line.cut()
+            task = asyncio.create_task(database.fetchval("SELECT 2"))
+            done, _ = await asyncio.wait([task], timeout=0.1)
+            assert not done
+            task.cancel()
+            await asyncio.wait([task], timeout=5.0)
+            in_time = task.cancelled()
+        await line.mend()
+    assert in_time
