@@ -20,6 +20,7 @@ from collector.ayrshare.window import read_window
 from collector.models import AccountAnalytics, DayMetrics, Failure, Metrics, SeenAnswer
 
 _CLOCK_SKEW = timedelta(days=2)
+_MOST_WARNINGS = 50
 _NO_NUMBERS = Metrics()
 
 
@@ -153,7 +154,7 @@ def _blocks(payload: dict[str, Any], body: bytes) -> tuple[dict[str, Any], dict[
 def _note_warnings(blocks: Iterable[dict[str, Any]], problems: Problems) -> None:
     for block in blocks:
         warnings = block.get("warning")
-        for warning in warnings if isinstance(warnings, list) else [warnings]:
+        for warning in warnings[:_MOST_WARNINGS] if isinstance(warnings, list) else [warnings]:
             words = warning.get("message") if isinstance(warning, dict) else warning
             if warning is not None:
                 problems.add("warning", words if isinstance(words, str) else shown(words))

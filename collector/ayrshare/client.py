@@ -28,6 +28,7 @@ from collector.telemetry import API_REQUEST_DURATION, API_REQUESTS
 
 # 90 days of an account with video are 60 kB; what is a hundred times that is not an answer.
 LARGEST_ANSWER_BYTES = 8 * 1024 * 1024
+# Work on it takes milliseconds, in which nothing else would run.
 _LARGE_BYTES = 256 * 1024
 _LONGEST_REASON = 200
 _TOO_LARGE = f"the answer is larger than {LARGEST_ANSWER_BYTES // 1024**2} MiB"
@@ -170,7 +171,9 @@ class AyrshareClient:
         """Send a call, once, read its answer, and report the verdict."""
         url = endpoint.url if query is None else endpoint.url.with_query(query)
         try:
-            result = read(await self._send(method, url, endpoint.path, profile_key, body))
+            answer = await self._send(method, url, endpoint.path, profile_key, body)
+            large = len(answer.body) > _LARGE_BYTES
+            result = await asyncio.to_thread(read, answer) if large else read(answer)
         except AyrshareError as error:
             self._on_verdict(error.failure, error.http_status)
             raise

@@ -5,10 +5,11 @@ Pure: no clock, no I/O.
 
 from datetime import date
 from functools import lru_cache
+from heapq import nlargest
 from typing import Any, Final
 
 from collector.ayrshare.dates import EARLIEST, read_day
-from collector.ayrshare.numbers import as_json, has_column, read_numbers
+from collector.ayrshare.numbers import as_json, bounded, has_column, read_numbers
 from collector.ayrshare.problems import Problems, UnusableError, shown
 from collector.ayrshare.refusal import clean
 from collector.models import DayMetrics, Metrics
@@ -16,15 +17,21 @@ from collector.models import DayMetrics, Metrics
 _STATUS_KEYS = ("dataStatus", "data_status", "DATA_STATUS")
 _BEYOND_BELIEF = frozenset({"not_finite", "overflow"})
 _LONGEST_STATUS: Final = 64
+# Ayrshare's window is 30 to 90 days.
+_MOST_DAYS: Final = 400
+_LONGEST_END: Final = 10_000
 
 
 def read_days(daily: object, latest: date, problems: Problems) -> tuple[DayMetrics, ...]:
-    """Return the usable days, ascending; of two with one date the later in the list, ``latest`` the last to believe."""
+    """Return the usable days, ascending; of two with one date the later in the list, ``latest`` the last to believe.
+
+    Of very many they are the newest.
+    """
     if not isinstance(daily, list):
         problems.add("no_daily", f"`daily` is {shown(daily)}")
         return ()
     days: dict[date, DayMetrics] = {}
-    for item in daily:
+    for item in _newest(daily, latest, problems):
         try:
             read = _believed(item, latest) if type(item) is DayMetrics else _day(item, latest, problems)
         except UnusableError as error:
@@ -35,6 +42,22 @@ def read_days(daily: object, latest: date, problems: Problems) -> tuple[DayMetri
             problems.add("duplicate_day", day.isoformat())
         days[day] = read
     return tuple(map(days.__getitem__, sorted(days)))
+
+
+def _newest(daily: list[Any], latest: date, problems: Problems) -> list[Any]:
+    if len(daily) <= _MOST_DAYS:
+        return daily
+    problems.add("too_many_days", str(len(daily)))
+    # A list in order has its newest days at one of its ends.
+    ends = daily if len(daily) <= 2 * _LONGEST_END else [*daily[:_LONGEST_END], *daily[-_LONGEST_END:]]
+    last = latest.isoformat()
+
+    def rank(index: int) -> str:
+        item = ends[index]
+        text = item.get("date") if isinstance(item, dict) else item.day.isoformat() if type(item) is DayMetrics else ""
+        return text[: len(last)] if isinstance(text, str) and text[: len(last)] <= last else ""
+
+    return [ends[index] for index in sorted(nlargest(_MOST_DAYS, range(len(ends)), rank))]
 
 
 def _believed(day: DayMetrics, latest: date) -> DayMetrics:
@@ -56,6 +79,7 @@ def _day(item: object, latest: date, problems: Problems) -> DayMetrics:
         values = {}
     if not isinstance(values, dict):
         raise UnusableError("bad_day", f"{day} metrics: {shown(values)}")
+    values = bounded(values, day, problems)
     numbers = read_numbers(values)
     for key, reason in numbers.unusable.items():
         detail = f"{day} {key}: {shown(values[key])}"

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable
 from functools import lru_cache
+from itertools import chain, islice
 from typing import Any, Final, TypeGuard
 
 import msgspec
@@ -20,6 +21,7 @@ EXACT_IN_FLOAT: Final = 2**53
 _LONGEST_NUMERAL: Final = 400
 _LONGEST_KEY: Final = 64
 MOST_EXTRA: Final = 100
+_MOST_KEYS: Final = 500
 
 _NUMERAL = re.compile(r"\s*([+-]?(?:([0-9]+)|[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*")
 # video10sView, quartile95PercentView, videoV50WatchTime: digits start a word after a word, not after a lone letter.
@@ -27,6 +29,9 @@ _WORD_STARTS = re.compile("(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[
 _SEPARATORS = re.compile(r"[\W_]+")
 
 COLUMNS: Final = Metrics.__struct_fields__
+_USUAL: Final = [name.upper() for name in COLUMNS] + [
+    re.sub("_(.)", lambda match: match[1].upper(), name) for name in COLUMNS
+]
 # Returns None for "no number"; raises UnusableError with the reason of a Problem.
 Reader = Callable[[object], int | float | None]
 # The name of a metric, the type of its usual values, and what reads the others.
@@ -69,6 +74,15 @@ def read_numbers(values: dict[str, Any], metric: Callable[[str], Metric] = metri
         if number is not None:
             (extra if reader is _other_number else columns)[name] = number
     return numbers
+
+
+def bounded(values: dict[str, Any], where: object, problems: Problems) -> dict[str, Any]:
+    """Return the values, or of very many only the nine metrics and the first others."""
+    if len(values) <= _MOST_KEYS:
+        return values
+    problems.add("too_many_keys", f"{where}: {len(values)}")
+    nine = [key for key in _USUAL if key in values]
+    return {key: values[key] for key in chain(nine, islice(values, _MOST_KEYS))}
 
 
 def has_column(key: str) -> bool:

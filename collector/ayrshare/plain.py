@@ -20,6 +20,9 @@ _Rate = Annotated[float, msgspec.Meta(ge=0, le=LARGEST)]
 _Other = _Count | Annotated[float, msgspec.Meta(ge=0, lt=EXACT_IN_FLOAT)] | UnsetType
 _NINE: Final = {name.upper(): _Rate if name.endswith("_rate") else _Count for name in COLUMNS}
 
+# 400 days with every metric of an account with video; what is longer is read with more care.
+_LONGEST: Final = 512 * 1024
+
 _FIRST_METRICS = re.compile(rb'"metrics"\s*:\s*\{([^{}]*)\}')
 _KEY = re.compile(rb'"(\w+)"\s*:')
 # 5.0 has to compare equal to 5.
@@ -36,7 +39,7 @@ class _Shape(msgspec.Struct, frozen=True):
 
 def decode_plain(analytics: msgspec.Raw) -> dict[str, Any] | None:
     """Decode an object whose ``daily`` comes out as a list of :class:`DayMetrics`; None if it is not all plain."""
-    first = _FIRST_METRICS.search(analytics)
+    first = _FIRST_METRICS.search(analytics) if len(analytics) <= _LONGEST else None
     shape = _shape(frozenset(_KEY.findall(first[1]))) if first else None
     if shape is None:
         return None
@@ -61,12 +64,10 @@ def decode_plain(analytics: msgspec.Raw) -> dict[str, Any] | None:
 @lru_cache(maxsize=256)
 def _shape(keys: frozenset[bytes]) -> _Shape | None:
     """Return None where the keys are not nine columns as they are usually spelled, and others of unlike names."""
+    if len(keys) > len(_NINE) + MOST_EXTRA:
+        return None
     others = {metric_of(key)[0]: key for each in keys if (key := each.decode()) not in _NINE}
-    if (
-        len(others) != len(keys) - len(_NINE)
-        or len(others) > MOST_EXTRA
-        or not others.keys().isdisjoint({*COLUMNS, ""})
-    ):
+    if len(others) != len(keys) - len(_NINE) or not others.keys().isdisjoint({*COLUMNS, ""}):
         return None
     names = sorted(others)
     spelled = [*_NINE, *(others[name] for name in names)]

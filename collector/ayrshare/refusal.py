@@ -19,6 +19,8 @@ from collector.models import Failure
 _EXCERPT_LENGTH = 500
 _MESSAGE_LENGTH = 300
 _LONGEST_INTEGER = 400
+# Reading what only others take for JSON is slow.
+_LARGEST_MENDED_BYTES = 1024 * 1024
 _LONGEST_RETRY_SECONDS = 86_400.0
 _LARGEST_CODE = 2**31 - 1
 _MOST_NODES = 200
@@ -56,8 +58,9 @@ def decode(body: bytes, *, http_status: int = 200) -> object:
         return msgspec.json.decode(body)
     except RecursionError:
         raise unreadable(body, "nested too deeply", http_status=http_status) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        pass
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if len(body) > _LARGEST_MENDED_BYTES:
+            raise unreadable(body, f"HTTP {http_status}, not JSON", http_status=http_status) from error
     try:
         text = body.decode("utf-8-sig", errors="replace")
         return json.loads(text, strict=False, parse_int=_integer)

@@ -6,7 +6,7 @@ Pure: no clock, no I/O.
 from functools import partial
 from typing import Any, Final
 
-from collector.ayrshare.numbers import as_json, count, has_column, is_number, metric_within, read_numbers
+from collector.ayrshare.numbers import as_json, bounded, count, has_column, is_number, metric_within, read_numbers
 from collector.ayrshare.problems import Problems, UnusableError, shown
 from collector.models import Metrics
 
@@ -16,6 +16,7 @@ _NOT_NUMBERS: Final = frozenset({"daily", "warning"})
 
 def read_window(analytics: dict[str, Any], problems: Problems) -> tuple[Metrics, int | None, str | None]:
     """Return the sums, the followers and, as JSON, the numbers without a column; ``daily`` and warnings are left."""
+    analytics = bounded(analytics, "window", problems)
     followers, seen = _followers(analytics, "", problems)
     if followers is None and isinstance(board := analytics.get("board"), dict):
         followers, _ = _followers(board, "board.", problems)
@@ -25,7 +26,8 @@ def read_window(analytics: dict[str, Any], problems: Problems) -> tuple[Metrics,
     _name_unusable(sums, numbers.unusable, "", problems)
     for key, value in rest.items():
         if isinstance(value, dict) and key not in sums:
-            members = {member: number for member, number in value.items() if is_number(number)}
+            within = bounded(value, f"window {key}", problems).items()
+            members = {member: number for member, number in within if is_number(number)}
             inner = read_numbers(members, partial(metric_within, key))
             _name_unusable(members, inner.unusable, f"{key}.", problems)
             numbers.extra.update(inner.extra)

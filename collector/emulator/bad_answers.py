@@ -7,7 +7,7 @@ import msgspec
 
 from collector.emulator.faults import Fault
 
-UNTRUE = frozenset({"no_days", "frozen_stamp"})
+UNTRUE = frozenset({"no_days", "frozen_stamp", "bloated"})
 
 
 def bad_answer(fault: Fault, good: bytes) -> bytes:
@@ -21,8 +21,11 @@ def bad_answer(fault: Fault, good: bytes) -> bytes:
     block = answer.get("pinterest", {})
     if "analytics" not in block:
         return good
-    if fault.fault == "no_days":
-        block["analytics"]["daily"] = []
-    else:
-        block["lastUpdated"] = fault.stamp
+    match fault.fault:
+        case "no_days":
+            block["analytics"]["daily"] = []
+        case "frozen_stamp":
+            block["lastUpdated"] = fault.stamp
+        case "bloated":
+            block["analytics"]["daily"] += [0] * ((fault.size_bytes - len(good)) // len(b"0,"))
     return msgspec.json.encode(answer)

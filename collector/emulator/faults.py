@@ -32,6 +32,7 @@ FaultName = Literal[
     "no_days",
     "frozen_stamp",
     "escaped",
+    "bloated",
     "post_error",
     "processing",
     "short_history",
@@ -53,9 +54,10 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     `wrong_json` and `huge` do the work first: the pin is published, the answer is lost. `status`, `code`, `message`
     and `shape` describe the error of those faults that answer with one. `gateway` is a 403 in JSON that is not
     Ayrshare's, with `message` in it; `escaped` is an error whose `message` is in JSON escapes. `no_days` empties
-    `daily`, `frozen_stamp` puts `stamp` into `lastUpdated`. `since`, `factor` and `metrics` belong to `drop`, `rows`
-    (at most so many are shown) and `counts_all` (`count` is of all) to `short_history`, `size_bytes` to `huge`,
-    `retry_after` (seconds) to `rate_limited`, `retry_available` to `post_error`.
+    `daily`, `frozen_stamp` puts `stamp` into `lastUpdated`, `bloated` adds bad days up to `size_bytes`. `since`,
+    `factor` and `metrics` belong to `drop`, `rows` (at most so many are shown) and `counts_all` (`count` is of all) to
+    `short_history`, `size_bytes` to `huge`, `retry_after` (seconds) to `rate_limited`, `retry_available` to
+    `post_error`.
     """
 
     fault: FaultName

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime
@@ -14,6 +15,7 @@ from aioresponses import CallbackResult, aioresponses
 from pydantic import SecretStr
 from yarl import URL
 
+from collector.ayrshare.analytics import parse_account_analytics
 from collector.ayrshare.client import AyrshareClient, open_client
 from collector.errors import AyrshareError
 from collector.models import AccountAnalytics, Failure, PinContent
@@ -229,3 +231,22 @@ async def test_the_verdict_on_every_call_is_reported(
                     method(re.compile(".*"), **answer)
                 await call(told)
     assert verdicts == [verdict for _, verdict in answers]
+
+
+@pytest.mark.parametrize(("size", "here"), [(100_000, True), (1_000_000, False)])
+async def test_a_large_answer_is_read_off_the_event_loop(
+    ayrshare: Ayrshare,
+    monkeypatch: pytest.MonkeyPatch,
+    size: int,
+    here: bool,  # noqa: FBT001
+) -> None:
+    threads = []
+
+    def parse(*answer: Any, **others: Any) -> object:
+        threads.append(threading.current_thread())
+        return parse_account_analytics(*answer, **others)
+
+    monkeypatch.setattr("collector.ayrshare.client.parse_account_analytics", parse)
+    await ayrshare.fault("client-001", "bloated", size_bytes=size)
+    assert await opened(ayrshare) is None
+    assert (threads == [threading.main_thread()]) is here

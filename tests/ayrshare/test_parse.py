@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.ayrshare import days as days_module
 from collector.ayrshare.analytics import parse_account_analytics
+from collector.ayrshare.problems import Problems
 from collector.ayrshare.profiles import ProfileEntry, parse_profiles
 from collector.ayrshare.refusal import failure
 from collector.errors import AyrshareError
@@ -850,3 +852,47 @@ def test_a_stamp_older_than_a_number_is_not_believed(
     assert reasons(read) == ([problem] if problem else [])
     assert len(read.days) == 3
     assert (read.last_updated is None) == (problem is not None)
+
+
+def days_back(count: int) -> list[dict[str, object]]:
+    return [day({"SAVE": 3}, (TODAY - timedelta(days=age)).isoformat()) for age in reversed(range(count))]
+
+
+@pytest.mark.parametrize("listed", [days_back(5000), days_back(5000)[::-1]])
+@pytest.mark.parametrize("filler", [[], [0] * 50_000, [{"date": "x"}] * 50_000, [{"date": "9999-12-31"}] * 50_000])
+def test_of_very_many_days_the_newest_are_read(
+    listed: list[object], filler: list[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at = []
+    read_one = days_module._day
+
+    def counted(item: object, latest: date, problems: Problems) -> DayMetrics:
+        looked_at.append(item)
+        return read_one(item, latest, problems)
+
+    monkeypatch.setattr(days_module, "_day", counted)
+    read = parsed(answer(*filler, *listed))
+    assert [each.day for each in read.days] == [TODAY - timedelta(days=age) for age in reversed(range(400))]
+    assert (read.problems[0].reason, read.problems[0].detail) == ("too_many_days", str(5000 + len(filler)))
+    assert len(looked_at) == 400
+
+
+@pytest.mark.parametrize("value", [1, "x", {"a": 1}, -5])
+def test_of_very_many_keys_the_nine_metrics_and_the_first_others_are_read(value: object) -> None:
+    many = {f"KEY_{number}": value for number in range(20_000)}
+    read = parsed(answer(day({**many, "SAVE": 3}), **many, save=7, board=many))
+    assert [each.metrics.save for each in read.days if each.metrics.save] == [3]
+    assert read.window.save == 7
+    assert "too_many_keys" in reasons(read)
+    assert len(json.loads(read.extra or "{}")) <= 100
+    assert len(read.problems) <= 51
+
+
+def test_very_many_warnings_are_not_all_looked_at() -> None:
+    read = parsed(answer(day({"SAVE": 3}), warning=[{"message": "x"}] * 20_000))
+    assert reasons(read) == ["warning"] * 50
+
+
+def test_a_large_answer_that_is_not_json_is_not_mended() -> None:
+    error = refused_with(b'{"pinterest": {"analytics": {"daily": [NaN' + b", 1" * 400_000 + b"]}}}")
+    assert (error.failure, str(error)) == (Failure.PAYLOAD_INVALID, "HTTP 200, not JSON")

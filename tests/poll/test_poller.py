@@ -406,6 +406,17 @@ FROM profile
 """
 
 
+async def test_a_hostile_answer_stores_its_good_days_and_fifty_problems(database: Database, ayrshare: Ayrshare) -> None:
+    [profile_id] = await register(database, ayrshare, 1)
+    await ayrshare.fault("client-001", "bloated", size_bytes=8_000_000)
+    async with polling(database, ayrshare, patience=10.0) as fixture:
+        await fixture.poller.poll_named([profile_id])
+    assert fixture.outcomes() == {"client-001": "ok"}
+    assert await database.fetchval("SELECT count(*) FROM daily_metric") == 30
+    assert await database.fetchval("SELECT problems FROM poll_log") == 51
+    assert "too_many_days" in str(await database.fetchval("SELECT last_error FROM profile"))
+
+
 async def test_an_empty_list_of_days_is_a_failure_that_the_operator_sees(
     database: Database, ayrshare: Ayrshare
 ) -> None:
