@@ -7,6 +7,7 @@ from ``migrations/views``, which are all made anew when one of them changed, or 
 import hashlib
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
@@ -14,6 +15,7 @@ import msgspec
 import structlog
 
 from collector.errors import MigrationError, MigrationsPendingError
+from collector.telemetry import announced_wait
 
 log = structlog.get_logger(__name__)
 
@@ -26,9 +28,6 @@ _NAME = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
 _REQUIRES_TIMESCALEDB = re.compile(r"\A-- requires: timescaledb$", re.MULTILINE)
 _CREATED = re.compile(r"^CREATE (?:OR REPLACE )?((?:VIEW|FUNCTION) \w+)", re.MULTILINE)
 
-# Any number will do as long as nothing else in the database uses it.
-_LOCK_KEY = 0x70696E74
-
 _CREATE_TABLE = """
 CREATE TABLE IF NOT EXISTS schema_migration (
     name       text PRIMARY KEY,
@@ -38,6 +37,8 @@ CREATE TABLE IF NOT EXISTS schema_migration (
     objects    text[] NOT NULL DEFAULT '{}'
 )
 """
+# Only the owner of the table may. An advisory lock could be taken, and kept, by anybody who can log in.
+_LOCK = "LOCK TABLE schema_migration IN SHARE ROW EXCLUSIVE MODE"
 
 _APPLIED = "SELECT name, sha256 FROM schema_migration ORDER BY name"
 _RECORD = """
@@ -174,20 +175,26 @@ async def migrate(
     Raises:
         MigrationError: a statement failed, or somebody else's view depends on one of ours; see also :func:`plan`.
     """
-    await connection.execute("SELECT pg_advisory_lock($1)", _LOCK_KEY)
     connection.add_log_listener(_warn)
     try:
         await connection.execute("SET client_min_messages = warning")
         async with connection.transaction():
-            await connection.execute(_CREATE_TABLE)
+            await _lock(connection)
             pending = (await plan(connection, folder)).pending
             if pending:
                 await _apply_all(connection, pending, on_apply)
         return [migration.name for migration in pending]
     finally:
         connection.remove_log_listener(_warn)
-        if not connection.is_closed():
-            await connection.execute("SELECT pg_advisory_unlock($1)", _LOCK_KEY)
+
+
+async def _lock(connection: asyncpg.Connection) -> None:
+    with announced_wait("the other migration has ended", pid=connection.get_server_pid()):
+        # To another that makes the same table "if not exists" means that it is refused, once we have made it.
+        with suppress(asyncpg.UniqueViolationError, asyncpg.DuplicateTableError):
+            async with connection.transaction():
+                await connection.execute(_CREATE_TABLE)
+        await connection.execute(_LOCK)
 
 
 def _warn(_connection: object, message: asyncpg.PostgresLogMessage) -> None:
@@ -213,7 +220,8 @@ async def _drop_views(connection: asyncpg.Connection) -> None:
     objects = [row[0] for row in await connection.fetch(_OBJECTS, VIEWS)]
     try:
         for name in reversed(objects):
-            await connection.execute(f"DROP {name}")
+            with announced_wait(f"it has read the {name.lower()}", pid=connection.get_server_pid()):
+                await connection.execute(f"DROP {name}")
     except asyncpg.DependentObjectsStillExistError as error:
         raise MigrationError(
             f"the views cannot be replaced as long as something else is built on them: {error.detail}; "

@@ -1,7 +1,10 @@
 """Defines the Prometheus metrics of ``/metrics``, and configures the log."""
 
+import asyncio
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Literal
 
@@ -10,11 +13,14 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disa
 
 from collector import __version__
 
+log = structlog.get_logger(__name__)
+
 # They double the number of series, and nothing uses them.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # it has no annotations
 REGISTRY = CollectorRegistry(auto_describe=True)
 
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_ANNOUNCED_AFTER_SECONDS = 2.0
 _counter = partial(Counter, registry=REGISTRY)
 _gauge = partial(Gauge, registry=REGISTRY)
 _histogram = partial(Histogram, registry=REGISTRY, buckets=_SECONDS)
@@ -78,6 +84,18 @@ BUILD_INFO = _gauge("collector_build_info", "Always 1; the labels say what is ru
 BUILD_INFO.labels(__version__, ".".join(map(str, sys.version_info[:3]))).set(1)
 for _change in ("new", "changed", "unchanged"):
     ROWS.labels(_change)
+
+
+@contextmanager
+def announced_wait(thing: str, *, pid: int) -> Iterator[None]:
+    """Log what the database connection ``pid`` waits for, should it take longer than somebody at a terminal likes."""
+    who = f"SELECT pid, usename, application_name FROM pg_stat_activity WHERE pid = ANY (pg_blocking_pids({pid}))"
+    announce = partial(log.warning, "waits for another session", until=thing, held_by=who)
+    timer = asyncio.get_running_loop().call_later(_ANNOUNCED_AFTER_SECONDS, announce)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def configure_logging(log_format: Literal["console", "json"], level: str) -> None:

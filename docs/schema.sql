@@ -952,6 +952,12 @@ CREATE VIEW weekly_metric AS
 
 COMMENT ON VIEW weekly_metric IS 'Sums by week from Monday, the rates made from the sums; days counts the days with a number';
 
+CREATE TABLE writer_lock (
+    name text NOT NULL
+);
+
+COMMENT ON TABLE writer_lock IS 'What one process at a time does: whoever does it has locked the row';
+
 ALTER TABLE ONLY account_snapshot
     ADD CONSTRAINT account_snapshot_pkey PRIMARY KEY (profile_id, observed_at);
 
@@ -996,6 +1002,9 @@ ALTER TABLE ONLY profile
 
 ALTER TABLE ONLY schema_migration
     ADD CONSTRAINT schema_migration_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY writer_lock
+    ADD CONSTRAINT writer_lock_pkey PRIMARY KEY (name);
 
 CREATE INDEX drop_episode_detected_day_idx ON drop_episode USING btree (detected_day);
 

@@ -68,3 +68,8 @@ COMMENT ON COLUMN profile.rate_limit_count IS
     'x-ratelimit-count of the last answer, out of rate_limit_max in five minutes';
 COMMENT ON COLUMN profile.rate_limited_count IS
     'Answers of 429 on the UTC day rate_limited_on; 1,000 suspend the profile';
+
+-- One process at a time may hold a row, until the end of its transaction. Nobody else has rights on the table.
+CREATE TABLE writer_lock (name text PRIMARY KEY);
+INSERT INTO writer_lock (name) VALUES ('registry'), ('fleet_drop');
+COMMENT ON TABLE writer_lock IS 'What one process at a time does: whoever does it has locked the row';

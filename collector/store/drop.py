@@ -10,6 +10,7 @@ import msgspec
 from collector.models import JUDGED_METRICS, Episode, ProfileState, Sensitivity
 from collector.store.columns import arrays, columns, names, values
 from collector.store.fleet_drop import Drop, FleetDrop, FleetDropStore
+from collector.store.lock import Lock, take
 from collector.store.pool import Database
 
 
@@ -220,7 +221,6 @@ SET settled_through = excluded.settled_through, last_poll_at = excluded.last_pol
 
 # Of a process whose machine is gone the server would keep the lock for hours.
 _PATIENCE = "SET LOCAL idle_in_transaction_session_timeout = '30s'"
-_LOCK_FLEET = "SELECT pg_advisory_xact_lock(hashtext('collector.fleet_drop'))"
 
 _LISTED = f"""
 SELECT {names(ListedDrop)}
@@ -305,7 +305,7 @@ class DropStore:
         """Yield the fleet's drops to one process at a time: two would undo each other's."""
         async with self._database.transaction() as connection:
             await connection.execute(_PATIENCE)
-            await connection.execute(_LOCK_FLEET)
+            await take(Lock.FLEET_DROP, connection)
             yield FleetDropStore(connection)
 
     async def listed(self, closed_days: int) -> list[ListedDrop]:

@@ -10,6 +10,7 @@ import msgspec
 from collector.errors import RegistryError
 from collector.models import Action, Planned, ProfileState
 from collector.store.columns import names, values
+from collector.store.lock import Lock, take
 from collector.store.pool import Database
 from collector.store.profile_plan import CurrentProfile, ProfileChange, plan
 
@@ -44,7 +45,6 @@ WHERE id IN ((SELECT min(id) FROM profile), (SELECT max(id) FROM profile))
 _UNSENDABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 # Imports are rare and must see each other's keys, so they go one at a time.
-_LOCK = "SELECT pg_advisory_xact_lock(hashtext('collector.registry'))"
 
 # NOT IN is hashed whatever the planner makes of the arrays' length; NOT EXISTS became a nested loop over all pairs.
 _SHARED_KEYS = """
@@ -192,7 +192,7 @@ class ProfileStore:
         Where one of them is refused, and in a ``dry_run``, nothing is changed.
         """
         async with self._database.transaction() as connection:
-            await connection.execute(_LOCK)
+            await take(Lock.REGISTRY, connection)
             wanted = [profile.name for profile in profiles]
             current = values(CurrentProfile, await connection.fetch(_CURRENT, wanted))
             owners = await _owners_of_keys(connection, profiles)
@@ -214,7 +214,7 @@ class ProfileStore:
         """
         await self.named([name])
         async with self._database.transaction() as connection:
-            await connection.execute(_LOCK)
+            await take(Lock.REGISTRY, connection)
             if await connection.fetch(_NAMED, [new]):
                 raise RegistryError(f"{new} is registered already; nothing was changed")
             await connection.execute(_RENAME, name, new)
@@ -240,7 +240,7 @@ class ProfileStore:
         await self.named([name])
         new = ProfileChange(name=name, key_fingerprint=fingerprint)
         async with self._database.transaction() as connection:
-            await connection.execute(_LOCK)
+            await take(Lock.REGISTRY, connection)
             if owners := await _owners_of_keys(connection, [new]):
                 raise RegistryError(f"the profile key belongs to {owners[name]} already; nothing was changed")
             await connection.execute(_ROTATE_KEY, name, ciphertext, fingerprint)

@@ -12,8 +12,9 @@ from structlog.testing import capture_logs
 
 from collector.errors import ConfigurationError
 from collector.migrate import migrate
+from collector.store.drop import DropStore
 from collector.store.grafana_role import ROLE, scram_verifier, set_password
-from collector.store.pool import connected
+from collector.store.pool import connected, open_database
 from tests.support.databases import as_user, plain_migrations
 from tests.support.profiles import ENCRYPTION_KEY
 from tests.support.program import Program
@@ -84,6 +85,42 @@ async def test_it_cannot_write_even_where_it_asks_for_it(reader: asyncpg.Connect
     await reader.execute("SET default_transaction_read_only = off")
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await reader.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT FROM writer_lock FOR UPDATE",
+        "SELECT FROM writer_lock FOR KEY SHARE",
+        "LOCK TABLE writer_lock IN ACCESS SHARE MODE",
+        "LOCK TABLE schema_migration IN ACCESS SHARE MODE",
+        "LOCK TABLE profile IN ROW EXCLUSIVE MODE",
+        "SELECT name FROM profile FOR SHARE",
+    ],
+)
+async def test_it_cannot_take_what_writers_wait_for(reader: asyncpg.Connection, statement: str) -> None:
+    await reader.execute("SET default_transaction_read_only = off")
+    async with reader.transaction():
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await reader.execute(statement)
+
+
+async def test_every_advisory_lock_in_its_hands_stops_no_writer(
+    reader: asyncpg.Connection, dsn: str, tmp_path: Path
+) -> None:
+    async with connected(dsn) as owner:
+        await owner.execute("DELETE FROM profile")
+    await reader.execute("SELECT pg_advisory_lock(key) FROM unnest($1::bigint[]) AS key", [0x70696E74, 0, 1])
+    for key in ("collector.registry", "collector.fleet_drop"):
+        await reader.execute("SELECT pg_advisory_lock(hashtext($1)), pg_advisory_lock(hashtext($1), 0)", key)
+    collector = Program(tmp_path, DATABASE_URL=dsn, ENCRYPTION_KEYS=ENCRYPTION_KEY)
+
+    migrated = await collector("migrate")
+    added = await collector("profiles", "add", "acme", "--client", "acme", stdin="AAAA-BBBB-CCCC-DDDD")
+
+    assert (migrated.code, added.code) == (0, 0), migrated.err + added.err
+    async with connected(dsn) as connection, open_database(dsn) as database, DropStore(database).fleet():
+        assert await connection.fetchval("SELECT count(*) FROM profile WHERE name = 'acme'") == 1
 
 
 async def test_its_queries_end(reader: asyncpg.Connection) -> None:
