@@ -9,6 +9,7 @@ import click
 from collector.app import open_storage
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import as_json_text
+from collector.cli.option import Day, Whole
 from collector.cli.picture_file import Draw, picture_file
 from collector.config import Settings
 from collector.detect.backtest import Asked, Rates, Replay
@@ -33,7 +34,7 @@ def alerts() -> None:
     "--closed",
     default=0,
     metavar="DAYS",
-    type=click.IntRange(0, 3650),
+    type=Whole(0, 3650),
     help="And those closed within the newest DAYS settled days.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -84,7 +85,7 @@ def sensitivity(level: str, client: str | None, profile: str | None) -> None:
 
 @alerts.command()
 @click.option("--client", help="Show only this client's; the others are read too, to know the fleet's drops.")
-@click.option("--since", type=click.DateTime(["%Y-%m-%d"]), metavar="DATE", help="Count from this day on.")
+@click.option("--since", type=Day(), help="Count from this day on.")
 @click.option(
     "--sensitivity",
     "preset",

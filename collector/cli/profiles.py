@@ -291,7 +291,9 @@ def remove(names: tuple[str, ...], *, yes: bool) -> None:
     if not yes:
         # Asked outside the event loop, whose signal handlers would swallow a Ctrl-C.
         days = execute(count_days())
-        click.confirm(f"Delete {count} profiles with {days} days of metrics, for ever?", abort=True)
+        click.confirm(
+            f"Delete {counted(count, 'profile')} with {counted(days, 'day')} of metrics, for ever?", abort=True
+        )
     execute(work())
     click.echo(f"{count} removed")
 

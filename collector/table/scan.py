@@ -107,5 +107,6 @@ def _names(line: int, header: Sequence[str], columns: Columns) -> list[str]:
 
 
 def _with_guess(cell: str, columns: Columns) -> str:
-    guess = get_close_matches(normalised(cell), columns.all, n=1, cutoff=0.7)
+    name = normalised(cell)
+    guess = get_close_matches(name, columns.all, n=1, cutoff=0.7) or [each for each in columns.all if name in each]
     return f"{cell[:_LONGEST_NAME]} (meant: {guess[0]}?)" if guess else cell[:_LONGEST_NAME]

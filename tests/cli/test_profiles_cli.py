@@ -462,7 +462,7 @@ async def test_removing_asks_first_and_then_deletes_the_data(collector: Program,
 
     asked = await collector("profiles", "remove", "a", stdin="n\n")
     assert asked.code == 1
-    assert asked.out.startswith("Delete 1 profiles with 7 days of metrics, for ever? [y/N]: ")
+    assert asked.out.startswith("Delete 1 profile with 7 days of metrics, for ever? [y/N]: ")
     assert await names(database) == ["a", "b"]
 
     unanswered = await collector("profiles", "remove", "a")

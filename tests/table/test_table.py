@@ -101,7 +101,7 @@ def test_lines_are_counted_as_an_editor_counts_them() -> None:
             "Name,Key,profile_key,tag\na,b,c,d\n",
             1,
             (
-                "columns not known, delete or rename: Key, tag (meant: tags?). "
+                "columns not known, delete or rename: Key (meant: profile_key?), tag (meant: tags?). "
                 f"The header found: Name, Key, profile_key, tag. {KNOWN}"
             ),
         ),
@@ -109,7 +109,7 @@ def test_lines_are_counted_as_an_editor_counts_them() -> None:
             "\nNAME,name,key\n",
             2,
             (
-                "columns missing: profile_key; not known, delete or rename: key; twice: name. "
+                "columns missing: profile_key; not known, delete or rename: key (meant: profile_key?); twice: name. "
                 f"The header found: NAME, name, key. {KNOWN}"
             ),
         ),
