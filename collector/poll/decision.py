@@ -131,9 +131,11 @@ def doubted(claim: Claim, record: PollRecord, policy: Policy) -> PollRecord:
 
 def _consequence(claim: Claim, error: AyrshareError, policy: Policy) -> tuple[ProfileState | None, float | None]:
     """Return the profile's new state, None for "as it was", and the seconds to its next poll, None for "never"."""
+    # Anybody on the way can ask for a day, and asking again once an interval harms nobody.
+    asked = min(error.retry_after_seconds or 0.0, max(policy.interval, RATE_LIMIT_WINDOW))
     match error.failure:
         case Failure.RATE_LIMITED:
-            return None, max(error.retry_after_seconds or 0.0, RATE_LIMIT_WINDOW) + _jitter(30.0)
+            return None, max(asked, RATE_LIMIT_WINDOW) + _jitter(30.0)
         case Failure.UNAUTHORIZED:
             return None, _refused_wait(claim, policy)
         case Failure.SUSPENDED:
@@ -152,7 +154,7 @@ def _consequence(claim: Claim, error: AyrshareError, policy: Policy) -> tuple[Pr
             | Failure.INTERNAL_ERROR
         ):
             wait = backoff(claim.consecutive_failures + 1, base=_FIRST_BACKOFF, cap=policy.interval)
-            return None, max(wait, error.retry_after_seconds or 0.0, _LEAST_BACKOFF)
+            return None, max(wait, asked, _LEAST_BACKOFF)
         case never:
             assert_never(never)
 

@@ -119,6 +119,13 @@ def test_a_429_waits_for_its_window(retry_after: float | None, least: float) -> 
     assert least <= wait <= least + 30
 
 
+@pytest.mark.parametrize("outcome", [Failure.RATE_LIMITED, Failure.UPSTREAM_ERROR])
+def test_no_answer_silences_a_profile_for_longer_than_the_interval(outcome: Failure) -> None:
+    wait = failed(outcome, retry_after=86_400.0)[1]
+    assert wait is not None
+    assert 6 * HOUR <= wait <= 6 * HOUR + 30
+
+
 @pytest.mark.parametrize("outcome", [Failure.UPSTREAM_ERROR, Failure.TIMEOUT, Failure.NETWORK, Failure.PAYLOAD_INVALID])
 def test_temporary_failures_back_off_up_to_the_interval(outcome: Failure) -> None:
     def waits(failures: int) -> list[float]:

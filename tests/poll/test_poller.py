@@ -271,7 +271,7 @@ async def test_a_defect_of_ours_in_one_profile_does_not_stop_the_others(
         return await read(self, claim)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Reader, "read", failing)
-    async with polling(database, ayrshare) as fixture:
+    async with polling(database, ayrshare, patience=5.0) as fixture:
         await fixture.poller.poll_named(ids)
     assert Counter(fixture.outcomes().values()) == {"ok": 9, "internal_error": 1}
     assert Failure.INTERNAL_ERROR in {result.outcome for result in fixture.results if result.name == "client-002"}
