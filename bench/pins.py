@@ -36,7 +36,6 @@ SELECT p.id, $1::text || '-' || i, '{https://images.example.com/a.jpg}'
 FROM profile p, generate_series(1, $2::integer) i
 ORDER BY i, p.id
 """
-_WAKE = "INSERT INTO pin_arrival (profile_id, due_at) SELECT id, now() FROM profile"
 _FINISHED = """
 INSERT INTO pin (profile_id, client_ref, media_urls, state, attempts, published_at)
 SELECT 1 + i % $2::integer, 'old-' || i, '{https://images.example.com/a.jpg}', 'published', 1, now()
@@ -54,7 +53,6 @@ class AtOnce:
 
 async def queue_up(database: Database, name: str) -> int:
     await database.execute(_QUEUE, name, PINS_EACH)
-    await database.execute(_WAKE)
     return PROFILES * PINS_EACH
 
 

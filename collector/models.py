@@ -202,12 +202,16 @@ class PinContent(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NewPin(msgspec.Struct, frozen=True, kw_only=True):
-    """A pin to be queued; ``publish_at`` None is at once. ``client_ref`` is the caller's own name for it."""
+    """A pin to be queued; ``publish_at`` None is at once. ``client_ref`` is the caller's own name for it.
+
+    ``given`` are the names of what the caller said of it, None for all: a pin that is known keeps the rest.
+    """
 
     profile: str
     client_ref: str
     content: PinContent
     publish_at: datetime | None = None
+    given: tuple[str, ...] | None = None
 
 
 class PinClaim(msgspec.Struct, frozen=True, kw_only=True):
@@ -351,6 +355,13 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     newest: datetime | None = None
     oldest: datetime | None = None
     as_of: datetime | None = None
+
+
+class Board(msgspec.Struct, frozen=True):
+    """A board of a Pinterest account; its id is a number in digits."""
+
+    board_id: str
+    name: str
 
 
 class NativePin(msgspec.Struct, frozen=True):

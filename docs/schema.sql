@@ -3,6 +3,28 @@
 -- With TimescaleDB the tables of metrics are hypertables, and the views week_sum and fleet_day read the continuous
 -- aggregates weekly_metric_aggregate and fleet_day_aggregate.
 
+CREATE FUNCTION check_pin() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    problems constant text[] := pin_problems(
+        NEW.client_ref, NEW.media_urls, NEW.description, NEW.title, NEW.link, NEW.board_id, NEW.alt_texts, NEW.carousel,
+        NEW.thumbnail_url, NEW.note, NEW.publish_at
+    );
+BEGIN
+    IF problems <> '{}' THEN
+        RAISE invalid_parameter_value USING MESSAGE = array_to_string(problems, '; ');
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
 CREATE TABLE daily_metric (
     profile_id bigint NOT NULL,
     day date NOT NULL,
@@ -123,48 +145,60 @@ END;
 
 COMMENT ON FUNCTION daily_metric_as_of(at timestamp with time zone) IS 'The days as they were known at that time';
 
-CREATE FUNCTION enqueue_pin(profile text, client_ref text, media_urls text[], description text DEFAULT ''::text, title text DEFAULT NULL::text, link text DEFAULT NULL::text, board_id text DEFAULT NULL::text, alt_texts text[] DEFAULT '{}'::text[], carousel jsonb DEFAULT NULL::jsonb, thumbnail_url text DEFAULT NULL::text, note text DEFAULT NULL::text, publish_at timestamp with time zone DEFAULT now(), OUT id bigint, OUT created boolean) RETURNS record
+CREATE FUNCTION enqueue_pin(profile text, client_ref text, media_urls text[], description text DEFAULT ''::text, title text DEFAULT NULL::text, link text DEFAULT NULL::text, board_id text DEFAULT NULL::text, alt_texts text[] DEFAULT '{}'::text[], carousel jsonb DEFAULT NULL::jsonb, thumbnail_url text DEFAULT NULL::text, note text DEFAULT NULL::text, publish_at timestamp with time zone DEFAULT NULL::timestamp with time zone, past boolean DEFAULT false, OUT id bigint, OUT created boolean, OUT differs text[]) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'public', 'pg_temp'
     AS $$
 #variable_conflict use_column
 DECLARE
     owner_id bigint := (SELECT p.id FROM profile p WHERE p.name = enqueue_pin.profile);
-    problems text[] := pin_problems(
-        enqueue_pin.client_ref, enqueue_pin.media_urls, enqueue_pin.description, enqueue_pin.title, enqueue_pin.link,
-        enqueue_pin.board_id, enqueue_pin.alt_texts, enqueue_pin.carousel, enqueue_pin.thumbnail_url, enqueue_pin.note,
-        enqueue_pin.publish_at
-    );
+    moment constant timestamptz := coalesce(enqueue_pin.publish_at, now());
+    problem constant text := pin_past_problem(moment, enqueue_pin.past);
 BEGIN
     IF owner_id IS NULL THEN
-        problems := array_prepend(format('no such profile: %s', left(enqueue_pin.profile, 80)), problems);
-    END IF;
-    IF problems <> '{}' THEN
-        RAISE invalid_parameter_value USING MESSAGE = array_to_string(problems, '; ');
+        RAISE invalid_parameter_value USING MESSAGE = array_to_string(
+            array_prepend(
+                format('no such profile: %s', left(enqueue_pin.profile, 80)),
+                pin_problems(
+                    enqueue_pin.client_ref, enqueue_pin.media_urls, enqueue_pin.description, enqueue_pin.title,
+                    enqueue_pin.link, enqueue_pin.board_id, enqueue_pin.alt_texts, enqueue_pin.carousel,
+                    enqueue_pin.thumbnail_url, enqueue_pin.note, moment
+                )
+            ),
+            '; '
+        );
     END IF;
     INSERT INTO pin AS p (
         profile_id, client_ref, publish_at, description, title, link, board_id, media_urls, alt_texts, carousel,
         thumbnail_url, note
     )
     VALUES (
-        owner_id, enqueue_pin.client_ref, enqueue_pin.publish_at, coalesce(enqueue_pin.description, ''),
+        owner_id, enqueue_pin.client_ref, moment, coalesce(enqueue_pin.description, ''),
         enqueue_pin.title, enqueue_pin.link, enqueue_pin.board_id, enqueue_pin.media_urls,
         coalesce(enqueue_pin.alt_texts, '{}'), enqueue_pin.carousel, enqueue_pin.thumbnail_url, enqueue_pin.note
     )
     ON CONFLICT (profile_id, client_ref) DO NOTHING
     RETURNING p.id INTO enqueue_pin.id;
     created := enqueue_pin.id IS NOT NULL;
-    IF created THEN
-        PERFORM wake_lane(owner_id, enqueue_pin.publish_at);
-    ELSE
-        SELECT p.id INTO enqueue_pin.id
+    differs := '{}';
+    -- Only of a new one: an import of last month can be repeated.
+    IF created AND problem IS NOT NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = problem;
+    END IF;
+    IF NOT created THEN
+        SELECT p.id, pin_differences(
+            p, NULL, enqueue_pin.media_urls, enqueue_pin.description, enqueue_pin.title, enqueue_pin.link,
+            enqueue_pin.board_id, enqueue_pin.alt_texts, enqueue_pin.carousel, enqueue_pin.thumbnail_url,
+            enqueue_pin.note, enqueue_pin.publish_at
+        )
+        INTO enqueue_pin.id, enqueue_pin.differs
         FROM pin p
         WHERE p.profile_id = owner_id AND p.client_ref = enqueue_pin.client_ref;
     END IF;
 END
 $$;
 
-COMMENT ON FUNCTION enqueue_pin(profile text, client_ref text, media_urls text[], description text, title text, link text, board_id text, alt_texts text[], carousel jsonb, thumbnail_url text, note text, publish_at timestamp with time zone, OUT id bigint, OUT created boolean) IS 'Queue a pin; the same client_ref again returns the first one';
+COMMENT ON FUNCTION enqueue_pin(profile text, client_ref text, media_urls text[], description text, title text, link text, board_id text, alt_texts text[], carousel jsonb, thumbnail_url text, note text, publish_at timestamp with time zone, past boolean, OUT id bigint, OUT created boolean, OUT differs text[]) IS 'Queue a pin; the same client_ref again returns the first one';
 
 CREATE FUNCTION fetchable_days(window_days smallint) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -222,11 +256,71 @@ CREATE FUNCTION pin_text_problem(what text, value text, longest integer) RETURNS
 
 CREATE FUNCTION pin_url_problem(what text, url text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN (char_length(url) > 2048) THEN format('%s has %s characters; at most 2048 are taken'::text, what, char_length(url)) WHEN (url = ''::text) THEN format('%s is empty'::text, what) WHEN (url !~ '^https://'::text) THEN format('%s does not begin with https://: %s'::text, what, "left"(url, 80)) WHEN (url !~ '^https://[A-Za-z0-9._~%-]+(:[0-9]+)?([/?#][^[:space:][:cntrl:]]*)?$'::text) THEN format('%s is not an address: %s'::text, what, "left"(url, 80)) ELSE NULL::text END;
+    RETURN CASE WHEN (char_length(url) > 2048) THEN format('%s has %s characters; at most 2048 are taken'::text, what, char_length(url)) WHEN (url = ''::text) THEN format('%s is empty'::text, what) WHEN (url ~ ',\s*https?://'::text) THEN format('%s holds several addresses; separate them by |: %s'::text, what, "left"(url, 80)) WHEN (url !~ '^https://'::text) THEN format('%s does not begin with https://: %s'::text, what, "left"(url, 80)) WHEN (url !~ '^https://[A-Za-z0-9._~%-]+(:[0-9]+)?([/?#][^[:space:][:cntrl:]]*)?$'::text) THEN format('%s is not an address: %s'::text, what, "left"(url, 80)) ELSE NULL::text END;
 
 CREATE FUNCTION pin_carousel_problem(carousel jsonb, images integer) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN ((jsonb_typeof(carousel) <> 'array'::text) OR jsonb_path_exists(carousel, 'strict $[*]?(@.type() != "object")'::jsonpath)) THEN 'the carousel is not a list of {"title", "link", "description"}'::text WHEN ((jsonb_array_length(carousel) < 2) OR (jsonb_array_length(carousel) > 5)) THEN 'the carousel has fewer than 2 or more than 5 entries'::text WHEN (jsonb_array_length(carousel) > images) THEN format('the carousel has %s entries for %s images'::text, jsonb_array_length(carousel), images) ELSE (SELECT string_agg(c.problem, '; '::text ORDER BY c.place) AS string_agg FROM (SELECT e.place, COALESCE(CASE WHEN (f.key <> ALL (ARRAY['title'::text, 'link'::text, 'description'::text])) THEN format('carousel entry %s has an unknown %s'::text, e.place, "left"(f.key, 40)) WHEN (jsonb_typeof(f.value) <> 'string'::text) THEN format('%s of carousel entry %s is not a text'::text, f.key, e.place) WHEN (f.key = 'link'::text) THEN pin_url_problem(format('the link of carousel entry %s'::text, e.place), (f.value #>> '{}'::text[])) ELSE NULL::text END, pin_text_problem(format('the %s of carousel entry %s'::text, f.key, e.place), (f.value #>> '{}'::text[]), CASE f.key WHEN 'title'::text THEN 100 WHEN 'description'::text THEN 500 ELSE 2048 END)) AS problem FROM (jsonb_array_elements(pin_carousel_problem.carousel) WITH ORDINALITY e(entry, place) CROSS JOIN LATERAL jsonb_each(e.entry) f(key, value))) c) END;
+
+CREATE TABLE pin (
+    id bigint NOT NULL,
+    profile_id bigint NOT NULL,
+    client_ref text NOT NULL,
+    token uuid DEFAULT gen_random_uuid() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    publish_at timestamp with time zone DEFAULT now() NOT NULL,
+    description text DEFAULT ''::text NOT NULL,
+    title text,
+    link text,
+    board_id text,
+    media_urls text[] NOT NULL,
+    alt_texts text[] DEFAULT '{}'::text[] NOT NULL,
+    carousel jsonb,
+    thumbnail_url text,
+    note text,
+    state text DEFAULT 'queued'::text NOT NULL,
+    state_since timestamp with time zone DEFAULT now() NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    refusals integer DEFAULT 0 NOT NULL,
+    last_error text,
+    ayrshare_id text,
+    pinterest_pin_id text,
+    pin_url text,
+    published_at timestamp with time zone,
+    looks integer DEFAULT 0 NOT NULL,
+    next_look_at timestamp with time zone,
+    look_until timestamp with time zone,
+    owner text,
+    lease_until timestamp with time zone,
+    CONSTRAINT pin_alt_texts_check CHECK ((array_position(alt_texts, NULL::text) IS NULL)),
+    CONSTRAINT pin_media_urls_check CHECK ((array_position(media_urls, NULL::text) IS NULL)),
+    CONSTRAINT pin_publish_at_check CHECK (((publish_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (publish_at <= '2100-01-01 00:00:00+00'::timestamp with time zone))),
+    CONSTRAINT pin_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sending'::text, 'published'::text, 'failed'::text, 'unknown'::text, 'cancelled'::text])))
+);
+
+COMMENT ON TABLE pin IS 'Pins to publish and what became of them; the queue never deletes a row';
+
+COMMENT ON COLUMN pin.client_ref IS 'The caller''s own name for the pin: enqueueing it again changes nothing';
+
+COMMENT ON COLUMN pin.token IS 'Sent in the notes of every attempt, followed by its number; Ayrshare''s history returns it';
+
+COMMENT ON COLUMN pin.carousel IS 'Texts of a carousel''s images: a list of {"title", "link", "description"}';
+
+COMMENT ON COLUMN pin.refusals IS 'Refusals in a row after which Ayrshare said that it may be sent again';
+
+COMMENT ON COLUMN pin.published_at IS 'When it was known to be live; from then on it is not sent again';
+
+COMMENT ON COLUMN pin.looks IS 'Looks into the history since the pin became unknown that did not find it';
+
+COMMENT ON COLUMN pin.next_look_at IS 'When an unknown pin is looked for next; NULL after the last look';
+
+COMMENT ON COLUMN pin.look_until IS 'Until then somebody is looking for it, and it is not sent again';
+
+COMMENT ON COLUMN pin.owner IS 'Who sends it, or sent it last; with attempts, the fence of the outcome';
+
+CREATE FUNCTION pin_differences(known pin, given text[], media_urls text[], description text, title text, link text, board_id text, alt_texts text[], carousel jsonb, thumbnail_url text, note text, publish_at timestamp with time zone) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ARRAY(SELECT d.name FROM (VALUES ('publish_at'::text,(((pin_differences.known).state = 'queued'::text) AND ((pin_differences.known).attempts = 0) AND (pin_differences.publish_at <> (pin_differences.known).publish_at))), ('description'::text,((pin_differences.known).description <> COALESCE(pin_differences.description, ''::text))), ('media_urls'::text,((pin_differences.known).media_urls <> pin_differences.media_urls)), ('title'::text,((pin_differences.known).title IS DISTINCT FROM pin_differences.title)), ('link'::text,((pin_differences.known).link IS DISTINCT FROM pin_differences.link)), ('board_id'::text,((pin_differences.known).board_id IS DISTINCT FROM pin_differences.board_id)), ('alt_texts'::text,((pin_differences.known).alt_texts <> COALESCE(pin_differences.alt_texts, '{}'::text[]))), ('carousel'::text,((pin_differences.known).carousel IS DISTINCT FROM pin_differences.carousel)), ('thumbnail_url'::text,((pin_differences.known).thumbnail_url IS DISTINCT FROM pin_differences.thumbnail_url)), ('note'::text,((pin_differences.known).note IS DISTINCT FROM pin_differences.note))) d(name, differs) WHERE (d.differs AND ((pin_differences.given IS NULL) OR (d.name = ANY (pin_differences.given)))));
 
 CREATE FUNCTION pin_media_kind(url text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -234,12 +328,16 @@ CREATE FUNCTION pin_media_kind(url text) RETURNS text
 
 CREATE FUNCTION pin_media_problem(place bigint, url text, urls integer, thumbnail_url text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN COALESCE(pin_url_problem(format('media URL %s'::text, place), COALESCE(url, ''::text)), CASE WHEN (pin_media_kind(url) IS NULL) THEN CASE WHEN ((urls > 1) AND (thumbnail_url IS NOT NULL)) THEN 'a thumbnail_url is for a single video'::text ELSE NULL::text END WHEN (pin_media_kind(url) = 'image'::text) THEN CASE WHEN (thumbnail_url IS NOT NULL) THEN format('a thumbnail_url is for a video, and media URL %s is an image'::text, place) ELSE NULL::text END WHEN (pin_media_kind(url) <> 'video'::text) THEN format('media URL %s ends in %s; Pinterest takes JPEG, PNG, GIF, WEBP, BMP and TIFF, and video'::text, place, pin_media_kind(url)) WHEN (urls > 1) THEN format('media URL %s is a video, which goes alone'::text, place) WHEN (thumbnail_url IS NULL) THEN 'a video needs a thumbnail_url'::text ELSE NULL::text END);
+    RETURN COALESCE(pin_url_problem(format('media URL %s'::text, place), COALESCE(url, ''::text)), CASE WHEN ((url ~* '^https://((drive|docs|photos)\.google\.com|photos\.app\.goo\.gl|1drv\.ms|onedrive\.live\.com)/'::text) OR ((url ~* '^https://(www\.)?dropbox\.com/'::text) AND (url !~* '[?&](raw|dl)=1'::text))) THEN format('media URL %s is a page that shows a file, not the file: %s'::text, place, "left"(url, 80)) WHEN (pin_media_kind(url) IS NULL) THEN CASE WHEN ((urls > 1) AND (thumbnail_url IS NOT NULL)) THEN 'a thumbnail_url is for a single video'::text ELSE NULL::text END WHEN (pin_media_kind(url) = 'image'::text) THEN CASE WHEN (thumbnail_url IS NOT NULL) THEN format('a thumbnail_url is for a video, and media URL %s is an image'::text, place) ELSE NULL::text END WHEN (pin_media_kind(url) <> 'video'::text) THEN format('media URL %s ends in %s; Pinterest takes JPEG, PNG, GIF, WEBP, BMP and TIFF, and video'::text, place, pin_media_kind(url)) WHEN (urls > 1) THEN format('media URL %s is a video, which goes alone'::text, place) WHEN (thumbnail_url IS NULL) THEN 'a video needs a thumbnail_url'::text ELSE NULL::text END);
+
+CREATE FUNCTION pin_past_problem(publish_at timestamp with time zone, past boolean) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE WHEN ((NOT past) AND (publish_at < (now() - '1 day'::interval))) THEN format('publish_at is past, so the pin would go out at once: %s UTC; --past (past => true) allows it'::text, to_char((publish_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD HH24:MI'::text)) ELSE NULL::text END;
 
 CREATE FUNCTION pin_problems(client_ref text, media_urls text[], description text, title text, link text, board_id text, alt_texts text[], carousel jsonb, thumbnail_url text, note text, publish_at timestamp with time zone) RETURNS text[]
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
     SET search_path TO 'public', 'pg_temp'
-    AS $$
+    AS $_$
 DECLARE
     images constant integer := coalesce(cardinality(media_urls), 0);
 BEGIN
@@ -250,7 +348,10 @@ BEGIN
         pin_text_problem('the description', description, 500),
         pin_text_problem('the title', title, 100),
         pin_url_problem('the link', link),
-        pin_text_problem('the board_id', board_id, 100),
+        CASE WHEN board_id !~ '^[0-9]{1,100}$'
+        THEN format(
+            'the board_id is not a number in digits: %s; `collector pins boards` lists them', left(board_id, 80)
+        ) END,
         pin_text_problem('the note', note, 1000),
         pin_url_problem('the thumbnail_url', thumbnail_url),
         CASE WHEN publish_at IS NULL OR NOT publish_at BETWEEN '2000-01-01 00:00+00' AND '2100-01-01 00:00+00'
@@ -278,7 +379,7 @@ BEGIN
         ORDER BY a.place
     ), NULL);
 END
-$$;
+$_$;
 
 CREATE FUNCTION quota_reset_at() RETURNS timestamp with time zone
     LANGUAGE sql STABLE PARALLEL SAFE
@@ -303,6 +404,16 @@ CREATE FUNCTION wake_lane(profile_id bigint, due_at timestamp with time zone) RE
 END;
 
 COMMENT ON FUNCTION wake_lane(profile_id bigint, due_at timestamp with time zone) IS 'Tell the publishers that a lane has something to do at that time';
+
+CREATE FUNCTION wake_lane_of_pin() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    PERFORM wake_lane(NEW.profile_id, NEW.publish_at);
+    RETURN NULL;
+END
+$$;
 
 CREATE FUNCTION wake_lane_of_profile() RETURNS trigger
     LANGUAGE plpgsql
@@ -590,62 +701,6 @@ CREATE VIEW missing_day AS
           WHERE ((m.profile_id = p.id) AND (m.day = d.day)))));
 
 COMMENT ON VIEW missing_day IS 'Days between the first and the newest due one that are not there; lost when Ayrshare no longer serves them';
-
-CREATE TABLE pin (
-    id bigint NOT NULL,
-    profile_id bigint NOT NULL,
-    client_ref text NOT NULL,
-    token uuid DEFAULT gen_random_uuid() NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL,
-    publish_at timestamp with time zone DEFAULT now() NOT NULL,
-    description text DEFAULT ''::text NOT NULL,
-    title text,
-    link text,
-    board_id text,
-    media_urls text[] NOT NULL,
-    alt_texts text[] DEFAULT '{}'::text[] NOT NULL,
-    carousel jsonb,
-    thumbnail_url text,
-    note text,
-    state text DEFAULT 'queued'::text NOT NULL,
-    state_since timestamp with time zone DEFAULT now() NOT NULL,
-    attempts integer DEFAULT 0 NOT NULL,
-    refusals integer DEFAULT 0 NOT NULL,
-    last_error text,
-    ayrshare_id text,
-    pinterest_pin_id text,
-    pin_url text,
-    published_at timestamp with time zone,
-    looks integer DEFAULT 0 NOT NULL,
-    next_look_at timestamp with time zone,
-    look_until timestamp with time zone,
-    owner text,
-    lease_until timestamp with time zone,
-    CONSTRAINT pin_alt_texts_check CHECK ((array_position(alt_texts, NULL::text) IS NULL)),
-    CONSTRAINT pin_media_urls_check CHECK ((array_position(media_urls, NULL::text) IS NULL)),
-    CONSTRAINT pin_publish_at_check CHECK (((publish_at >= '2000-01-01 00:00:00+00'::timestamp with time zone) AND (publish_at <= '2100-01-01 00:00:00+00'::timestamp with time zone))),
-    CONSTRAINT pin_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sending'::text, 'published'::text, 'failed'::text, 'unknown'::text, 'cancelled'::text])))
-);
-
-COMMENT ON TABLE pin IS 'Pins to publish and what became of them; the queue never deletes a row';
-
-COMMENT ON COLUMN pin.client_ref IS 'The caller''s own name for the pin: enqueueing it again changes nothing';
-
-COMMENT ON COLUMN pin.token IS 'Sent in the notes of every attempt, followed by its number; Ayrshare''s history returns it';
-
-COMMENT ON COLUMN pin.carousel IS 'Texts of a carousel''s images: a list of {"title", "link", "description"}';
-
-COMMENT ON COLUMN pin.refusals IS 'Refusals in a row after which Ayrshare said that it may be sent again';
-
-COMMENT ON COLUMN pin.published_at IS 'When it was known to be live; from then on it is not sent again';
-
-COMMENT ON COLUMN pin.looks IS 'Looks into the history since the pin became unknown that did not find it';
-
-COMMENT ON COLUMN pin.next_look_at IS 'When an unknown pin is looked for next; NULL after the last look';
-
-COMMENT ON COLUMN pin.look_until IS 'Until then somebody is looking for it, and it is not sent again';
-
-COMMENT ON COLUMN pin.owner IS 'Who sends it, or sent it last; with attempts, the fence of the outcome';
 
 ALTER TABLE pin_arrival ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pin_arrival_id_seq
@@ -1025,6 +1080,12 @@ CREATE INDEX poll_log_polled_at_idx ON poll_log USING brin (polled_at) WITH (pag
 CREATE INDEX poll_log_profile_id_polled_at_idx ON poll_log USING btree (profile_id, polled_at DESC) WHERE (outcome <> 'unchanged'::text);
 
 CREATE INDEX profile_next_poll_at_idx ON profile USING btree (next_poll_at) WHERE (next_poll_at IS NOT NULL);
+
+CREATE TRIGGER pin_content BEFORE INSERT OR UPDATE OF client_ref, media_urls, description, title, link, board_id, alt_texts, carousel, thumbnail_url, note, publish_at ON pin FOR EACH ROW WHEN ((new.state <> 'published'::text)) EXECUTE FUNCTION check_pin();
+
+CREATE TRIGGER pin_moved AFTER UPDATE OF publish_at ON pin FOR EACH ROW WHEN (((new.state = 'queued'::text) AND (new.publish_at <> old.publish_at))) EXECUTE FUNCTION wake_lane_of_pin();
+
+CREATE TRIGGER pin_queued AFTER INSERT ON pin FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_lane_of_pin();
 
 CREATE TRIGGER profile_active_again AFTER UPDATE OF state ON profile FOR EACH ROW WHEN (((new.state = 'active'::text) AND (old.state <> 'active'::text))) EXECUTE FUNCTION wake_lane_of_profile();
 

@@ -133,6 +133,51 @@ END;
 
 COMMENT ON FUNCTION wake_lane IS 'Tell the publishers that a lane has something to do at that time';
 
+-- The rules hold for whoever writes the table; enqueue_pin is the comfortable way, not the only one.
+CREATE FUNCTION check_pin() RETURNS trigger
+LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE
+    problems constant text[] := pin_problems(
+        NEW.client_ref, NEW.media_urls, NEW.description, NEW.title, NEW.link, NEW.board_id, NEW.alt_texts, NEW.carousel,
+        NEW.thumbnail_url, NEW.note, NEW.publish_at
+    );
+BEGIN
+    IF problems <> '{}' THEN
+        RAISE invalid_parameter_value USING MESSAGE = array_to_string(problems, '; ');
+    END IF;
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER pin_content
+BEFORE INSERT OR UPDATE OF client_ref, media_urls, description, title, link, board_id, alt_texts, carousel,
+    thumbnail_url, note, publish_at
+ON pin
+FOR EACH ROW
+WHEN (NEW.state <> 'published')
+EXECUTE FUNCTION check_pin();
+
+-- As its owner, so that a role that may only insert pins wakes their lanes.
+CREATE FUNCTION wake_lane_of_pin() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    PERFORM wake_lane(NEW.profile_id, NEW.publish_at);
+    RETURN NULL;
+END
+$$;
+
+CREATE TRIGGER pin_queued
+AFTER INSERT ON pin
+FOR EACH ROW
+WHEN (NEW.state = 'queued')
+EXECUTE FUNCTION wake_lane_of_pin();
+
+CREATE TRIGGER pin_moved
+AFTER UPDATE OF publish_at ON pin
+FOR EACH ROW
+WHEN (NEW.state = 'queued' AND NEW.publish_at <> OLD.publish_at)
+EXECUTE FUNCTION wake_lane_of_pin();
+
 CREATE FUNCTION wake_lane_of_profile() RETURNS trigger
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN

@@ -16,6 +16,7 @@ from yarl import URL
 
 from collector import __version__
 from collector.ayrshare.analytics import parse_account_analytics
+from collector.ayrshare.boards import parse_boards
 from collector.ayrshare.history import parse_history
 from collector.ayrshare.native import parse_native_pins
 from collector.ayrshare.post import PostAnswer, parse_post, post_body
@@ -23,7 +24,7 @@ from collector.ayrshare.profiles import ProfileEntry, ProfilesPage, parse_profil
 from collector.ayrshare.redaction import Redactor
 from collector.ayrshare.refusal import clean, failure, unreadable
 from collector.errors import AyrshareError
-from collector.models import AccountAnalytics, Failure, History, NativePins, PinContent, RateLimit, SeenAnswer
+from collector.models import AccountAnalytics, Board, Failure, History, NativePins, PinContent, RateLimit, SeenAnswer
 from collector.telemetry import API_REQUEST_DURATION, API_REQUESTS
 
 # 90 days of an account with video are 60 kB; what is a hundred times that is not an answer.
@@ -80,9 +81,9 @@ class AyrshareClient:
         self._on_verdict = on_verdict
         self._api_key = api_key
         self._authorization = f"Bearer {api_key.get_secret_value()}"
-        self._social, self._profiles, self._post, self._history, self._native = (
+        self._social, self._profiles, self._post, self._history, self._native, self._details = (
             _Endpoint(path, URL(url + path))
-            for path in ("/analytics/social", "/profiles", "/post", "/history", "/history/pinterest")
+            for path in ("/analytics/social", "/profiles", "/post", "/history", "/history/pinterest", "/user/details")
         )
 
     async def account_analytics(
@@ -148,6 +149,14 @@ class AyrshareClient:
         if until is not None:
             query["endDate"] = _stamp(until)
         return await self._call("GET", self._history, read, profile_key=profile_key, query=query)
+
+    async def boards(self, profile_key: SecretStr) -> list[Board]:
+        """``GET /user/details``: the boards of the profile's account."""
+
+        def read(answer: _Answer) -> list[Board]:
+            return parse_boards(answer.status, answer.body, retry_after=answer.retry_after)
+
+        return await self._call("GET", self._details, read, profile_key=profile_key)
 
     async def native_pins(self, profile_key: SecretStr, *, cursor: str | None = None) -> NativePins:
         """``GET /history/pinterest``: the account's pins, whoever made them, the newest first."""

@@ -1,7 +1,8 @@
 """``collector pins``: the queue."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import BinaryIO
 from zoneinfo import ZoneInfo
@@ -9,18 +10,18 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
-from collector.app import make_gate, make_reconciler, open_ayrshare, open_storage
+from collector.app import key_ring, make_gate, make_reconciler, open_ayrshare, open_storage
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import as_json_text, as_text, bad_lines, counted, print_csv, print_table, when
 from collector.cli.option import Day, Form, TimeZone, Whole, in_format
 from collector.cli.story import pin_story
 from collector.config import Settings
 from collector.errors import BadLinesError, PinError
-from collector.models import HistoryCheck, NewPin, PinContent, PinState, UnknownPins
+from collector.models import Board, HistoryCheck, NewPin, PinContent, PinState, UnknownPins
 from collector.publish.operator import Evidence, FoundPin, PinOperator, Retry
 from collector.publish.table import publish_time, scan_pins
 from collector.store.listing import ListedPin, Listing, PinFilter, PinSort
-from collector.store.pin import PinStore
+from collector.store.pin import Imported, PinStore
 from collector.store.pin_check import CheckStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
@@ -42,6 +43,34 @@ async def _queue() -> AsyncIterator[PinStore]:
         yield PinStore(database)
 
 
+_PAST = click.option("--past", is_flag=True, help="Allow a time more than a day past; such a pin goes out at once.")
+
+
+def _content_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of what a pin holds; None is an option that was not given."""
+    options = (
+        click.option(
+            "--media-url",
+            "media_urls",
+            multiple=True,
+            help="https address of the image or video; two to five images make a carousel.",
+        ),
+        click.option("--description", help="Up to 500 characters."),
+        click.option("--title", help="Up to 100 characters."),
+        click.option("--link", help="Where a click leads."),
+        click.option("--board-id", help="A number; `collector pins boards` lists them. Unset: the account's default."),
+        click.option("--alt-text", "alt_texts", multiple=True, help="One for each image, in order."),
+        click.option("--carousel", help='Texts of the images: a JSON list of {"title", "link", "description"}.'),
+        click.option("--thumbnail-url", help="Cover image; a video needs one."),
+        click.option("--note", help="Private note, up to 1,000 characters."),
+        click.option("--publish-at", help="Time with its zone, like 2026-12-24T18:00:00Z. Unset, or past: at once."),
+        _PAST,
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @pins.command()
 @click.argument("profile")
 @click.option(
@@ -49,39 +78,89 @@ async def _queue() -> AsyncIterator[PinStore]:
     required=True,
     help="Your own name for the pin. The same one again changes nothing, so a command can be repeated safely.",
 )
-@click.option(
-    "--media-url",
-    "media_urls",
-    multiple=True,
-    help="https address of the image or video; two to five images make a carousel.",
-)
-@click.option("--description", default="", help="Up to 500 characters.")
-@click.option("--title", help="Up to 100 characters.")
-@click.option("--link", help="Where a click leads.")
-@click.option("--board-id", help="Unset: the default board of the account.")
-@click.option("--alt-text", "alt_texts", multiple=True, help="One for each image, in order.")
-@click.option("--carousel", help='Texts of the images: a JSON list of {"title", "link", "description"}.')
-@click.option("--thumbnail-url", help="Cover image; a video needs one.")
-@click.option("--note", help="Private note, up to 1,000 characters.")
-@click.option("--publish-at", help="Time with its zone, like 2026-12-24T18:00:00Z. Unset, or past: at once.")
-def add(profile: str, client_ref: str, publish_at: str | None, carousel: str | None, **content: object) -> None:
+@_content_options
+def add(
+    *, profile: str, client_ref: str, publish_at: str | None, carousel: str | None, past: bool, **content: object
+) -> None:
     """Queue a pin of PROFILE."""
+    given = {name: value for name, value in content.items() if value is not None}
     pin = NewPin(
         profile=profile,
         client_ref=client_ref.strip(),
         publish_at=publish_time(publish_at) if publish_at is not None else None,
-        content=msgspec.convert({**content, "carousel": _json(carousel)}, PinContent),
+        content=msgspec.convert({**given, "carousel": _json(carousel)}, PinContent),
     )
 
     async def work() -> str:
         async with _queue() as store:
-            queued = await store.enqueue(pin)
+            queued = await store.enqueue(pin, past=past)
             if queued.created:
                 return f"pin {queued.id} queued"
             known, _ = await store.story(queued.id)
-            return f"{profile} has this client_ref already: pin {known.id}, {known.state}; nothing was changed"
+            there = f"{profile} has this client_ref already: pin {known.id}, {known.state}"
+            if not queued.differs:
+                return f"{there}; nothing was changed"
+            mend = f"`collector pins edit {known.id}` changes it" if known.state is PinState.QUEUED else "it stays so"
+            raise PinError(f"{there}, with another {', '.join(queued.differs)}; nothing was changed; {mend}")
 
     click.echo(execute(work()))
+
+
+@pins.command()
+@click.argument("pin_id", metavar="ID", type=int)
+@_content_options
+def edit(*, pin_id: int, publish_at: str | None, carousel: str | None, past: bool, **content: object) -> None:
+    """Change a queued pin: what is given, and nothing else. An empty text takes a value away."""
+    given = {name: value for name, value in content.items() if value not in (None, ())}
+    if carousel is not None:
+        given["carousel"] = _json(carousel) if carousel else None
+    if not given and publish_at is None:
+        raise click.UsageError("nothing to change; name at least one option")
+    moment = publish_time(publish_at) if publish_at is not None else None
+
+    async def work() -> None:
+        async with _queue() as store:
+            pin, _ = await store.story(pin_id)
+            if pin.state is not PinState.QUEUED:
+                raise PinError(f"pin {pin_id} is {pin.state.value}; only a queued one can be changed")
+            if moment is not None and not past and moment < datetime.now(UTC) - timedelta(days=1):
+                raise PinError(f"publish_at is past, so the pin would go out at once: {publish_at}; --past allows it")
+            before = {name: getattr(pin, name) for name in PinContent.__struct_fields__}
+            after = before | {name: _emptied(name, value) for name, value in given.items()}
+            await store.edit(pin_id, msgspec.convert(after, PinContent), moment or pin.publish_at)
+
+    execute(work())
+    changed = [name for name in PinContent.__struct_fields__ if name in given]
+    changed += ["publish_at"] if moment is not None else []
+    click.echo(f"pin {pin_id} changed: {', '.join(changed)}")
+
+
+def _emptied(name: str, value: object) -> object:
+    """Return what an option sets: an empty text is no value, an empty entry no entry."""
+    if isinstance(value, tuple):
+        return tuple(text for text in value if text)
+    return None if value == "" and name != "description" else value
+
+
+@pins.command()
+@click.argument("profile")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def boards(profile: str, *, as_json: bool) -> None:
+    """List the boards of PROFILE's Pinterest account with their ids, where Ayrshare tells them."""
+    settings = settings_for_command()
+
+    async def work() -> list[Board]:
+        async with open_storage(settings) as database:
+            ciphertext = await ProfileStore(database).ciphertext_of(profile)
+        async with open_ayrshare(settings, make_gate(settings)) as client:
+            return await client.boards(key_ring(settings).decrypt(ciphertext))
+
+    found = execute(work())
+    if as_json:
+        click.echo(as_json_text(found))
+        return
+    print_table(("board_id", "name"), [(board.board_id, board.name) for board in found])
+    click.echo(f"{len(found)} boards" if found else "Ayrshare names no boards of this account")
 
 
 def _json(text: str | None) -> str | None:
@@ -103,27 +182,31 @@ def _json(text: str | None) -> str | None:
     show_default=True,
     help="How days are written: 2026-12-24, 24.12.2026 (german) or 12/24/2026 (us).",
 )
-def import_(file: BinaryIO, timezone: ZoneInfo | None, date_format: str) -> None:
+@click.option("--replace", is_flag=True, help="Change pins that are queued already to what their lines say.")
+@_PAST
+def import_(*, file: BinaryIO, timezone: ZoneInfo | None, date_format: str, replace: bool, past: bool) -> None:
     """Queue the pins of a table, all or none: a CSV, or a workbook (.xlsx) of which the first sheet is read.
 
     Columns: profile,client_ref,publish_at,description,media_urls[,title,link,board_id,alt_texts,thumbnail_url,note], in
-    any order. Several values in a cell are separated by |. An empty publish_at is at once. A client_ref that its
-    profile has had changes nothing, so an import can be repeated. FILE may be - for standard input.
+    any order. Several values in a cell are separated by |. An empty publish_at is at once. An import can be repeated:
+    a client_ref that its profile has had changes nothing, and is refused where the line differs from that pin, unless
+    --replace is given. FILE may be - for standard input.
     """
     try:
         table = scan_pins(file.read(), Moments(timezone, DateFormat(date_format)))
     except BadLinesError as error:
         raise PinError(bad_lines(error)) from None
 
-    async def work() -> int:
+    async def work() -> Imported:
         async with _queue() as store:
-            return await store.enqueue_all(table.rows, bad=table.bad)
+            return await store.enqueue_all(table.rows, bad=table.bad, past=past, replace=replace)
 
     try:
-        created = execute(work())
+        done = execute(work())
     except BadLinesError as error:
         raise PinError(bad_lines(error)) from None
-    click.echo(f"{created} queued, {len(table.rows) - created} known already")
+    changed = f", {done.replaced} changed" if replace else ""
+    click.echo(f"{done.created} queued{changed}, {len(table.rows) - done.created - done.replaced} known already")
 
 
 @pins.command("list")

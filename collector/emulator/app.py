@@ -32,6 +32,7 @@ _ENDPOINTS: Final[dict[str, _Work]] = {
     "POST /validate/post": posts.validate,
     "GET /history": posts.history,
     "GET /history/pinterest": posts.native_history,
+    "GET /user/details": profiles.details,
     "GET /profiles": profiles.list_profiles,
     "POST /profiles": profiles.create_profile,
 }

@@ -11,6 +11,7 @@ from collector.emulator.errors import Json, parameters, refuse
 from collector.emulator.state import Call, Emulator
 
 _LARGEST_PAGE = 5_000
+_FIRST_BOARD = 81_494_100_000_000_000
 _LIST_CACHE_SECONDS = 300.0
 _FIRST_CREATED = 1_646_236_260.0
 _CURSOR_PREFIX = "after:"
@@ -27,6 +28,17 @@ def list_profiles(emulator: Emulator, call: Call) -> bytes:
         pagination["nextCursor"] = base64.urlsafe_b64encode(f"{_CURSOR_PREFIX}{start + limit}".encode()).decode()
     stamps = {"lastUpdated": iso_millis(call.now), "nextUpdate": iso_millis(call.now + _LIST_CACHE_SECONDS)}
     return msgspec.json.encode({"profiles": rows, "count": len(rows), **stamps, "pagination": pagination})
+
+
+def details(_emulator: Emulator, call: Call) -> bytes:
+    """Tell what is linked to the account, with its boards; the shape is a guess."""
+    problem = call.link_problem()
+    if problem is not None:
+        raise refuse(problem)
+    name = f"{_FIRST_BOARD + call.account.index}"
+    boards = [{"id": f"{name}{number}", "name": title} for number, title in enumerate(("Ideas", "Spring", "Sale"))]
+    details = {"platform": "pinterest", "displayName": call.account.title, "boards": boards}
+    return msgspec.json.encode({"status": "success", "refId": call.account.identity.ref_id, "details": [details]})
 
 
 def create_profile(emulator: Emulator, call: Call) -> bytes:

@@ -55,6 +55,7 @@ def _pin(cells: dict[str, str], publish_at: datetime | None) -> NewPin:
         profile=cells["profile"],
         client_ref=cells["client_ref"],
         publish_at=publish_at,
+        given=tuple(cells),
         content=PinContent(
             media_urls=_several(cells["media_urls"]),
             description=cells["description"],

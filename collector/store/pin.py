@@ -4,19 +4,31 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
+import asyncpg
 import msgspec
 
 from collector.errors import BadLinesError, DataRefusedError, PinError
-from collector.models import NewPin, PinState
+from collector.models import NewPin, PinContent, PinState
 from collector.store.columns import names, values
 from collector.store.pool import Database
 
 
 class Enqueued(msgspec.Struct, frozen=True):
-    """A queued pin; ``created`` False is one that its profile had before under the same client_ref."""
+    """A queued pin; ``created`` False is one that its profile had before under the same client_ref.
+
+    ``differs`` are the names of what that one has and the other had not.
+    """
 
     id: int
     created: bool
+    differs: list[str]
+
+
+class Imported(msgspec.Struct, frozen=True):
+    """How many pins of a table are new, and how many queued ones were changed."""
+
+    created: int
+    replaced: int
 
 
 class PinDetails(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,40 +100,80 @@ class QueueSummary(msgspec.Struct, frozen=True):
 
 
 _ENQUEUE = """
-SELECT id, created
-FROM enqueue_pin(
-    $1, $2, $3::text[], $4, $5, $6, $7, $8::text[], $9::jsonb, $10, $11, coalesce($12, now())
-)
+SELECT id, created, differs
+FROM enqueue_pin($1, $2, $3::text[], $4, $5, $6, $7, $8::text[], $9::jsonb, $10, $11, $12, $13)
 """
 
 _INCOMING = """
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming_pin (
     line integer, profile text, client_ref text, media_urls text[], description text, title text, link text,
-    board_id text, alt_texts text[], carousel jsonb, thumbnail_url text, note text, publish_at timestamptz
+    board_id text, alt_texts text[], carousel jsonb, thumbnail_url text, note text, publish_at timestamptz, given text[]
 ) ON COMMIT DELETE ROWS
 """
 _INCOMING_COLUMNS = (
     "line", "profile", "client_ref", "media_urls", "description", "title", "link", "board_id", "alt_texts", "carousel",
-    "thumbnail_url", "note", "publish_at",
+    "thumbnail_url", "note", "publish_at", "given",
 )  # fmt: skip
 
-_PROBLEMS = """
-SELECT i.line, array_to_string(
-    CASE
-        WHEN p.id IS NULL THEN array_prepend(format('no such profile: %s', left(i.profile, 80)), problems)
-        ELSE problems
-    END,
-    '; '
-) AS reason
+_KNOWN = """
 FROM incoming_pin i
-LEFT JOIN profile p ON p.name = i.profile
-CROSS JOIN LATERAL pin_problems(
-    i.client_ref, i.media_urls, i.description, i.title, i.link, i.board_id, i.alt_texts, i.carousel, i.thumbnail_url,
-    i.note, coalesce(i.publish_at, now())
-) AS problems
-WHERE p.id IS NULL
-   OR problems <> '{}'
-ORDER BY i.line
+LEFT JOIN profile f ON f.name = i.profile
+LEFT JOIN pin k ON k.profile_id = f.id AND k.client_ref = i.client_ref
+CROSS JOIN LATERAL pin_differences(
+    k, i.given, i.media_urls, i.description, i.title, i.link, i.board_id, i.alt_texts, i.carousel, i.thumbnail_url,
+    i.note, i.publish_at
+) AS differences
+"""
+
+_PROBLEMS = f"""
+SELECT line, array_to_string(problems, '; ') AS reason
+FROM (
+    SELECT i.line, array_remove(ARRAY[
+        CASE WHEN f.id IS NULL THEN format('no such profile: %s', left(i.profile, 80)) END,
+        CASE WHEN k.id IS NULL THEN pin_past_problem(i.publish_at, $1) END,
+        CASE
+            WHEN k.id IS NOT NULL AND differences <> '{{}}' AND NOT ($2 AND k.state = 'queued')
+            THEN format(
+                'this client_ref is pin %s already, which is %s and has another %s; %s', k.id, k.state,
+                array_to_string(differences, ', '),
+                CASE
+                    WHEN k.state = 'queued' THEN '--replace changes it'
+                    ELSE 'only a queued one can be changed'
+                END
+            )
+        END
+    ] || pin_problems(
+        i.client_ref, i.media_urls, i.description, i.title, i.link, i.board_id, i.alt_texts, i.carousel,
+        i.thumbnail_url, i.note, coalesce(i.publish_at, now())
+    ), NULL) AS problems
+    {_KNOWN}
+) p
+WHERE problems <> '{{}}'
+ORDER BY line
+"""
+
+_REPLACE = f"""
+WITH replaced AS (
+    UPDATE pin AS p
+    SET media_urls = CASE WHEN 'media_urls' = ANY (d.differences) THEN d.media_urls ELSE p.media_urls END,
+        description = CASE WHEN 'description' = ANY (d.differences) THEN d.description ELSE p.description END,
+        title = CASE WHEN 'title' = ANY (d.differences) THEN d.title ELSE p.title END,
+        link = CASE WHEN 'link' = ANY (d.differences) THEN d.link ELSE p.link END,
+        board_id = CASE WHEN 'board_id' = ANY (d.differences) THEN d.board_id ELSE p.board_id END,
+        alt_texts = CASE WHEN 'alt_texts' = ANY (d.differences) THEN d.alt_texts ELSE p.alt_texts END,
+        thumbnail_url = CASE
+            WHEN 'thumbnail_url' = ANY (d.differences) THEN d.thumbnail_url
+            ELSE p.thumbnail_url
+        END,
+        note = CASE WHEN 'note' = ANY (d.differences) THEN d.note ELSE p.note END,
+        publish_at = CASE WHEN 'publish_at' = ANY (d.differences) THEN d.publish_at ELSE p.publish_at END
+    FROM (SELECT k.id, i.*, differences {_KNOWN}) d (id)
+    WHERE p.id = d.id
+      AND p.state = 'queued'
+      AND d.differences <> '{{}}'
+    RETURNING p.id
+)
+SELECT count(*) FROM replaced
 """
 
 _ENQUEUE_ALL = """
@@ -129,8 +181,18 @@ SELECT count(*) FILTER (WHERE e.created)
 FROM (SELECT * FROM incoming_pin ORDER BY line) i
 CROSS JOIN LATERAL enqueue_pin(
     i.profile, i.client_ref, i.media_urls, i.description, i.title, i.link, i.board_id, i.alt_texts, i.carousel,
-    i.thumbnail_url, i.note, coalesce(i.publish_at, now())
+    i.thumbnail_url, i.note, i.publish_at, $1
 ) e
+"""
+
+# Only while it is queued: what is sent is what its attempt says.
+_EDIT = """
+UPDATE pin
+SET media_urls = $2, description = $3, title = $4, link = $5, board_id = $6, alt_texts = $7, carousel = $8::jsonb,
+    thumbnail_url = $9, note = $10, publish_at = $11
+WHERE id = $1
+  AND state = 'queued'
+RETURNING id
 """
 
 _DETAILS = f"""
@@ -219,7 +281,7 @@ WHERE state = 'unknown'
   AND (next_look_at IS NULL OR state_since < now() - interval '2 hours')
 """
 _OLDEST_DUE = """
-SELECT coalesce(extract(epoch FROM now() - min(publish_at)), 0)::double precision
+SELECT coalesce(extract(epoch FROM now() - min(greatest(publish_at, created_at))), 0)::double precision
 FROM pin p
 WHERE state = 'queued'
   AND publish_at <= now()
@@ -248,17 +310,26 @@ class PinStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def enqueue(self, pin: NewPin) -> Enqueued:
-        """Queue one pin. Raises ``PinError`` with everything that is wrong with it."""
+    async def enqueue(self, pin: NewPin, *, past: bool = False) -> Enqueued:
+        """Queue one pin; ``past`` allows a time long ago. Raises ``PinError`` with everything that is wrong with it."""
         refuse_unsendable(pin)
         try:
-            [enqueued] = values(Enqueued, await self._database.fetch(_ENQUEUE, *_arguments(pin)))
+            [enqueued] = values(Enqueued, await self._database.fetch(_ENQUEUE, *_arguments(pin), past))
         except DataRefusedError as error:
             raise PinError(f"{error}; nothing was queued") from None
         return enqueued
 
-    async def enqueue_all(self, pins: Sequence[tuple[int, NewPin]], *, bad: Sequence[tuple[int, str]] = ()) -> int:
-        """Queue the pins of a table's lines, all or none, and return how many are new.
+    async def enqueue_all(
+        self,
+        pins: Sequence[tuple[int, NewPin]],
+        *,
+        bad: Sequence[tuple[int, str]] = (),
+        past: bool = False,
+        replace: bool = False,
+    ) -> Imported:
+        """Queue the pins of a table's lines, all or none.
+
+        ``past`` allows times long ago, ``replace`` changes those that are queued already to what their lines say.
 
         Raises:
             BadLinesError: with every bad line; those already known to be ``bad`` are among them.
@@ -266,14 +337,32 @@ class PinStore:
         """
         async with self._database.transaction() as connection:
             await connection.execute(_INCOMING)
-            rows = [(line, *_arguments(pin)) for line, pin in pins]
+            rows = [(line, *_arguments(pin), pin.given) for line, pin in pins]
             await connection.copy_records_to_table(
                 "incoming_pin", records=rows, columns=_INCOMING_COLUMNS, timeout=_IMPORT_SECONDS
             )
-            problems = await connection.fetch(_PROBLEMS, timeout=_IMPORT_SECONDS)
-            if problems or bad:
-                raise BadLinesError(sorted([*map(tuple, problems), *bad]))
-            return int(await connection.fetchval(_ENQUEUE_ALL, timeout=_IMPORT_SECONDS))
+            await _insist_on_good_lines(connection, past=past, replace=replace, bad=bad)
+            replaced = 0
+            if replace:
+                replaced = int(await connection.fetchval(_REPLACE, timeout=_IMPORT_SECONDS))
+                # One may have been sent while this was decided.
+                await _insist_on_good_lines(connection, past=past, replace=replace)
+            created = int(await connection.fetchval(_ENQUEUE_ALL, past, timeout=_IMPORT_SECONDS))
+            return Imported(created, replaced)
+
+    async def edit(self, pin_id: int, content: PinContent, publish_at: datetime) -> None:
+        """Change a queued pin. Raises ``PinError``: it is not queued any more, or with everything that is wrong."""
+        refuse_unsendable(NewPin(profile="", client_ref="", content=content))
+        new = content
+        try:
+            changed = await self._database.fetchval(
+                _EDIT, pin_id, new.media_urls, new.description, new.title, new.link, new.board_id, new.alt_texts,
+                new.carousel, new.thumbnail_url, new.note, publish_at,
+            )  # fmt: skip
+        except DataRefusedError as error:
+            raise PinError(f"{error}; nothing was changed") from None
+        if changed is None:
+            raise PinError(f"pin {pin_id} is not queued any more; nothing was changed")
 
     async def story(self, pin_id: int) -> tuple[PinDetails, list[PinAttempt]]:
         """Return a pin, and its attempts in order. Raises ``PinError`` for an unknown one."""
@@ -304,6 +393,14 @@ class PinStore:
             unresolved=await self._database.fetchval(_UNRESOLVED),
             late=await self._database.fetchval(_LATE),
         )
+
+
+async def _insist_on_good_lines(
+    connection: asyncpg.Connection, *, past: bool, replace: bool, bad: Sequence[tuple[int, str]] = ()
+) -> None:
+    problems = await connection.fetch(_PROBLEMS, past, replace, timeout=_IMPORT_SECONDS)
+    if problems or bad:
+        raise BadLinesError(sorted([*map(tuple, problems), *bad]))
 
 
 def refuse_unsendable(pin: NewPin) -> None:

@@ -35,6 +35,8 @@ _NAMED = f"SELECT {names(RegisteredProfile)} FROM profile WHERE name = ANY ($1::
 
 _DUE_IDS = "SELECT id FROM profile WHERE next_poll_at <= now() ORDER BY next_poll_at"
 _UNPAUSED_IDS = "SELECT id FROM profile WHERE state <> 'paused' ORDER BY next_poll_at"
+_CIPHERTEXT_OF = "SELECT key_ciphertext FROM profile WHERE name = $1"
+
 _SAMPLE_OF_CIPHERTEXTS = """
 SELECT key_ciphertext
 FROM profile
@@ -162,6 +164,11 @@ class ProfileStore:
     async def sample_of_ciphertexts(self) -> list[bytes]:
         """Return the encrypted keys of the oldest and the newest profile, to try the encryption keys on."""
         return [ciphertext for (ciphertext,) in await self._database.fetch(_SAMPLE_OF_CIPHERTEXTS)]
+
+    async def ciphertext_of(self, name: str) -> bytes:
+        """Return the encrypted key of a profile. Raises ``RegistryError`` for an unknown one."""
+        await self.named([name])
+        return bytes(await self._database.fetchval(_CIPHERTEXT_OF, name))
 
     async def all(self) -> list[RegisteredProfile]:
         return values(RegisteredProfile, await self._database.fetch(_LIST))

@@ -70,7 +70,7 @@ def _oldest_due() -> stat.Panel:
         "Nothing is due",
     )
     query = f"""
-        SELECT extract(epoch FROM now() - min(n.publish_at)) AS "Waiting"
+        SELECT extract(epoch FROM now() - min(greatest(n.publish_at, n.created_at))) AS "Waiting"
         {_PINS}
           AND n.state = 'queued'
           AND n.publish_at <= least(now(), $__timeTo())

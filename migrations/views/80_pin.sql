@@ -29,6 +29,7 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE
     WHEN char_length(url) > 2048 THEN format('%s has %s characters; at most 2048 are taken', what, char_length(url))
     WHEN url = '' THEN format('%s is empty', what)
+    WHEN url ~ ',\s*https?://' THEN format('%s holds several addresses; separate them by |: %s', what, left(url, 80))
     WHEN url !~ '^https://' THEN format('%s does not begin with https://: %s', what, left(url, 80))
     WHEN url !~ '^https://[A-Za-z0-9._~%-]+(:[0-9]+)?([/?#][^[:space:][:cntrl:]]*)?$'
     THEN format('%s is not an address: %s', what, left(url, 80))
@@ -70,6 +71,10 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN coalesce(
     pin_url_problem(format('media URL %s', place), coalesce(url, '')),
     CASE
+        -- Ayrshare follows no redirect and shows no page.
+        WHEN url ~* '^https://((drive|docs|photos)\.google\.com|photos\.app\.goo\.gl|1drv\.ms|onedrive\.live\.com)/'
+            OR (url ~* '^https://(www\.)?dropbox\.com/' AND url !~* '[?&](raw|dl)=1')
+        THEN format('media URL %s is a page that shows a file, not the file: %s', place, left(url, 80))
         WHEN pin_media_kind(url) IS NULL THEN
             CASE WHEN urls > 1 AND thumbnail_url IS NOT NULL THEN 'a thumbnail_url is for a single video' END
         WHEN pin_media_kind(url) = 'image' THEN
@@ -103,7 +108,10 @@ BEGIN
         pin_text_problem('the description', description, 500),
         pin_text_problem('the title', title, 100),
         pin_url_problem('the link', link),
-        pin_text_problem('the board_id', board_id, 100),
+        CASE WHEN board_id !~ '^[0-9]{1,100}$'
+        THEN format(
+            'the board_id is not a number in digits: %s; `collector pins boards` lists them', left(board_id, 80)
+        ) END,
         pin_text_problem('the note', note, 1000),
         pin_url_problem('the thumbnail_url', thumbnail_url),
         CASE WHEN publish_at IS NULL OR NOT publish_at BETWEEN '2000-01-01 00:00+00' AND '2100-01-01 00:00+00'
@@ -149,47 +157,96 @@ RETURN (
     ) m
 );
 
--- The one way into the queue; the command line, imports and other programs all come through here. The pin is queued
+CREATE FUNCTION pin_past_problem(publish_at timestamptz, past boolean) RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN CASE
+    WHEN NOT past AND publish_at < now() - interval '1 day'
+    THEN format(
+        'publish_at is past, so the pin would go out at once: %s UTC; --past (past => true) allows it',
+        to_char(publish_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')
+    )
+END;
+
+-- The names of what differs from a pin that is known, of those that were given (NULL: all). A time is compared while
+-- the pin waits for it, and where there is one: "at once" is no time.
+CREATE FUNCTION pin_differences(
+    known pin, given text[], media_urls text[], description text, title text, link text, board_id text,
+    alt_texts text[], carousel jsonb, thumbnail_url text, note text, publish_at timestamptz
+) RETURNS text[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN ARRAY(
+    SELECT d.name
+    FROM (
+        VALUES
+            ('publish_at', (known).state = 'queued' AND (known).attempts = 0 AND publish_at <> (known).publish_at),
+            ('description', (known).description <> coalesce(description, '')),
+            ('media_urls', (known).media_urls <> media_urls),
+            ('title', (known).title IS DISTINCT FROM title),
+            ('link', (known).link IS DISTINCT FROM link),
+            ('board_id', (known).board_id IS DISTINCT FROM board_id),
+            ('alt_texts', (known).alt_texts <> coalesce(alt_texts, '{}')),
+            ('carousel', (known).carousel IS DISTINCT FROM carousel),
+            ('thumbnail_url', (known).thumbnail_url IS DISTINCT FROM thumbnail_url),
+            ('note', (known).note IS DISTINCT FROM note)
+    ) d (name, differs)
+    WHERE d.differs
+      AND (given IS NULL OR d.name = ANY (given))
+);
+
+-- The comfortable way into the queue; the command line, imports and other programs come through here. The pin is queued
 -- when the caller's transaction commits. A client_ref that the profile has had before changes nothing, and returns the
--- first pin with created = false. Raises invalid_parameter_value with everything that is wrong.
+-- first pin with created = false and the names of what it has that this one has not. publish_at NULL is at once. Raises
+-- invalid_parameter_value with everything that is wrong.
 CREATE FUNCTION enqueue_pin(
     profile text, client_ref text, media_urls text[], description text DEFAULT '', title text DEFAULT NULL,
     link text DEFAULT NULL, board_id text DEFAULT NULL, alt_texts text[] DEFAULT '{}', carousel jsonb DEFAULT NULL,
-    thumbnail_url text DEFAULT NULL, note text DEFAULT NULL, publish_at timestamptz DEFAULT now(),
-    OUT id bigint, OUT created boolean
+    thumbnail_url text DEFAULT NULL, note text DEFAULT NULL, publish_at timestamptz DEFAULT NULL,
+    past boolean DEFAULT false, OUT id bigint, OUT created boolean, OUT differs text[]
 )
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     owner_id bigint := (SELECT p.id FROM profile p WHERE p.name = enqueue_pin.profile);
-    problems text[] := pin_problems(
-        enqueue_pin.client_ref, enqueue_pin.media_urls, enqueue_pin.description, enqueue_pin.title, enqueue_pin.link,
-        enqueue_pin.board_id, enqueue_pin.alt_texts, enqueue_pin.carousel, enqueue_pin.thumbnail_url, enqueue_pin.note,
-        enqueue_pin.publish_at
-    );
+    moment constant timestamptz := coalesce(enqueue_pin.publish_at, now());
+    problem constant text := pin_past_problem(moment, enqueue_pin.past);
 BEGIN
     IF owner_id IS NULL THEN
-        problems := array_prepend(format('no such profile: %s', left(enqueue_pin.profile, 80)), problems);
-    END IF;
-    IF problems <> '{}' THEN
-        RAISE invalid_parameter_value USING MESSAGE = array_to_string(problems, '; ');
+        RAISE invalid_parameter_value USING MESSAGE = array_to_string(
+            array_prepend(
+                format('no such profile: %s', left(enqueue_pin.profile, 80)),
+                pin_problems(
+                    enqueue_pin.client_ref, enqueue_pin.media_urls, enqueue_pin.description, enqueue_pin.title,
+                    enqueue_pin.link, enqueue_pin.board_id, enqueue_pin.alt_texts, enqueue_pin.carousel,
+                    enqueue_pin.thumbnail_url, enqueue_pin.note, moment
+                )
+            ),
+            '; '
+        );
     END IF;
     INSERT INTO pin AS p (
         profile_id, client_ref, publish_at, description, title, link, board_id, media_urls, alt_texts, carousel,
         thumbnail_url, note
     )
     VALUES (
-        owner_id, enqueue_pin.client_ref, enqueue_pin.publish_at, coalesce(enqueue_pin.description, ''),
+        owner_id, enqueue_pin.client_ref, moment, coalesce(enqueue_pin.description, ''),
         enqueue_pin.title, enqueue_pin.link, enqueue_pin.board_id, enqueue_pin.media_urls,
         coalesce(enqueue_pin.alt_texts, '{}'), enqueue_pin.carousel, enqueue_pin.thumbnail_url, enqueue_pin.note
     )
     ON CONFLICT (profile_id, client_ref) DO NOTHING
     RETURNING p.id INTO enqueue_pin.id;
     created := enqueue_pin.id IS NOT NULL;
-    IF created THEN
-        PERFORM wake_lane(owner_id, enqueue_pin.publish_at);
-    ELSE
-        SELECT p.id INTO enqueue_pin.id
+    differs := '{}';
+    -- Only of a new one: an import of last month can be repeated.
+    IF created AND problem IS NOT NULL THEN
+        RAISE invalid_parameter_value USING MESSAGE = problem;
+    END IF;
+    IF NOT created THEN
+        SELECT p.id, pin_differences(
+            p, NULL, enqueue_pin.media_urls, enqueue_pin.description, enqueue_pin.title, enqueue_pin.link,
+            enqueue_pin.board_id, enqueue_pin.alt_texts, enqueue_pin.carousel, enqueue_pin.thumbnail_url,
+            enqueue_pin.note, enqueue_pin.publish_at
+        )
+        INTO enqueue_pin.id, enqueue_pin.differs
         FROM pin p
         WHERE p.profile_id = owner_id AND p.client_ref = enqueue_pin.client_ref;
     END IF;

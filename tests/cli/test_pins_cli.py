@@ -1,5 +1,6 @@
 """``collector pins``: what it refuses, what it shows, and what a retry does."""
 
+import secrets
 from pathlib import Path
 
 import msgspec
@@ -62,6 +63,15 @@ OVER = [
     ({"media_urls": [[URL], [URL]]}, "not a plain list"),
     ({"alt_texts": [None]}, "not a plain list"),
     ({"media_urls": ["https://[x/v.mp4"], "thumbnail_url": URL}, "not an address"),
+    ({"media_urls": [f"{URL},{URL}"]}, "holds several addresses"),
+    ({"media_urls": [f"{URL}, {URL}"]}, "holds several addresses"),
+    ({"media_urls": ["https://drive.google.com/file/d/1AbC/view?usp=sharing"]}, "a page that shows a file"),
+    ({"media_urls": ["https://drive.google.com/open?id=1AbC"]}, "a page that shows a file"),
+    ({"media_urls": ["https://www.dropbox.com/s/abc/a.jpg?dl=0"]}, "a page that shows a file"),
+    ({"board_id": "Spring ideas"}, "not a number in digits: Spring ideas"),
+    ({"board_id": "https://www.pinterest.com/acme/spring/"}, "not a number in digits"),
+    ({"board_id": "8.14941E+17"}, "not a number in digits"),
+    ({"board_id": ""}, "not a number in digits"),
     ({"client_ref": ""}, "client_ref is empty"),
     ({"client_ref": "x" * 201}, "201 characters"),
     ({"description": "bell \x07"}, "control characters"),
@@ -90,6 +100,8 @@ LIMITS = [
     {"media_urls": [URL] * 5, "alt_texts": ["x" * 500] * 5},
     {"media_urls": ["https://x.example/a.mp4"], "thumbnail_url": URL},
     {"media_urls": ["https://x.example/a"], "thumbnail_url": URL},
+    {"media_urls": ["https://x.example/a,b.jpg", "https://www.dropbox.com/s/abc/a.jpg?raw=1"]},
+    {"board_id": "814941069999999999"},
     {"media_urls": [URL] * 2, "carousel": '[{"title": "a", "link": "https://x", "description": "d"}, {}]'},
 ]
 
@@ -137,12 +149,117 @@ async def test_a_date_that_no_client_could_read_is_refused(collector: Program, d
     assert await stored(database) == 0
 
 
-async def test_a_past_date_publishes_at_once(collector: Program, database: Database) -> None:
-    ended = await collector(
-        "pins", "add", "acme", "--client-ref", "a", "--media-url", URL, "--publish-at", "2020-01-01T00:00:00Z"
-    )
-    assert ended.code == 0, ended.err
+async def test_a_date_long_past_is_only_taken_if_it_is_meant(collector: Program, database: Database) -> None:
+    add = ("pins", "add", "acme", "--client-ref", "a", "--media-url", URL, "--publish-at", "2020-01-01T00:00:00Z")
+    refused = await collector(*add)
+    assert refused.code == 1
+    assert "publish_at is past, so the pin would go out at once: 2020-01-01 00:00 UTC; --past" in refused.err
+    with pytest.raises(DataRefusedError, match="past => true"):
+        await database.fetch(f"SELECT enqueue_pin('acme', 'a', ARRAY['{URL}'], publish_at => '2020-01-01')")
+    table = f"profile,client_ref,publish_at,description,media_urls\nacme,a,2020-01-01T00:00:00Z,,{URL}\n"
+    assert "line 2: publish_at is past" in (await collector("pins", "import", "-", stdin=table)).err
+    assert await stored(database) == 0
+    assert (await collector(*add, "--past")).code == 0
     assert await database.fetchval("SELECT due_at < now() FROM pin_arrival")
+    assert (await PinStore(database).summary()).oldest_due_seconds < 60, "it has waited since it was queued"
+    again = await collector("pins", "import", "-", stdin=table)
+    assert again.out == "0 queued, 1 known already\n", "an old import can be repeated"
+
+
+@pytest.mark.parametrize("values", ["'{}'", f"ARRAY['{URL},{URL}']"])
+async def test_the_rules_hold_for_whoever_writes_the_table(collector: Program, database: Database, values: str) -> None:
+    del collector
+    insert = "INSERT INTO pin (profile_id, client_ref, media_urls) VALUES (1, 'a', {})"
+    role = f"inserter_{secrets.token_hex(4)}"
+    async with database.transaction() as connection:
+        await connection.execute(f"CREATE ROLE {role}; GRANT INSERT ON pin TO {role}; SET LOCAL ROLE {role}")
+        with pytest.raises(Exception, match=r"no media URL|several addresses"):
+            async with connection.transaction():
+                await connection.execute(insert.format(values))
+        await connection.execute(insert.format(f"ARRAY['{URL}']"))
+        await connection.execute(f"RESET ROLE; REVOKE INSERT ON pin FROM {role}; DROP ROLE {role}")
+    with pytest.raises(DataRefusedError, match="no media URL"):
+        await database.execute("UPDATE pin SET media_urls = '{}'")
+    assert await database.fetchval("SELECT profile_id FROM pin_arrival") == 1, "its lane is woken too"
+
+
+async def test_the_same_client_ref_with_other_content_says_what_differs(collector: Program, database: Database) -> None:
+    add = ("pins", "add", "acme", "--client-ref", "a", "--media-url", URL)
+    await collector(*add, "--title", "One")
+    same = await collector(*add, "--title", "One")
+    assert (same.code, same.out) == (0, "acme has this client_ref already: pin 1, queued; nothing was changed\n")
+    other = await collector(*add, "--title", "Two", "--link", "https://x.example/", "--publish-at", "2099-01-01T00:00Z")
+    assert other.code == 1
+    assert "pin 1, queued, with another publish_at, title, link; nothing was changed" in other.err
+    assert "`collector pins edit 1` changes it" in other.err
+    assert await database.fetchval("SELECT title FROM pin") == "One"
+
+
+async def test_a_queued_pin_can_be_edited(collector: Program, database: Database) -> None:
+    await collector("pins", "add", "acme", "--client-ref", "a", "--media-url", URL, "--title", "One", "--note", "n")
+    await database.execute("DELETE FROM pin_arrival")
+    edited = await collector(
+        "pins", "edit", "1", "--title", "Two", "--note", "", "--board-id", "814941", "--media-url", f"{URL}?2",
+        "--publish-at", "2099-01-01T00:00:00Z",
+    )  # fmt: skip
+    assert edited.out == "pin 1 changed: media_urls, title, board_id, note, publish_at\n", edited.err
+    row = await database.fetchrow("SELECT *, publish_at::text AS due FROM pin")
+    assert row is not None
+    assert (row["title"], row["note"], row["board_id"], row["media_urls"]) == ("Two", None, "814941", [f"{URL}?2"])
+    assert await database.fetchval("SELECT count(*) FROM pin_arrival") == 1, "its lane has another time"
+    for options, words in (
+        (("--board-id", "Spring"), "not a number in digits"),
+        (("--title", "x" * 101), "101 characters"),
+        (("--publish-at", "2020-01-01T00:00:00Z"), "--past allows it"),
+    ):
+        refused = await collector("pins", "edit", "1", *options)
+        assert (refused.code, words in refused.err) == (1, True), refused.err
+    assert (await collector("pins", "edit", "1")).code == 2
+    await database.execute("UPDATE pin SET state = 'published'")
+    assert "pin 1 is published; only a queued one" in (await collector("pins", "edit", "1", "--title", "x")).err
+    assert await database.fetchval("SELECT title FROM pin") == "Two"
+
+
+async def test_an_import_that_differs_is_refused_or_replaces(collector: Program, database: Database) -> None:
+    header = "profile,client_ref,publish_at,description,media_urls,title\n"
+    first = "".join(f"acme,{ref},,,{URL},One\n" for ref in "abc")
+    await collector("pins", "import", "-", stdin=header + first)
+    await database.execute("UPDATE pin SET note = 'kept', carousel = NULL")
+    changed = f"acme,a,,,{URL},Two\nacme,b,,,{URL},One\nacme,d,,,{URL},New\n"
+    refused = await collector("pins", "import", "-", stdin=header + changed)
+    assert refused.code == 1
+    assert "line 2: this client_ref is pin 1 already, which is queued and has another title; --replace changes it" in (
+        refused.err
+    )
+    assert await stored(database) == 3
+    replaced = await collector("pins", "import", "-", "--replace", stdin=header + changed)
+    assert replaced.out == "1 queued, 1 changed, 1 known already\n", replaced.err
+    rows = await database.fetch("SELECT client_ref, title, note FROM pin ORDER BY client_ref")
+    assert [(row["client_ref"], row["title"], row["note"]) for row in rows] == [
+        ("a", "Two", "kept"),
+        ("b", "One", "kept"),
+        ("c", "One", "kept"),
+        ("d", "New", None),
+    ]
+    await database.execute("UPDATE pin SET state = 'published' WHERE client_ref = 'c'")
+    late = await collector("pins", "import", "-", "--replace", stdin=f"{header}acme,c,,,{URL},Late\n")
+    assert (late.code, "only a queued one can be changed" in late.err) == (1, True)
+    bad = await collector("pins", "import", "-", "--replace", stdin=f"{header}acme,a,,,{URL},{'x' * 101}\n")
+    assert (bad.code, "line 2: " in bad.err, "101 characters" in bad.err) == (1, True, True)
+
+
+async def test_boards_are_listed_where_ayrshare_tells_them(collector: Program, ayrshare: Ayrshare) -> None:
+    listed = await collector("pins", "boards", "acme")
+    assert "81494100000000000" in listed.out, listed.err
+    assert [line.split()[-1] for line in listed.out.splitlines()[1:-1]] == ["Ideas", "Sale", "Spring"]
+    [first, *_] = msgspec.json.decode((await collector("pins", "boards", "acme", "--json")).out)
+    assert (
+        await collector("pins", "add", "acme", "--client-ref", "a", "--media-url", URL, "--board-id", first["board_id"])
+    ).code == 0
+    await ayrshare.fault("*", "status", endpoint="/user/details", status=404, message="No such endpoint.")
+    refused = await collector("pins", "boards", "acme")
+    assert (refused.code, refused.err) == (1, "error: No such endpoint.\n")
+    assert (await collector("pins", "boards", "nobody")).code == 1
 
 
 async def test_a_table_is_imported_whole_or_not_at_all(collector: Program, database: Database) -> None:

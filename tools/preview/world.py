@@ -97,7 +97,7 @@ _BACKDATE_POLL = (
     "UPDATE profile SET last_success_at = last_success_at - $2::interval WHERE last_success_at >= $1",
 )
 _SPREAD_POLLS = "UPDATE profile SET next_poll_at = now() + interval '1 second' * (id % 20) WHERE state = 'active'"
-_ENQUEUE = "SELECT enqueue_pin($1, $2, $3, description => 'A pin to look at', publish_at => $4)"
+_ENQUEUE = "SELECT enqueue_pin($1, $2, $3, description => 'A pin to look at', publish_at => $4, past => true)"
 _UNDECIDED = """
 SELECT EXISTS (
     SELECT FROM pin p
