@@ -106,12 +106,18 @@ def _is_private(host: str) -> bool:
 
 
 def _postgresql_url(value: SecretStr) -> SecretStr:
-    # The parser's own error would show the password.
+    # The parser's own error would show the password, and so would any error about a part of what follows.
+    text = value.get_secret_value()
     try:
-        url = urlsplit(value.get_secret_value())
+        url = urlsplit(text)
         readable = url.scheme in {"postgres", "postgresql"} and _HOSTS.fullmatch(url.netloc.rpartition("@")[2])
     except ValueError:
         readable = None
+    encoded = readable and "@" not in url.path + url.query and "#" not in text
+    if text.startswith(("postgres://", "postgresql://")) and not encoded:
+        raise ValueError(
+            "cannot be read; percent-encode the password: @ is %40, / is %2F, # is %23, ? is %3F, : is %3A, [ is %5B"
+        )
     if not readable:
         raise ValueError("is not a PostgreSQL address; write postgresql://user:password@host:5432/database")
     return value
@@ -167,7 +173,9 @@ class Settings(BaseSettings):
 
     database_url: DatabaseUrl | None = Field(
         None,
-        description="PostgreSQL or TimescaleDB to keep everything in. Unset: a private PostgreSQL under `DATA_DIR`.",
+        description="PostgreSQL or TimescaleDB to keep everything in: `postgresql://user:password@host:5432/database`, "
+        "the password percent-encoded. A server on another machine must prove by TLS who it is; `?sslmode=` chooses "
+        "less. Unset: a private PostgreSQL under `DATA_DIR`.",
     )
     data_dir: Path = Field(
         Path("collector-data"),

@@ -219,6 +219,7 @@ def test_addresses_that_keep_the_keys_safe_are_taken(url: str, monkeypatch: pyte
         "postgresql://u:p@%2Frun%2Fpostgresql:5433/x",
         "postgresql://u:p@one:5432,two:5433/x",
         "postgresql://u:p@[::1]:5432,[::2]/x",
+        "postgresql://u:p%40ss%2Fw%23rd@db/x",
     ],
 )
 def test_database_addresses_in_all_their_forms_are_taken(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,6 +252,20 @@ def test_a_wrong_secret_is_named_and_not_shown(name: str, text: str, monkeypatch
     assert "hunter2" not in problem
     assert ONE not in problem
     assert raised.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "password", ["hunter2@ss/w#rd", "12/hunter2", "1?hunter2", "#hunter2", "1/x?y=hunter2", "[hunter2"]
+)
+def test_a_password_that_is_not_encoded_is_never_shown_in_part(password: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLLECTOR_DATABASE_URL", f"postgresql://user:{password}@db.example.com:5432/collector")
+
+    with pytest.raises(ConfigurationError, match="percent-encode the password") as raised:
+        load_settings()
+
+    [problem] = raised.value.problems
+    assert "hunter2" not in problem
+    assert "db.example.com" not in problem
 
 
 def test_a_dotenv_that_is_no_text_is_one_clear_problem(tmp_path: Path) -> None:

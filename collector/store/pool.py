@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 
@@ -15,6 +14,7 @@ from collector.errors import (
     DataRefusedError,
     DuplicateError,
 )
+from collector.store.address import explained, place, tls
 from collector.telemetry import DATABASE_UP
 
 # For connecting, and for statements still running when the pool is closed.
@@ -71,6 +71,9 @@ def translated(place: str = "the database", *, connecting: bool = False) -> Iter
         yield
     except asyncpg.ClientConfigurationError as error:
         raise ConfigurationError([f"COLLECTOR_DATABASE_URL: {_reason(error)}"]) from None
+    except DatabaseUnavailableError:
+        DATABASE_UP.set(0)
+        raise
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         meaning = _meaning(error, connecting=connecting)
         if meaning is DatabaseUnavailableError:
@@ -92,14 +95,6 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no t
         except (TypeError, ValueError, OverflowError) as error:
             raise DataRefusedError(_reason(error)) from error
         return status
-
-
-def _place(dsn: str) -> str:
-    """Name the database of an address, without the password in it."""
-    url = urlsplit(dsn)
-    host = url.hostname or parse_qs(url.query).get("host", ["this machine"])[0]
-    port = f":{url.port}" if url.port else ""
-    return f"the database {url.path.strip('/') or 'postgres'} at {host}{port} (COLLECTOR_DATABASE_URL)"
 
 
 def _reason(error: BaseException) -> str:
@@ -193,11 +188,14 @@ async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
     Raises:
         DatabaseUnavailableError: the database cannot be reached or refuses us.
     """
-    with translated(_place(dsn), connecting=True):
+    with translated(place(dsn), connecting=True), explained(dsn):
         connection = await asyncpg.connect(
-            dsn, timeout=_PATIENCE_SECONDS, server_settings={"application_name": "collector", "timezone": "UTC"}
+            dsn,
+            timeout=_PATIENCE_SECONDS,
+            server_settings={"application_name": "collector", "timezone": "UTC"},
+            **tls(dsn),
         )
-    with translated(_place(dsn)):
+    with translated(place(dsn)):
         try:
             yield connection
         finally:
@@ -215,7 +213,7 @@ async def open_database(dsn: str, *, max_size: int = 8) -> AsyncIterator[Databas
     Raises:
         DatabaseUnavailableError: the database cannot be reached or refuses us.
     """
-    with translated(_place(dsn), connecting=True):
+    with translated(place(dsn), connecting=True), explained(dsn):
         pool = await asyncpg.create_pool(
             dsn,
             connection_class=_Connection,
@@ -230,6 +228,7 @@ async def open_database(dsn: str, *, max_size: int = 8) -> AsyncIterator[Databas
                 "jit": "off",
                 "client_min_messages": "warning",
             },
+            **tls(dsn),
         )
     try:
         yield Database(pool)
