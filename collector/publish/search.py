@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from collector.ayrshare.client import AyrshareClient
 from collector.errors import AyrshareError
 from collector.models import Failure, History, NativePin
-from collector.publish.check import CLOCK_SKEW, goes_back_far_enough
+from collector.publish.check import CLOCK_SKEW
 
 # So far back the list is likely to have a post from before the attempt, which proves that it reaches it.
 _LOOK_BACK = timedelta(days=7)
@@ -31,7 +31,8 @@ async def read_history(
     days = math.ceil((now - start) / timedelta(days=1)) + 1
     history = await client.history(key, since=start, days=days)
     for _ in range(_MOST_PAGES):
-        if history.oldest is None or enough(history) or goes_back_far_enough(history, since):
+        # Not at a list that says of itself that it is whole: its count may be that of a page.
+        if history.oldest is None or enough(history) or history.oldest < since - CLOCK_SKEW:
             break
         try:
             older = await client.history(key, since=start, days=days, until=history.oldest + _OVERLAP)
@@ -42,7 +43,9 @@ async def read_history(
         joined = _join(history, history.oldest, older)
         if joined is None:
             break
-        history = joined
+        ended, history = joined.oldest == history.oldest, joined
+        if ended:
+            break
     return history
 
 

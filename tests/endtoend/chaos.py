@@ -46,6 +46,7 @@ FAULTS: list[dict[str, Any]] = [
     {"fault": "status", "status": 500, "probability": 0.04, "after_work": True},
     {"fault": "rate_limited", "probability": 0.05, "retry_after": 1},
     {"fault": "post_error", "probability": 0.02, "message": "The image is too small."},
+    {"fault": "short_history", "endpoint": "/history", "rows": 2, "counts_all": False, "probability": 0.7},
 ]
 
 

@@ -271,11 +271,17 @@ def test_a_history_is_whole_only_where_it_says_so(answer: dict[str, Any], whole:
     assert (found.whole, found.oldest and found.oldest.minute) == (whole, oldest)
 
 
-@pytest.mark.parametrize("counts_all", [True, False])
-async def test_a_short_page_doubles_no_pin(database: Database, ayrshare: Ayrshare, counts_all: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(("rows", "counts_all", "asked_for"), [(50, True, 3), (50, False, 3), (20, False, 8)])
+async def test_a_short_page_doubles_no_pin(
+    database: Database,
+    ayrshare: Ayrshare,
+    rows: int,
+    counts_all: bool,  # noqa: FBT001
+    asked_for: int,
+) -> None:
     await register(database, ayrshare, 1)
     await ayrshare.fault("*", "reset_after", endpoint="/post", times=3)
-    await ayrshare.fault("*", "short_history", endpoint="/history", rows=50, counts_all=counts_all)
+    await ayrshare.fault("*", "short_history", endpoint="/history", rows=rows, counts_all=counts_all)
     await PinStore(database).enqueue_all([(i, pin("client-001", f"{i}")) for i in range(3)])
     async with working(database, ayrshare, policy=with_policy(checks=(60.0,), requeue_absent=True)) as worker:
         await until(lambda: count_of(database, "unknown", 3))
@@ -286,7 +292,7 @@ async def test_a_short_page_doubles_no_pin(database: Database, ayrshare: Ayrshar
         await until(lambda: settled(database))
     assert set((await states(database)).values()) == {"published"}
     assert len(await posts(ayrshare)) == 131
-    assert (await ayrshare.record())["requests"]["GET /history"] == 3
+    assert (await ayrshare.record())["requests"]["GET /history"] == asked_for
 
 
 async def test_a_history_that_hides_posts_proves_no_absence(database: Database, ayrshare: Ayrshare) -> None:
