@@ -14,10 +14,11 @@ from collector.app import key_ring, make_gate, make_reconciler, open_ayrshare, o
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import as_json_text, as_text, bad_lines, counted, print_csv, print_table, when
 from collector.cli.option import Day, Form, TimeZone, Whole, in_format
+from collector.cli.plan import show_dry_run
 from collector.cli.story import pin_story
 from collector.config import Settings
 from collector.errors import BadLinesError, PinError
-from collector.models import Board, HistoryCheck, NewPin, PinContent, PinState, UnknownPins
+from collector.models import Board, HistoryCheck, NewPin, PinContent, PinState, Planned, UnknownPins
 from collector.publish.operator import Evidence, FoundPin, PinOperator, Retry
 from collector.publish.table import publish_time, scan_pins
 from collector.store.listing import ListedPin, Listing, PinFilter, PinSort
@@ -184,7 +185,10 @@ def _json(text: str | None) -> str | None:
 )
 @click.option("--replace", is_flag=True, help="Change pins that are queued already to what their lines say.")
 @_PAST
-def import_(*, file: BinaryIO, timezone: ZoneInfo | None, date_format: str, replace: bool, past: bool) -> None:
+@click.option("--dry-run", is_flag=True, help="Show what would be done with each line, and change nothing.")
+def import_(
+    *, file: BinaryIO, timezone: ZoneInfo | None, date_format: str, replace: bool, past: bool, dry_run: bool
+) -> None:
     """Queue the pins of a table, all or none: a CSV, or a workbook (.xlsx) of which the first sheet is read.
 
     Columns: profile,client_ref,publish_at,description,media_urls[,title,link,board_id,alt_texts,thumbnail_url,note], in
@@ -197,10 +201,17 @@ def import_(*, file: BinaryIO, timezone: ZoneInfo | None, date_format: str, repl
     except BadLinesError as error:
         raise PinError(bad_lines(error)) from None
 
+    async def plan() -> list[tuple[int, Planned]]:
+        async with _queue() as store:
+            return await store.plan(table.rows, past=past, replace=replace)
+
     async def work() -> Imported:
         async with _queue() as store:
             return await store.enqueue_all(table.rows, bad=table.bad, past=past, replace=replace)
 
+    if dry_run:
+        show_dry_run(execute(plan()), table.bad)
+        return
     try:
         done = execute(work())
     except BadLinesError as error:

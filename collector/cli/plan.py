@@ -23,11 +23,12 @@ def show_dry_run(lines: Lines, bad: Sequence[tuple[int, str]]) -> None:
     """Print what would be done with each line; exit with 1 where the import would be refused."""
     unreadable = [(line, Planned("", Action.REFUSED, reason=reason)) for line, reason in bad]
     wrong = {line for line, _ in bad}
-    readable = [each for each in lines if each[0] not in wrong]
+    readable = [(line, each) for line, each in lines if line not in wrong or each.action is Action.REFUSED]
     everything = sorted([*readable, *unreadable], key=lambda each: each[0])
     rows = [(str(line), each.name, each.action, _details(each)) for line, each in everything]
     print_table(("line", "name", "what", "details"), rows)
-    click.echo(f"{_counts([each for _, each in everything])}; this was a dry run: nothing was changed")
+    # A line may be refused for two reasons.
+    click.echo(f"{_counts(list(dict(everything).values()))}; this was a dry run: nothing was changed")
     if refused(everything):
         raise click.exceptions.Exit(1)
 

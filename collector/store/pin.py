@@ -8,8 +8,9 @@ import asyncpg
 import msgspec
 
 from collector.errors import BadLinesError, DataRefusedError, PinError
-from collector.models import NewPin, PinContent, PinState
+from collector.models import NewPin, PinContent, PinState, Planned
 from collector.store.columns import names, values
+from collector.store.pin_plan import PlannedLine, planned
 from collector.store.pool import Database
 
 
@@ -150,6 +151,15 @@ FROM (
 ) p
 WHERE problems <> '{{}}'
 ORDER BY line
+"""
+
+_PLAN = f"""
+SELECT
+    i.line, concat_ws(' ', i.profile, i.client_ref) AS name, k.id IS NOT NULL AS known, differences AS columns,
+    ARRAY(SELECT coalesce(to_jsonb(k) ->> name, '') FROM unnest(differences) AS name) AS old,
+    ARRAY(SELECT coalesce(to_jsonb(i) ->> name, '') FROM unnest(differences) AS name) AS new
+{_KNOWN}
+ORDER BY i.line
 """
 
 _REPLACE = f"""
@@ -336,11 +346,7 @@ class PinStore:
 
         """
         async with self._database.transaction() as connection:
-            await connection.execute(_INCOMING)
-            rows = [(line, *_arguments(pin), pin.given) for line, pin in pins]
-            await connection.copy_records_to_table(
-                "incoming_pin", records=rows, columns=_INCOMING_COLUMNS, timeout=_IMPORT_SECONDS
-            )
+            await _load(connection, pins)
             await _insist_on_good_lines(connection, past=past, replace=replace, bad=bad)
             replaced = 0
             if replace:
@@ -349,6 +355,16 @@ class PinStore:
                 await _insist_on_good_lines(connection, past=past, replace=replace)
             created = int(await connection.fetchval(_ENQUEUE_ALL, past, timeout=_IMPORT_SECONDS))
             return Imported(created, replaced)
+
+    async def plan(
+        self, pins: Sequence[tuple[int, NewPin]], *, past: bool = False, replace: bool = False
+    ) -> list[tuple[int, Planned]]:
+        """Return what :meth:`enqueue_all` would do with each line."""
+        async with self._database.transaction() as connection:
+            await _load(connection, pins)
+            reasons = dict(await connection.fetch(_PROBLEMS, past, replace, timeout=_IMPORT_SECONDS))
+            lines = values(PlannedLine, await connection.fetch(_PLAN, timeout=_IMPORT_SECONDS))
+        return [(each.line, planned(each, reasons.get(each.line))) for each in lines]
 
     async def edit(self, pin_id: int, content: PinContent, publish_at: datetime) -> None:
         """Change a queued pin. Raises ``PinError``: it is not queued any more, or with everything that is wrong."""
@@ -393,6 +409,14 @@ class PinStore:
             unresolved=await self._database.fetchval(_UNRESOLVED),
             late=await self._database.fetchval(_LATE),
         )
+
+
+async def _load(connection: asyncpg.Connection, pins: Sequence[tuple[int, NewPin]]) -> None:
+    await connection.execute(_INCOMING)
+    rows = [(line, *_arguments(pin), pin.given) for line, pin in pins]
+    await connection.copy_records_to_table(
+        "incoming_pin", records=rows, columns=_INCOMING_COLUMNS, timeout=_IMPORT_SECONDS
+    )
 
 
 async def _insist_on_good_lines(

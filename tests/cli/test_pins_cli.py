@@ -327,6 +327,32 @@ async def test_times_of_a_table_are_local_only_when_their_zone_was_said(collecto
     assert (await database.fetchval("SELECT publish_at FROM pin")).isoformat() == "2026-12-24T17:00:00+00:00"
 
 
+async def test_a_dry_run_shows_what_each_line_would_do_and_queues_nothing(
+    collector: Program, database: Database
+) -> None:
+    columns = "profile,client_ref,publish_at,description,media_urls,title\n"
+    before = f"acme,a,2099-12-24T18:00Z,Hi,{URL},\nacme,b,2099-12-24T18:00Z,Hi,{URL},\n"
+    after = f"acme,a,2099-12-25T18:00Z,Hi,{URL},New\nacme,b,2099-12-24T18:00Z,Hi,{URL},\n"
+    after += f"acme,c,,,{URL},\nnobody,d,soon,,{URL},\n"
+    await collector("pins", "import", "-", stdin=columns + before)
+
+    shown = await collector("pins", "import", "-", "--dry-run", "--replace", stdin=columns + after)
+    careful = await collector("pins", "import", "-", "--dry-run", stdin=columns + after)
+
+    lines = [line.split(maxsplit=4) for line in shown.out.splitlines()[1:]]
+    assert shown.code == 1
+    assert lines[0][:4] == ["2", "acme", "a", "changed"]
+    assert "publish_at: 2099-12-24T18:00:00+00:00 → 2099-12-25T18:00:00+00:00" in lines[0][4]
+    assert "title: (none) → New" in lines[0][4]
+    assert [line[:4] for line in lines[1:3]] == [["3", "acme", "b", "unchanged"], ["4", "acme", "c", "added"]]
+    for reason in ("publish_at is not a time: soon", "no such profile: nobody"):
+        assert reason in shown.out
+    assert shown.out.endswith("1 added, 1 changed, 1 unchanged, 1 refused; this was a dry run: nothing was changed\n")
+    assert "--replace changes it" in careful.out
+    assert await stored(database) == 2
+    assert await database.fetchval("SELECT count(*) FROM pin WHERE title IS NOT NULL") == 0
+
+
 async def test_a_bad_time_does_not_hide_what_else_is_wrong(collector: Program, database: Database) -> None:
     ended = await collector("pins", "import", "-", stdin=f"{HEADER}nobody,a,soon,{'x' * 501},{URL},,,,,,\n")
 
