@@ -110,7 +110,8 @@ class Claim(msgspec.Struct, frozen=True):
 
     ``known_answer`` is the digest of the answer stored last, if that was today; ``last_day`` is the newest day that
     was ever stored of the profile. ``claimed_at`` is the database's time, which decides about dates, and
-    ``clock_offset_seconds`` how far it is ahead of this machine's.
+    ``clock_offset_seconds`` how far it is ahead of this machine's. ``name_wanted`` tells that Ayrshare was not asked
+    for the account's name yet.
     """
 
     profile_id: int
@@ -123,6 +124,7 @@ class Claim(msgspec.Struct, frozen=True):
     last_day: date | None
     claimed_at: datetime
     clock_offset_seconds: float = 0.0
+    name_wanted: bool = False
 
 
 class PollRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,6 +132,7 @@ class PollRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     ``state`` None leaves the profile's state alone. ``next_poll_in`` is in seconds from the moment of writing; None is
     "not until somebody acts". ``analytics`` is there when there was data. No day after ``known_through`` is stored.
+    ``account_name`` is what Ayrshare calls the Pinterest account, if it was asked and knows.
     """
 
     profile_id: int
@@ -148,15 +151,21 @@ class PollRecord(msgspec.Struct, frozen=True, kw_only=True):
     settle_days: int | None = None
     rate_limit_max: int | None = None
     rate_limit_count: int | None = None
+    name_asked: bool = False
+    account_name: str | None = None
 
 
 class Written(msgspec.Struct, frozen=True):
-    """What a poll changed in the database; its outcome is ``unchanged`` where good data changed nothing."""
+    """What a poll changed in the database; its outcome is ``unchanged`` where good data changed nothing.
+
+    ``other_account`` tells that it replaced most settled days, so that the profile is marked.
+    """
 
     profile_id: int
     outcome: Outcome
     rows_new: int
     rows_changed: int
+    other_account: bool = False
 
 
 class PinState(StrEnum):
@@ -400,6 +409,7 @@ class CloseReason(StrEnum):
     NEW_NORMAL = "new_normal"
     DEEPENED = "deepened"
     DATA_ENDED = "data_ended"
+    ACCOUNT_CHANGED = "account_changed"
 
 
 class Episode(msgspec.Struct, frozen=True, kw_only=True):

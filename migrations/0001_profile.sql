@@ -25,6 +25,12 @@ CREATE TABLE profile (
     last_day             date,
     settled_through      date,
     settle_days          smallint,
+    seam_day             date,
+    replaced_at          timestamptz,
+    account_changed_at   timestamptz,
+    account_name         text,
+    former_account_name  text,
+    account_name_asked_at timestamptz,
     window_days          smallint,
     answer_digest        bigint,
     answer_day           date,
@@ -60,6 +66,14 @@ COMMENT ON COLUMN profile.last_day IS 'Newest day that was ever read';
 COMMENT ON COLUMN profile.settled_through IS
     'Newest day that was old enough not to be restated when Ayrshare last read it';
 COMMENT ON COLUMN profile.settle_days IS 'COLLECTOR_SETTLE_DAYS at the last good poll';
+COMMENT ON COLUMN profile.seam_day IS
+    'First day of the present Pinterest account; the days before it are another account''s. NULL: all are of one';
+COMMENT ON COLUMN profile.replaced_at IS
+    'When a poll last replaced most settled days; with a seam, versions that ended until then are the former account''s';
+COMMENT ON COLUMN profile.account_changed_at IS
+    'Since when the profile is marked: another account may be linked. NULL: never, or an operator has decided';
+COMMENT ON COLUMN profile.account_name IS 'What Ayrshare calls the Pinterest account, when it was asked';
+COMMENT ON COLUMN profile.former_account_name IS 'What the account was called before the mark';
 COMMENT ON COLUMN profile.window_days IS 'Days in the window of the last answer that had any';
 COMMENT ON COLUMN profile.days_changed_at IS 'When a poll last brought a day that was new or different';
 COMMENT ON COLUMN profile.answer_digest IS

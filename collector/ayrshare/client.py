@@ -23,6 +23,7 @@ from collector.ayrshare.post import PostAnswer, parse_post, post_body
 from collector.ayrshare.profiles import ProfileEntry, ProfilesPage, parse_profiles
 from collector.ayrshare.redaction import Redactor
 from collector.ayrshare.refusal import clean, failure, unreadable
+from collector.ayrshare.user import parse_account_name
 from collector.errors import AyrshareError
 from collector.models import AccountAnalytics, Board, Failure, History, NativePins, PinContent, RateLimit, SeenAnswer
 from collector.telemetry import API_REQUEST_DURATION, API_REQUESTS
@@ -81,9 +82,12 @@ class AyrshareClient:
         self._on_verdict = on_verdict
         self._api_key = api_key
         self._authorization = f"Bearer {api_key.get_secret_value()}"
-        self._social, self._profiles, self._post, self._history, self._native, self._details = (
+        self._social, self._profiles, self._post, self._history, self._native, self._details, self._user = (
             _Endpoint(path, URL(url + path))
-            for path in ("/analytics/social", "/profiles", "/post", "/history", "/history/pinterest", "/user/details")
+            for path in (
+                *("/analytics/social", "/profiles", "/post", "/history", "/history/pinterest"),
+                *("/user/details", "/user"),
+            )
         )
 
     async def account_analytics(
@@ -166,6 +170,15 @@ class AyrshareClient:
 
         query = {"limit": _NATIVE_PINS, "skipAnalytics": "true"} | ({"cursor": cursor} if cursor is not None else {})
         return await self._call("GET", self._native, read, profile_key=profile_key, query=query)
+
+    async def account_name(self, profile_key: SecretStr) -> str | None:
+        """``GET /user``: what the profile's Pinterest account is called; None where Ayrshare does not tell.
+
+        How it fails is no verdict on the API key or the profile: the endpoint may not be part of the plan.
+        """
+        answer = await self._send("GET", self._user.url, self._user.path, profile_key, None)
+        usable = answer.status == HTTPStatus.OK and len(answer.body) <= _LARGE_BYTES
+        return parse_account_name(answer.body) if usable else None
 
     async def _call(
         self,

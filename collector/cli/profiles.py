@@ -275,6 +275,23 @@ def resume(names: tuple[str, ...]) -> None:
 
 @profiles.command()
 @click.argument("names", nargs=-1, required=True)
+def accept(names: tuple[str, ...]) -> None:
+    """Accept that profiles show another Pinterest account, as `status` asks. Drops are judged by its own days.
+
+    Where it is the wrong account, link the right one at Ayrshare, or give the profile its key by `rotate-key`.
+    """
+
+    async def work() -> list[RegisteredProfile]:
+        async with _registry() as store:
+            return await store.accept(names)
+
+    for profile in execute(work()):
+        account = profile.account_name or "the present account"
+        click.echo(f"{profile.name} accepted; its days from {profile.seam_day} on are those of {account}")
+
+
+@profiles.command()
+@click.argument("names", nargs=-1, required=True)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def remove(names: tuple[str, ...], *, yes: bool) -> None:
     """Delete profiles with their keys and all their metrics. `pause` keeps them."""
@@ -351,7 +368,8 @@ def _read_key(file: TextIO) -> str:
 
 def _cells(profile: RegisteredProfile) -> tuple[str, ...]:
     read, due = when(profile.last_success_at), ago(profile.next_poll_at) if profile.next_poll_at else "-"
-    return profile.name, profile.client, profile.state, read, due, ", ".join(profile.tags)
+    state = profile.state if profile.account_changed_at is None else f"{profile.state}, account changed?"
+    return profile.name, profile.client, state, read, due, ", ".join(profile.tags)
 
 
 def _as_dict(profile: RegisteredProfile) -> dict[str, object]:

@@ -16,8 +16,8 @@ from collector.detect.evaluate import evaluate
 from collector.detect.fleet import LEAST_FIRING, FleetEpisode, Span, cause_of, find_fleet_drops
 from collector.detect.model import Floats, History, Silence
 from collector.detect.sentence import Causes, fleet_sentence, sentence
-from collector.models import JUDGED_METRICS, Episode, ProfileState
-from collector.store.drop import Bands, DropStore, KnownDays, Settled, SettledDays, Verdict
+from collector.models import JUDGED_METRICS, CloseReason, Episode, ProfileState
+from collector.store.drop import Bands, DropStore, FormerDrop, KnownDays, Settled, SettledDays, Verdict
 from collector.store.fleet_drop import Drop, FleetDrop, Mark, RecentDrop
 
 log = structlog.get_logger(__name__)
@@ -92,6 +92,7 @@ class Detector:
             counts, history = await asyncio.to_thread(judge, profiles, since)
         found_since = since + timedelta(days=_WARM_UP_DAYS)
         drops = [drop for drop in drops_of(profiles, counts, history) if drop.detected_day >= found_since]
+        drops += map(_ended, await self._store.of_former_accounts(batch.profile_ids))
         verdicts = verdicts_of(profiles, history)
         for opened in await self._store.write(batch.profile_ids, found_since, drops, verdicts, _bands(history)):
             log.warning("engagement dropped", what=opened)
@@ -188,6 +189,17 @@ def drops_of(profiles: Sequence[SettledDays], counts: Floats, history: History) 
             missing = int(np.isnan(profile_counts[JUDGED_METRICS.index(episode.metric), first : last + 1]).sum())
             explained = sentence(profile.name, episode, _causes(profile, episode, missing))
             yield Drop(**msgspec.structs.asdict(episode), profile_id=profile.id, sentence=explained)
+
+
+def _ended(drop: FormerDrop) -> Drop:
+    """Close a drop of an account that is no longer linked: nothing that is read can."""
+    closed = msgspec.structs.replace(
+        drop,
+        closed_on=max(drop.replaced_on, drop.last_day),
+        close_reason=CloseReason.ACCOUNT_CHANGED,
+        usual_since=None,
+    )
+    return msgspec.structs.replace(closed, sentence=sentence(drop.name, closed))
 
 
 def _causes(profile: SettledDays, episode: Episode, missing_days: int) -> Causes:

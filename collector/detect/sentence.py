@@ -7,6 +7,12 @@ from collector.detect.fleet import FleetEpisode
 from collector.models import CloseReason, Episode
 
 _NAMES = {"engagement": "Engagement", "impression": "Impressions", "outbound_click": "Outbound clicks", "save": "Saves"}
+_ENDINGS = {
+    CloseReason.NEW_NORMAL: "this has lasted so long that it is the new normal",
+    CloseReason.DEEPENED: "then it fell further",
+    CloseReason.DATA_ENDED: "then the data ended",
+    CloseReason.ACCOUNT_CHANGED: "then another Pinterest account took its place",
+}
 _LEAST_SILENT_DAYS = 7
 
 
@@ -62,17 +68,9 @@ def _cause(causes: Causes) -> str:
 def _ending(episode: Episode) -> str:
     if episode.closed_on is None:
         return f"; it has been back to normal since {_day(episode.usual_since)}" if episode.usual_since else ""
-    match episode.close_reason:
-        case CloseReason.RECOVERED:
-            return f"; it had recovered by {_day(episode.closed_on)}"
-        case CloseReason.NEW_NORMAL:
-            return "; this has lasted so long that it is the new normal"
-        case CloseReason.DEEPENED:
-            return "; then it fell further"
-        case CloseReason.DATA_ENDED:
-            return "; then the data ended"
-        case None:
-            return ""
+    if episode.close_reason is CloseReason.RECOVERED:
+        return f"; it had recovered by {_day(episode.closed_on)}"
+    return f"; {_ENDINGS[episode.close_reason]}" if episode.close_reason else ""
 
 
 def _number(value: float) -> str:

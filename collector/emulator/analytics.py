@@ -9,6 +9,7 @@ from collector.emulator.state import Call, Emulator
 from collector.emulator.traffic import uniforms
 
 _USUAL_BODY = b'{"platforms": ["pinterest"]}'
+_ANOTHER = 1_000_003
 _FRESH_DAYS = 1.0
 _SETTLED_DAYS = 3.0
 
@@ -19,7 +20,13 @@ def social(emulator: Emulator, call: Call) -> bytes:
         _require_pinterest(call.body())
     _require_link(call)
     drops = emulator.faults.drops(call.account.title, call.endpoint)
-    return emulator.social.answer(call.account.index, call.now, drops)
+    return emulator.social.answer(shown_index(emulator, call), call.now, drops)
+
+
+def shown_index(emulator: Emulator, call: Call) -> int:
+    """Return the number of the Pinterest account that is linked to the profile."""
+    other = emulator.faults.relinked(call.account.title, call.endpoint)
+    return call.account.index + _ANOTHER if other else call.account.index
 
 
 def post(emulator: Emulator, call: Call) -> bytes:

@@ -35,6 +35,7 @@ _ENDPOINTS: Final[dict[str, _Work]] = {
     "GET /user/details": profiles.details,
     "GET /profiles": profiles.list_profiles,
     "POST /profiles": profiles.create_profile,
+    "GET /user": profiles.user,
 }
 
 

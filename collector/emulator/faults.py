@@ -37,6 +37,7 @@ FaultName = Literal[
     "processing",
     "short_history",
     "drop",
+    "relinked",
 ]
 FAULT_NAMES: tuple[str, ...] = get_args(FaultName)
 EVERYTHING = "*"
@@ -57,7 +58,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     `daily`, `frozen_stamp` puts `stamp` into `lastUpdated`, `bloated` adds bad days up to `size_bytes`. `since`,
     `factor` and `metrics` belong to `drop`, `rows` (at most so many are shown) and `counts_all` (`count` is of all) to
     `short_history`, `size_bytes` to `huge`, `retry_after` (seconds) to `rate_limited`, `retry_available` to
-    `post_error`.
+    `post_error`. `relinked` has the numbers and the name of another account.
     """
 
     fault: FaultName
@@ -98,6 +99,8 @@ class _Entry:
 
 
 _NOTHING = Drawn()
+# They change the numbers for good, and leave the connection and the answer alone.
+_OF_THE_NUMBERS = frozenset({"drop", "relinked"})
 
 
 @dataclass(slots=True)
@@ -130,7 +133,7 @@ class Faults:
             return _NOTHING
         latency = 0.0
         for entry in self._matching(profile, endpoint):
-            if entry.fault.fault == "drop" or not self._strikes(entry):
+            if entry.fault.fault in _OF_THE_NUMBERS or not self._strikes(entry):
                 continue
             if entry.fault.fault != "latency":
                 return Drawn(latency, entry.fault)
@@ -145,6 +148,10 @@ class Faults:
             Drop(fault.since.toordinal() if fault.since else 0, fault.factor, frozenset(fault.metrics))
             for fault in faults
         )
+
+    def relinked(self, profile: str, endpoint: str) -> bool:
+        """Return whether another Pinterest account is linked to the profile."""
+        return any(entry.fault.fault == "relinked" for entry in self._matching(profile, endpoint))
 
     def standing(self, profile: str) -> frozenset[str]:
         """Return the names of the faults that apply to every request of a profile, for lists that show its state."""
@@ -192,6 +199,6 @@ def parse_fault(body: bytes, endpoints: Iterable[str]) -> Fault:
         raise FaultRequestError(f"'metrics' must be counts, of which there are {', '.join(sorted(counts))}.")
     if fault.fault in {"latency", "processing"} and fault.seconds is None:
         raise FaultRequestError(f"{fault.fault!r} needs 'seconds'.")
-    if fault.fault == "drop" and (fault.times is not None or fault.probability < 1.0):
-        raise FaultRequestError("'drop' changes the numbers for good; it takes neither 'times' nor 'probability'.")
+    if fault.fault in _OF_THE_NUMBERS and (fault.times is not None or fault.probability < 1.0):
+        raise FaultRequestError(f"{fault.fault!r} changes the numbers for good; it has no 'times' or 'probability'.")
     return fault

@@ -1,4 +1,4 @@
-"""Answers `GET /profiles` and `POST /profiles`. A key is returned once, at creation, and never listed."""
+"""Answers `/profiles`, `GET /user` and `GET /user/details`. A key is returned once, at creation, and never listed."""
 
 import base64
 import binascii
@@ -6,6 +6,7 @@ import binascii
 import msgspec
 
 from collector.emulator.accounts import Account
+from collector.emulator.analytics import shown_index
 from collector.emulator.config import iso_millis
 from collector.emulator.errors import Json, parameters, refuse
 from collector.emulator.state import Call, Emulator
@@ -39,6 +40,15 @@ def details(_emulator: Emulator, call: Call) -> bytes:
     boards = [{"id": f"{name}{number}", "name": title} for number, title in enumerate(("Ideas", "Spring", "Sale"))]
     details = {"platform": "pinterest", "displayName": call.account.title, "boards": boards}
     return msgspec.json.encode({"status": "success", "refId": call.account.identity.ref_id, "details": [details]})
+
+
+def user(emulator: Emulator, call: Call) -> bytes:
+    """Tell which account is linked to the profile; the shape is a guess."""
+    names = []
+    if call.account.linked:
+        index = shown_index(emulator, call)
+        names = [{"platform": "pinterest", "displayName": f"Boards of {index}", "username": f"boards{index}"}]
+    return msgspec.json.encode({"title": call.account.title, "displayNames": names, "status": "success"})
 
 
 def create_profile(emulator: Emulator, call: Call) -> bytes:

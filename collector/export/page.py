@@ -85,6 +85,11 @@ FAMILIES = (
         "Open drops of the profile's own, one for all metrics that fell together; no series where it cannot be judged.",
         "engagement_drop",
     ),
+    Family(
+        "collector_profile_account_changed_timestamp_seconds",
+        "When most settled days changed at once, as if another account were linked; no series where nothing is asked.",
+        "account_changed_at",
+    ),
     Family("collector_profile_rate_limited_today", "Answers of 429 today (UTC); 1,000 suspend.", "rate_limited_today"),
 )
 _SHOWN = attrgetter(*(family.field for family in FAMILIES))

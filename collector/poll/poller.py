@@ -167,9 +167,19 @@ class Poller:
             # A defect that one profile's answer brings out must not stop the polling of all the others.
             log.exception("polling a profile failed unexpectedly", profile=claim.name)
             record = self._reader.unexpected(claim, error)
+        if claim.name_wanted and record.analytics is not None:
+            record = await self._named(claim, record)
         await self._writer.put(self._weighed(claim, record))
         if self._gate.hold is not None:
             await self._give_back_queued()
+
+    async def _named(self, claim: Claim, record: PollRecord) -> PollRecord:
+        """Ask for the account's name where the pace has room for it; else a later poll does."""
+        with self._gate.permits(1) as permits:
+            if not permits.count:
+                return record
+            permits.used = 1
+            return await self._reader.named(claim, record)
 
     def _weighed(self, claim: Claim, record: PollRecord) -> PollRecord:
         """Return the record, or one that parks nobody where the whole fleet is refused."""
@@ -201,6 +211,8 @@ class Poller:
         if written is None or record.analytics is None:
             reason = record.detail if written is not None else "its lease was lost; another process polls it"
             log.warning("poll failed", profile=claim.name, outcome=outcome.value, reason=reason)
+        elif written.other_account:
+            log.warning("most settled days changed at once: another Pinterest account?", profile=claim.name)
         elif record.detail is not None:
             log.warning("an answer was not used in full", profile=claim.name, reason=record.detail)
         self._on_result(PollResult(claim.name, outcome, record.detail, written))

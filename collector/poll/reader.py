@@ -2,6 +2,7 @@
 
 import time
 
+import msgspec
 import structlog
 
 from collector.ayrshare.client import AyrshareClient
@@ -52,6 +53,14 @@ class Reader:
         if record.analytics is None:
             PAYLOAD_PROBLEMS.labels("no_days").inc()
         return record
+
+    async def named(self, claim: Claim, record: PollRecord) -> PollRecord:
+        """Ask once what the account is called; that it cannot be learned is no failure."""
+        try:
+            name = await self._client.account_name(self._keys.decrypt(claim.key_ciphertext))
+        except (AyrshareError, KeyDecryptionError):
+            name = None
+        return msgspec.structs.replace(record, name_asked=True, account_name=name)
 
     def unexpected(self, claim: Claim, error: Exception) -> PollRecord:
         """Return the record of a poll that our own defect ended."""

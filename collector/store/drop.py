@@ -9,7 +9,7 @@ import msgspec
 
 from collector.models import JUDGED_METRICS, Episode, ProfileState, Sensitivity
 from collector.store.columns import arrays, columns, names, values
-from collector.store.fleet_drop import Drop, FleetDrop, FleetDropStore
+from collector.store.fleet_drop import Drop, FleetDrop, FleetDropStore, RecentDrop
 from collector.store.lock import Lock, take
 from collector.store.pool import Database
 
@@ -88,6 +88,12 @@ class ListedDrop(Episode, frozen=True, kw_only=True):
     sentence: str
 
 
+class FormerDrop(RecentDrop, frozen=True, kw_only=True):
+    """An open drop of an account that another one took the place of, on ``replaced_on``."""
+
+    replaced_on: date
+
+
 def _bytes_of_days(table: str) -> str:
     counts = " || ".join(f"float8send(coalesce({table}.{metric}, 'NaN'::float8))" for metric in JUDGED_METRICS)
     return f"""
@@ -124,7 +130,7 @@ CROSS JOIN LATERAL (
     SELECT{_bytes_of_days("m")}
     FROM daily_metric m
     WHERE m.profile_id = p.id
-      AND m.day >= $2::date
+      AND m.day >= greatest($2::date, p.seam_day)
       AND m.day <= $3::date
       AND is_settled_status(m.data_status)
 ) d
@@ -135,7 +141,7 @@ ORDER BY p.id
 _HISTORY = """
 SELECT p.id, p.settled_through, p.name, p.client, min(m.day) AS first_day
 FROM profile p
-JOIN daily_metric m ON m.profile_id = p.id AND m.day <= p.settled_through
+JOIN daily_metric m ON m.profile_id = p.id AND m.day BETWEEN coalesce(p.seam_day, '-infinity') AND p.settled_through
 GROUP BY p.id
 ORDER BY p.settled_through, p.id
 """
@@ -159,7 +165,8 @@ CROSS JOIN LATERAL (
                 w.observed_at < (w.day + coalesce(p.settle_days, 3) + 1)::timestamp AT TIME ZONE 'UTC' AS in_time
             FROM daily_metric_version w
             WHERE w.profile_id = p.id
-              AND w.day <= $4::date
+              AND w.day BETWEEN coalesce(p.seam_day, '-infinity') AND $4::date
+              AND (p.seam_day IS NULL OR w.superseded_at IS NULL OR w.superseded_at > p.replaced_at)
               AND is_settled_status(w.data_status)
         ) v
         ORDER BY v.day, v.in_time DESC, CASE WHEN v.in_time THEN -v.revision ELSE v.revision END
@@ -169,11 +176,22 @@ WHERE p.id = ANY ($1::bigint[])
 ORDER BY p.id
 """
 
+# Drops of an account that another one took the place of.
+_FORMER = f"""
+SELECT p.name, e.inhibited, (p.replaced_at AT TIME ZONE 'UTC')::date AS replaced_on, {names(Drop, "e.")}
+FROM drop_episode e
+JOIN profile p ON p.id = e.profile_id
+WHERE e.profile_id = ANY ($1::bigint[])
+  AND e.closed_on IS NULL
+  AND p.seam_day IS NOT NULL
+  AND e.opened_at < p.replaced_at
+"""
+
 # A profile that is removed meanwhile waits until this is stored, and takes it along.
 _LOCK_PROFILES = "SELECT id FROM profile WHERE id = ANY ($1::bigint[]) ORDER BY id FOR KEY SHARE"
 
-# An episode that the same days no longer give is gone; those older than the days that were read stay. Returned are the
-# sentences of drops that are new and open.
+# An episode that the same days no longer give is gone; those older than the days that were read stay, and those of an
+# account that another one took the place of. Returned are the sentences of drops that are new and open.
 _WRITE_DROPS = f"""
 WITH given AS MATERIALIZED (
     SELECT *
@@ -185,6 +203,12 @@ gone AS (
     WHERE e.profile_id = ANY ($1::bigint[])
       AND e.detected_day >= $2::date
       AND (e.profile_id, e.metric, e.detected_day) NOT IN (SELECT profile_id, metric, detected_day FROM given)
+      AND NOT EXISTS (
+          SELECT FROM profile p
+          WHERE p.id = e.profile_id
+            AND p.seam_day IS NOT NULL
+            AND e.opened_at < p.replaced_at
+      )
 ),
 written AS (
     INSERT INTO drop_episode AS e ({names(Drop)})
@@ -282,6 +306,10 @@ class DropStore:
     ) -> list[KnownDays]:
         """Return what :meth:`days` does, with each day as it was known when it settled."""
         return values(KnownDays, await self._database.fetch(_KNOWN, profile_ids, since, sensitivity, newest))
+
+    async def of_former_accounts(self, profile_ids: Sequence[int]) -> list[FormerDrop]:
+        """Return the open drops of accounts that were linked to these profiles before the present ones."""
+        return values(FormerDrop, await self._database.fetch(_FORMER, profile_ids))
 
     async def write(
         self,

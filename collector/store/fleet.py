@@ -35,6 +35,10 @@ class ProfileStatus(msgspec.Struct, frozen=True, kw_only=True):
     first_day: date | None
     last_day: date | None
     settled_through: date | None
+    account_changed_at: datetime | None
+    seam_day: date | None
+    account_name: str | None
+    former_account_name: str | None
     settled_day: date | None
     impression: int | None
     engagement: int | None
@@ -152,7 +156,18 @@ ORDER BY p.state
 
 _TROUBLED = """
 SELECT
-    name, client, state, state_since, last_outcome, coalesce(state_reason, last_error) AS reason,
+    name, client, state, state_since, last_outcome,
+    concat_ws(
+        '; ',
+        CASE WHEN account_changed_at IS NOT NULL THEN format(
+            'account changed? since %s the days from %s on are others''%s; '
+                '`collector profiles accept` if that is right, else link the right account or `rotate-key`',
+            to_char(account_changed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI "UTC"'),
+            seam_day,
+            ' (' || nullif(concat_ws(', ', 'now ' || account_name, 'before ' || former_account_name), '') || ')'
+        ) END,
+        coalesce(state_reason, last_error)
+    ) AS reason,
     consecutive_failures, last_success_at, next_poll_at,
     CASE
         WHEN rate_limited_on = (now() AT TIME ZONE 'UTC')::date THEN rate_limited_count
@@ -160,6 +175,7 @@ SELECT
     END AS rate_limited_today
 FROM profile
 WHERE state IN ('unlinked', 'suspended', 'key_invalid')
+   OR account_changed_at IS NOT NULL
    OR (state = 'active' AND (last_outcome NOT IN ('ok', 'unchanged') OR last_error IS NOT NULL))
 ORDER BY client, name
 """

@@ -17,7 +17,8 @@ RETURNING
     p.id AS profile_id, p.name, p.key_ciphertext, p.state, p.consecutive_failures, p.lease_until,
     -- Once a UTC day the whole answer is compared with the table, so that a row lost there comes back.
     CASE WHEN p.answer_day = (now() AT TIME ZONE 'UTC')::date THEN p.answer_digest END AS known_answer,
-    p.last_day, now() AS claimed_at, {clock_offset(3)} AS clock_offset_seconds
+    p.last_day, now() AS claimed_at, {clock_offset(3)} AS clock_offset_seconds,
+    p.account_name_asked_at IS NULL AS name_wanted
 """
 
 # MATERIALIZED: the rows are locked once, whatever plan the join takes.

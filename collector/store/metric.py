@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 import msgspec
+import structlog
 from msgspec.structs import astuple
 
 from collector.errors import DuplicateError
@@ -20,9 +21,12 @@ from collector.models import (
     Success,
     Written,
 )
+from collector.store.account import compare_accounts, note_accounts
 from collector.store.columns import arrays, columns, names
 from collector.store.polled_profile import days_of, end_polls
 from collector.store.pool import Database
+
+log = structlog.get_logger(__name__)
 
 # A day as it travels: its key, then its values.
 _KEY = ("profile_id", "day")
@@ -167,9 +171,11 @@ class MetricStore:
                 if not change.restated:
                     batch.new[change.profile_id].append(batch.known[change.profile_id, change.day])
             restated = [change for change in changes if change.restated]
+            accounts = await compare_accounts(connection, records, Counter(each.profile_id for each in restated))
             written = _amounts(records, batch.new, restated)
             held = await end_polls(connection, records, list(written.values()))
             kept = [record for record in records if record.profile_id in held]
+            noticed = await note_accounts(connection, accounts, held)
             await _restate(connection, [change for change in restated if change.profile_id in held])
             await _append(
                 connection,
@@ -181,7 +187,15 @@ class MetricStore:
             await _append(
                 connection, "poll_log", _LOG, [_log_row(record, written[record.profile_id]) for record in kept]
             )
-        return [written[record.profile_id] for record in kept]
+        if noticed.unmarked:
+            log.warning(
+                "so many profiles changed most settled days that Pinterest restated them: no account is doubted",
+                profiles=noticed.unmarked,
+            )
+        return [
+            msgspec.structs.replace(written[each.profile_id], other_account=each.profile_id in noticed.marked)
+            for each in kept
+        ]
 
     async def put_off(self, record: PollRecord) -> None:
         """Write only that the poll failed and when to try again, for a record that the other tables refuse."""

@@ -30,6 +30,8 @@ class _PolledProfile(msgspec.Struct, frozen=True):
     http_status: int | None
     rate_limit_max: int | None
     rate_limit_count: int | None
+    name_asked: bool
+    account_name: str | None
 
 
 # A result whose lease was taken over, or whose profile was paused or removed meanwhile, finds no row.
@@ -65,6 +67,8 @@ SET state = coalesce(r.state, p.state),
         WHEN p.rate_limited_on = (now() AT TIME ZONE 'UTC')::date THEN p.rate_limited_count + 1
         ELSE 1
     END,
+    account_name = coalesce(r.account_name, p.account_name),
+    account_name_asked_at = CASE WHEN r.name_asked THEN now() ELSE p.account_name_asked_at END,
     last_outcome = r.outcome,
     -- What was left out of an answer stays said for as long as the same answer comes.
     last_error = CASE
@@ -112,7 +116,7 @@ def _polled(record: PollRecord, written: Written) -> _PolledProfile:
         good=record.analytics is not None,
         changed=written.rows_new + written.rows_changed > 0,
         next_poll_in=record.next_poll_in,
-        window_start=_window_start(days),
+        window_start=window_start(days),
         last_day=days[-1].day if days else None,
         settled_through=record.settled_through,
         settle_days=record.settle_days,
@@ -120,10 +124,12 @@ def _polled(record: PollRecord, written: Written) -> _PolledProfile:
         http_status=record.http_status,
         rate_limit_max=record.rate_limit_max,
         rate_limit_count=record.rate_limit_count,
+        name_asked=record.name_asked,
+        account_name=record.account_name,
     )
 
 
-def _window_start(days: Sequence[DayMetrics]) -> date | None:
+def window_start(days: Sequence[DayMetrics]) -> date | None:
     """Return the first day of the answer's window; a stray day of long ago is stored, but stretches no window."""
     if not days:
         return None

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 import asyncpg
 import msgspec
@@ -28,6 +28,9 @@ class RegisteredProfile(msgspec.Struct, frozen=True):
     created_at: datetime
     last_success_at: datetime | None
     next_poll_at: datetime | None
+    account_changed_at: datetime | None
+    seam_day: date | None
+    account_name: str | None
 
 
 _LIST = f"SELECT {names(RegisteredProfile)} FROM profile ORDER BY name"
@@ -94,6 +97,8 @@ SET client = coalesce(i.client, p.client),
     key_fingerprint = CASE WHEN i.new_key THEN i.key_fingerprint ELSE p.key_fingerprint END,
     state = CASE WHEN i.new_key AND p.state = 'key_invalid' THEN 'active' ELSE p.state END,
     next_poll_at = CASE WHEN i.new_key AND p.state <> 'paused' THEN now() ELSE p.next_poll_at END,
+    account_changed_at = CASE WHEN NOT i.new_key THEN p.account_changed_at END,
+    account_name_asked_at = CASE WHEN NOT i.new_key THEN p.account_name_asked_at END,
     lease_until = CASE WHEN NOT i.new_key THEN p.lease_until END,
     lease_owner = CASE WHEN NOT i.new_key THEN p.lease_owner END
 FROM keyed i
@@ -123,8 +128,15 @@ SET key_ciphertext = $2, key_fingerprint = $3,
     state_reason = CASE WHEN state = 'paused' THEN state_reason END,
     state_since = now(),
     next_poll_at = CASE WHEN state = 'paused' THEN NULL ELSE now() END,
+    account_changed_at = NULL, former_account_name = account_name, account_name = NULL, account_name_asked_at = NULL,
     lease_until = NULL, lease_owner = NULL
 WHERE name = $1
+"""
+# The seam stays: the days before it are of another account for ever.
+_ACCEPT = """
+UPDATE profile
+SET account_changed_at = NULL, former_account_name = NULL
+WHERE name = ANY ($1::text[])
 """
 _REMOVE = "DELETE FROM profile WHERE name = ANY ($1::text[]) RETURNING id"
 _REMOVE_DATA = tuple(
@@ -251,6 +263,20 @@ class ProfileStore:
             if owners := await _owners_of_keys(connection, [new]):
                 raise RegistryError(f"the profile key belongs to {owners[name]} already; nothing was changed")
             await connection.execute(_ROTATE_KEY, name, ciphertext, fingerprint)
+
+    async def accept(self, names: Sequence[str]) -> list[RegisteredProfile]:
+        """Take the marks off profiles that may show another account, and return how they were.
+
+        Raises:
+            RegistryError: one is unknown, or has no mark.
+
+        """
+        found = await self.named(names)
+        unmarked = [profile.name for profile in found if profile.account_changed_at is None]
+        if unmarked:
+            raise RegistryError(f"not marked as another account: {', '.join(unmarked)}; nothing was changed")
+        await self._database.execute(_ACCEPT, names)
+        return found
 
     async def count_days(self, names: Sequence[str]) -> int:
         """Return how many days of metrics these profiles have. Raises ``RegistryError`` for an unknown one."""

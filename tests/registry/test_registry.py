@@ -131,7 +131,9 @@ def entry(title: str, ref_id: str | None = None, *, linked: bool = True) -> Prof
 
 
 def registered(name: str, ref_id: str | None = None) -> RegisteredProfile:
-    return RegisteredProfile(1, name, "acme", [], ref_id, ProfileState.ACTIVE, None, datetime.now(UTC), None, None)
+    return RegisteredProfile(
+        1, name, "acme", [], ref_id, ProfileState.ACTIVE, None, datetime.now(UTC), None, None, None, None, None
+    )
 
 
 @pytest.mark.parametrize(
