@@ -69,7 +69,7 @@ COMMENT ON COLUMN profile.settle_days IS 'COLLECTOR_SETTLE_DAYS at the last good
 COMMENT ON COLUMN profile.seam_day IS
     'First day of the present Pinterest account; the days before it are another account''s. NULL: all are of one';
 COMMENT ON COLUMN profile.replaced_at IS
-    'When a poll last replaced most settled days; with a seam, versions that ended until then are the former account''s';
+    'When a poll last replaced most settled days; with a seam, versions that ended by then are the former account''s';
 COMMENT ON COLUMN profile.account_changed_at IS
     'Since when the profile is marked: another account may be linked. NULL: never, or an operator has decided';
 COMMENT ON COLUMN profile.account_name IS 'What Ayrshare calls the Pinterest account, when it was asked';
