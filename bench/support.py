@@ -46,7 +46,7 @@ async def bench_dsn() -> AsyncIterator[str]:
     with tempfile.TemporaryDirectory(prefix="collector-bench-") as folder:
         bindir = os.environ.get("COLLECTOR_PG_BINDIR")
         settings = load_settings(database_url=None, data_dir=Path(folder), pg_bindir=Path(bindir) if bindir else None)
-        async with open_dsn(settings) as dsn:
+        async with open_dsn(settings, create=True) as dsn:
             async with connected(dsn) as connection:
                 await migrate(connection)
             yield dsn

@@ -5,7 +5,7 @@ import os
 import secrets
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from collector.ayrshare.client import AyrshareClient, open_client
 from collector.config import Role, Settings, missing_token, require_secrets
 from collector.crypto import KeyRing, generated_key
 from collector.embedded import embedded
-from collector.errors import ConfigurationError
+from collector.errors import ConfigurationError, DatabaseUnavailableError
 from collector.export.backlog import measure_backlog
 from collector.export.exporter import Exporter
 from collector.loops.every import Heartbeats, every
@@ -35,6 +35,8 @@ from collector.publish.publisher import Published, Publisher
 from collector.publish.reconciler import Reconciler
 from collector.publish.sender import Sender
 from collector.registry.register import try_encryption_keys
+from collector.store.address import place
+from collector.store.daemon import DaemonStore
 from collector.store.drop import DropStore
 from collector.store.fleet import FleetStore
 from collector.store.lease import LeaseStore
@@ -54,6 +56,8 @@ log = structlog.get_logger(__name__)
 
 _EXPORT_SECONDS = 5.0
 _BACKLOG_SECONDS = 15.0
+_PRESENCE_SECONDS = 15.0
+_LEAVE_SECONDS = 1.0
 _EXPIRY_SECONDS = 3600.0
 _QUEUE_SECONDS = 15.0
 _HISTORIES = 32
@@ -72,24 +76,39 @@ class Hooks(msgspec.Struct, frozen=True):
 
 
 @asynccontextmanager
-async def open_dsn(settings: Settings) -> AsyncIterator[str]:
-    """Yield the address of the configured database, or of the embedded one, which then runs until the end."""
+async def open_dsn(settings: Settings, *, create: bool = False) -> AsyncIterator[str]:
+    """Yield the address of the configured database, or of the embedded one, which then runs until the end.
+
+    Raises:
+        ConfigurationError: there is no embedded database, and none was to be made.
+
+    """
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
-    async with embedded(settings.data_dir, bindir=settings.pg_bindir) as dsn:
+    async with embedded(settings.data_dir, bindir=settings.pg_bindir, create=create) as dsn:
         yield dsn
 
 
+def where(settings: Settings) -> str:
+    """Name the place of the data, without a password."""
+    if settings.database_url is not None:
+        return place(settings.database_url.get_secret_value())
+    return f"the embedded database in {settings.data_dir.absolute()} (COLLECTOR_DATA_DIR)"
+
+
 @asynccontextmanager
-async def open_storage(settings: Settings, *, apply_migrations: bool = False) -> AsyncIterator[Database]:
-    """Yield a database with a current schema; the embedded one is always brought up to date.
+async def open_storage(
+    settings: Settings, *, create: bool = False, apply_migrations: bool = False
+) -> AsyncIterator[Database]:
+    """Yield a database with a current schema; the embedded one is always brought up to date, and made for ``create``.
 
     Raises:
+        ConfigurationError: there is no embedded database, and none was to be made.
         MigrationsPendingError: the schema is older, and nobody said to change it.
         DatabaseUnavailableError: the database cannot be reached.
     """
-    async with open_dsn(settings) as dsn:
+    async with open_dsn(settings, create=create) as dsn:
         async with connected(dsn) as connection:
             if apply_migrations or settings.database_url is None:
                 await migrate(connection, on_apply=lambda name: log.info("applying migration", name=name))
@@ -204,7 +223,7 @@ async def run_daemon(settings: Settings, *, apply_migrations: bool) -> None:
     """Run every role of this process until cancelled; every resource is closed and every lease given back."""
     if settings.calls_ayrshare:
         require_secrets(settings)
-    async with open_storage(settings, apply_migrations=apply_migrations) as database:
+    async with open_storage(settings, create=True, apply_migrations=apply_migrations) as database:
         await run_roles(settings, database, Hooks())
 
 
@@ -218,6 +237,9 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
     heartbeats, gate = Heartbeats(), make_gate(settings)
     exporter = Exporter(FleetStore(database), DropStore(database)) if Role.EXPORTER in settings.roles else None
     loops = _measuring(settings, database, heartbeats)
+    daemons, owner = DaemonStore(database), _owner()
+    report = partial(daemons.report, owner, __version__, settings.roles)
+    loops.append(partial(every, _PRESENCE_SECONDS, "presence", report, heartbeats))
     async with AsyncExitStack() as resources:
         if settings.calls_ayrshare:
             await try_encryption_keys(ProfileStore(database), key_ring(settings))
@@ -240,8 +262,15 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
             for loop in loops:
                 group.create_task(loop())
             resources.callback(log.info, "stopped")
+            resources.push_async_callback(_leave, daemons, owner)
             log.info("running", version=__version__, address=address, roles=",".join(sorted(settings.roles)))
             hooks.serving(address)
+
+
+async def _leave(daemons: DaemonStore, owner: str) -> None:
+    with suppress(TimeoutError, DatabaseUnavailableError):
+        async with asyncio.timeout(_LEAVE_SECONDS):
+            await daemons.leave(owner)
 
 
 def _door(settings: Settings) -> Door:

@@ -591,6 +591,19 @@ UNION ALL
 
 COMMENT ON VIEW client_settled IS 'Newest day that is settled for a client''s active profiles, of the fleet for 95 % of them';
 
+CREATE TABLE daemon (
+    owner text NOT NULL,
+    version text NOT NULL,
+    roles text[] NOT NULL,
+    started_at timestamp with time zone DEFAULT now() NOT NULL,
+    seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    stopped_at timestamp with time zone
+);
+
+COMMENT ON TABLE daemon IS 'Processes of `collector run`, as they report themselves; forgotten a week after the last report';
+
+COMMENT ON COLUMN daemon.stopped_at IS 'When it was told to stop; NULL while it runs, and where it was killed';
+
 CREATE TABLE drop_episode (
     profile_id bigint NOT NULL,
     metric text NOT NULL,
@@ -1035,6 +1048,9 @@ COMMENT ON TABLE writer_lock IS 'What one process at a time does: whoever does i
 
 ALTER TABLE ONLY account_snapshot
     ADD CONSTRAINT account_snapshot_pkey PRIMARY KEY (profile_id, observed_at);
+
+ALTER TABLE ONLY daemon
+    ADD CONSTRAINT daemon_pkey PRIMARY KEY (owner);
 
 ALTER TABLE ONLY daily_metric
     ADD CONSTRAINT daily_metric_pkey PRIMARY KEY (profile_id, day);

@@ -87,3 +87,15 @@ COMMENT ON COLUMN profile.rate_limited_count IS
 CREATE TABLE writer_lock (name text PRIMARY KEY);
 INSERT INTO writer_lock (name) VALUES ('registry'), ('fleet_drop');
 COMMENT ON TABLE writer_lock IS 'What one process at a time does: whoever does it has locked the row';
+
+CREATE TABLE daemon (
+    owner      text PRIMARY KEY,
+    version    text NOT NULL,
+    roles      text[] NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT now(),
+    seen_at    timestamptz NOT NULL DEFAULT now(),
+    stopped_at timestamptz
+);
+COMMENT ON TABLE daemon IS
+    'Processes of `collector run`, as they report themselves; forgotten a week after the last report';
+COMMENT ON COLUMN daemon.stopped_at IS 'When it was told to stop; NULL while it runs, and where it was killed';

@@ -78,7 +78,7 @@ class _Demo:
         async with serve(self._emulator) as url:
             settings = self._settings.model_copy(update={"ayrshare_url": url})
             _line("Ayrshare", f"{url} (emulated), {self._emulator.profiles} profiles, {self._emulator.days} days each")
-            async with open_storage(settings) as database:
+            async with open_storage(settings, create=True) as database:
                 await self._prepare(settings, database)
                 hooks = Hooks(serving=self._round.show_pages, polled=self._round.note)
                 await _for_seconds(exit_after, self._with_rounds(settings, database, hooks))

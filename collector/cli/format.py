@@ -87,11 +87,12 @@ def ago(instant: datetime | None) -> str:
         return "never"
     seconds = (datetime.now(UTC) - instant).total_seconds()
     if seconds < 0:
-        return f"in {_span(-seconds)}"
-    return f"{_span(seconds)} ago"
+        return f"in {span(-seconds)}"
+    return f"{span(seconds)} ago"
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """Return a length of time in the largest unit that fits."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"

@@ -21,7 +21,7 @@ def migrate(*, check: bool) -> None:
 
 
 async def _apply(settings: Settings) -> bool:
-    async with open_dsn(settings) as dsn, connected(dsn) as connection:
+    async with open_dsn(settings, create=True) as dsn, connected(dsn) as connection:
         applied = await apply_migrations(connection, on_apply=lambda name: click.echo(f"applying {name}"))
         if settings.grafana_password is not None and await set_password(connection, settings.grafana_password):
             click.echo(f"the password of {ROLE} is set")

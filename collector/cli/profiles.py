@@ -49,11 +49,10 @@ async def _registry() -> AsyncIterator[ProfileStore]:
 
 
 @asynccontextmanager
-async def _registry_and_keys() -> AsyncIterator[tuple[ProfileStore, KeyRing]]:
+async def _registry_and_keys(*, create: bool = False) -> AsyncIterator[tuple[ProfileStore, KeyRing]]:
     settings = settings_for_command(keys=True)
-    keys = key_ring(settings)
-    async with open_storage(settings) as database:
-        yield ProfileStore(database), keys
+    async with open_storage(settings, create=create) as database:
+        yield ProfileStore(database), key_ring(settings)
 
 
 _Command = TypeVar("_Command", bound=Callable[..., None])
@@ -81,7 +80,7 @@ def add(name: str, client: str, ref_id: str, tags: str, key_file: TextIO, *, che
     profile = registration(name=name, client=client, profile_key=key, ref_id=ref_id, tags=tags)
 
     async def work() -> str:
-        async with _registry_and_keys() as (store, keys):
+        async with _registry_and_keys(create=True) as (store, keys):
             if any(row.name == profile.name for row in await store.all()):
                 raise RegistryError(f"{profile.name} is registered already; `profiles rotate-key` changes its key")
             told = await _tried(profile.profile_key, check=check)
@@ -125,7 +124,7 @@ def import_(file: BinaryIO, *, dry_run: bool, clear_empty: bool, check: bool) ->
         raise RegistryError(bad_lines(error)) from None
 
     async def work() -> list[Planned]:
-        async with _registry_and_keys() as (store, keys):
+        async with _registry_and_keys(create=not dry_run) as (store, keys):
             return await register([profile for _, profile in table.rows], store, keys, dry_run=dry_run)
 
     if table.bad and not dry_run:

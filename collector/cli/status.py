@@ -1,19 +1,21 @@
 """``collector status``: is every client's data coming in, and if not, whose and why."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import click
 import msgspec
 
-from collector.app import open_storage
+from collector.app import open_storage, where
 from collector.cli.execute import execute, settings_for_command
-from collector.cli.format import ago, as_json_text, print_table
-from collector.config import Settings
+from collector.cli.format import ago, as_json_text, counted, print_table, span
+from collector.config import Role, Settings
 from collector.store.clock import clock_problem
+from collector.store.daemon import DaemonProcess, DaemonStore
 from collector.store.fleet import Backlog, DatabaseInfo, FleetStore, StateSummary, TroubledProfile
 from collector.store.pin import PinStore, QueueSummary
 
 _MOST_SHOWN = 50
+_OVERDUE_SECONDS = 300.0
 
 
 class Status(msgspec.Struct, frozen=True):
@@ -25,6 +27,9 @@ class Status(msgspec.Struct, frozen=True):
     polls_24h: dict[str, int]
     pins: QueueSummary
     database: DatabaseInfo
+    where: str
+    daemons: list[DaemonProcess]
+    last_daemon: DaemonProcess | None
 
 
 @click.command()
@@ -48,6 +53,9 @@ async def _status(settings: Settings) -> Status:
             polls_24h=await fleet.polls(),
             pins=await PinStore(database).summary(),
             database=await fleet.database(),
+            where=where(settings),
+            daemons=await DaemonStore(database).running(),
+            last_daemon=await DaemonStore(database).last(),
         )
 
 
@@ -69,16 +77,20 @@ def _as_dict(found: Status) -> dict[str, object]:
             "oldest_due_seconds": found.pins.oldest_due_seconds,
         },
         "database": found.database,
+        "where": found.where,
+        "daemons": found.daemons,
+        "last_daemon": found.last_daemon,
         "clock_offset_seconds": found.backlog.clock_offset_seconds,
     }
 
 
 def _show(found: Status) -> None:
     if not found.states:
-        click.echo("no profiles yet; `collector profiles add` or `import` registers them")
+        click.echo(f"no profiles yet in {found.where}; `collector profiles add` or `import` registers them")
     else:
         _show_states(found.states)
         _show_troubled(found.troubled)
+    _show_daemons(found)
     polls = ", ".join(f"{count} {outcome}" for outcome, count in found.polls_24h.items()) or "none"
     click.echo(f"\npolls of the last 24 hours: {polls}")
     click.echo(f"due now: {found.backlog.due}; the first has waited {found.backlog.lag_seconds:.0f} s")
@@ -89,6 +101,34 @@ def _show(found: Status) -> None:
     timescaledb = f"TimescaleDB {database.timescaledb}" if database.timescaledb else "without TimescaleDB"
     size = database.size_bytes / 1024**2
     click.echo(f"database: PostgreSQL {database.version} {timescaledb}, {database.days} days, {size:.0f} MiB")
+    click.echo(f"that is {found.where}")
+
+
+def _show_daemons(found: Status) -> None:
+    click.echo("")
+    for each in found.daemons:
+        since = f"since {each.started_at:%Y-%m-%d %H:%M} UTC, heard of {ago(each.seen_at)}"
+        click.echo(f"running: {each.owner} ({', '.join(each.roles)}), version {each.version}, {since}")
+    roles = {role for each in found.daemons for role in each.roles}
+    if not found.daemons:
+        click.echo(f"no daemon runs; `collector run` starts one. {_end(found.last_daemon)}")
+    if found.backlog.due and (Role.POLLER not in roles or found.backlog.lag_seconds > _OVERDUE_SECONDS):
+        due, late = counted(found.backlog.due, "profile"), span(found.backlog.lag_seconds)
+        click.echo(f"overdue: {due} to read, the first for {late}{_nobody(Role.POLLER, roles)}")
+    if (waited := found.pins.oldest_due_seconds) > 0 and (Role.PUBLISHER not in roles or waited > _OVERDUE_SECONDS):
+        click.echo(f"overdue: pins, the first for {span(waited)}{_nobody(Role.PUBLISHER, roles)}")
+
+
+def _end(last: DaemonProcess | None) -> str:
+    if last is None:
+        return "None ever has"
+    if last.stopped_at is not None:
+        return f"The last, {last.owner}, was stopped {ago(last.stopped_at)}"
+    return f"The last, {last.owner}, was heard of {ago(last.seen_at)}, and was not told to stop"
+
+
+def _nobody(role: Role, roles: Collection[str]) -> str:
+    return "" if role in roles else f"; no daemon has the role {role}"
 
 
 def _show_pins(pins: QueueSummary) -> None:

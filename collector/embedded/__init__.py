@@ -17,6 +17,7 @@ import structlog
 from collector.cancellation import uninterrupted
 from collector.embedded.binaries import find_binaries
 from collector.embedded.folder import Folder, FolderLock
+from collector.embedded.search import insist_on_cluster
 from collector.embedded.server import Server, dsn_of
 from collector.errors import EmbeddedError
 
@@ -33,17 +34,21 @@ _STABLE_SECONDS: Final = 30.0
 
 
 @contextlib.asynccontextmanager
-async def embedded(data_dir: Path, *, bindir: Path | None = None) -> AsyncIterator[str]:
+async def embedded(data_dir: Path, *, bindir: Path | None = None, create: bool = True) -> AsyncIterator[str]:
     """Yield the DSN of a private PostgreSQL under ``data_dir``, started here or already run by another process of ours.
 
     The DSN holds until the end: a server that dies is restarted at the same address, and when the process that ran it
     leaves, one of those that joined it runs it on. Connections break meanwhile; a pool heals by itself.
     Linux ends the server with the thread that runs the event loop, should that die; elsewhere the next start does.
-    ``bindir`` has ``postgres`` and ``initdb``; without it those that came with the installation are used.
+    ``bindir`` has ``postgres`` and ``initdb``; without it those that came with the installation are used. Without
+    ``create`` nothing is made where there is no database.
 
     Raises:
         EmbeddedError: there is no server to be had; the message says why and what to do.
+        ConfigurationError: there is no database, and none was to be made.
     """
+    if not create:
+        insist_on_cluster(data_dir)
     folder = Folder.open(data_dir)
     server = Server(folder, await find_binaries(bindir, preferred_major=folder.cluster_major()))
     with folder.lock() as lock:

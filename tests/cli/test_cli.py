@@ -417,7 +417,8 @@ async def test_status_of_an_empty_registry_says_what_to_do_first(collector: Prog
     shown = await collector("status")
 
     assert shown.code == 0
-    assert "no profiles yet; `collector profiles add` or `import` registers them" in shown.out
+    assert "no profiles yet in the database collector at " in shown.out
+    assert "; `collector profiles add` or `import` registers them" in shown.out
 
 
 # The long-running commands.

@@ -247,7 +247,7 @@ async def world(folder: Path) -> AsyncIterator[World]:
                 "pin_reconcile_after": "1s,2s,3s",
             }
         )
-        async with open_storage(settings) as database:
+        async with open_storage(settings, create=True) as database:
             made = World(app[EMULATOR], settings, database)
             await made.populate()
             yield made

@@ -1,0 +1,63 @@
+"""Which daemons run: each reports itself, so that somebody who looks knows whether anything works at all."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import msgspec
+
+from collector.store.columns import names, values
+from collector.store.pool import Database
+
+_REPORT = """
+WITH forgotten AS (
+    DELETE FROM daemon
+    WHERE seen_at < now() - interval '7 days'
+)
+INSERT INTO daemon (owner, version, roles)
+VALUES ($1, $2, $3)
+ON CONFLICT (owner) DO UPDATE
+SET seen_at = now()
+"""
+_LEAVE = "UPDATE daemon SET stopped_at = now() WHERE owner = $1"
+
+
+class DaemonProcess(msgspec.Struct, frozen=True):
+    """A process of ``collector run``, as it reports itself; ``stopped_at`` is None where it was killed, too."""
+
+    owner: str
+    version: str
+    roles: list[str]
+    started_at: datetime
+    seen_at: datetime
+    stopped_at: datetime | None
+
+
+# Three reports and some patience.
+_RUNNING = f"""
+SELECT {names(DaemonProcess)}
+FROM daemon
+WHERE stopped_at IS NULL
+  AND seen_at > now() - interval '1 minute'
+ORDER BY started_at
+"""
+_LAST = f"SELECT {names(DaemonProcess)} FROM daemon ORDER BY seen_at DESC LIMIT 1"
+
+
+class DaemonStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def report(self, owner: str, version: str, roles: Iterable[str]) -> None:
+        await self._database.execute(_REPORT, owner, version, sorted(roles))
+
+    async def leave(self, owner: str) -> None:
+        await self._database.execute(_LEAVE, owner)
+
+    async def running(self) -> list[DaemonProcess]:
+        """Return the daemons that were heard of within the last minute, the oldest first."""
+        return values(DaemonProcess, await self._database.fetch(_RUNNING))
+
+    async def last(self) -> DaemonProcess | None:
+        """Return the one that was heard of last, running or not."""
+        found = values(DaemonProcess, await self._database.fetch(_LAST))
+        return found[0] if found else None

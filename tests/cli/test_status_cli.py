@@ -1,0 +1,106 @@
+"""``collector status`` and the wrong folder: what somebody is told who thinks that data is gone."""
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+from signal import SIGKILL, SIGTERM
+
+import msgspec
+import pytest
+
+from collector.store.pool import Database
+from tests.support.ayrshare import Ayrshare
+from tests.support.profiles import ENCRYPTION_KEY, registered
+from tests.support.program import PATIENCE_SECONDS, Program
+
+
+def folders(path: Path) -> list[str]:
+    return sorted(each.name for each in path.iterdir())
+
+
+def make_cluster(data_dir: Path) -> None:
+    (data_dir / "postgres" / "cluster").mkdir(parents=True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "status", "status --json", "profiles list", "profiles show a", "profiles pause a", "profiles resume a",
+        "profiles remove --yes a", "profiles edit a --client b", "profiles rename a b", "profiles rotate-key a",
+        "profiles import --dry-run -", "pins list", "pins show 1", "alerts list", "alerts backtest", "migrate --check",
+        "poll", "poll a",
+    ],
+)  # fmt: skip
+async def test_a_command_that_only_reads_makes_no_database(command: str, tmp_path: Path) -> None:
+    collector = Program(tmp_path, DATA_DIR="colector-data", AYRSHARE_API_KEY="k", AYRSHARE_URL="http://127.0.0.1:1")
+
+    table = "name,client,profile_key\na,b,AAAA-BBBB-CCCC-DDDD\n"
+    refused = await collector(*command.split(), stdin=table if "import" in command else "AAAA-BBBB-CCCC-DDDD")
+
+    assert refused.code == 2
+    assert f"there is no database in {tmp_path}/colector-data: the folder does not exist" in refused.err
+    assert "`collector run` and `collector profiles add` make a new one" in refused.err
+    assert "no profiles" not in refused.out
+    assert folders(tmp_path) == []
+
+
+async def test_it_says_what_is_in_the_folder_and_which_one_has_a_database(tmp_path: Path) -> None:
+    make_cluster(tmp_path / "collector-data")
+    (tmp_path / "photos").mkdir()
+    for name in "abcdefg":
+        (tmp_path / "photos" / name).touch()
+
+    refused = await Program(tmp_path, DATA_DIR="photos")("status")
+
+    assert f"{tmp_path}/photos: it holds a, b, c, d, e and 2 more" in refused.err
+    assert f"; there is one in {tmp_path}/collector-data. Name its folder" in refused.err
+    assert len(folders(tmp_path / "photos")) == 7
+
+
+@pytest.fixture
+def collector(dsn: str, ayrshare: Ayrshare, tmp_path: Path) -> Program:
+    return Program(
+        tmp_path, DATABASE_URL=dsn, ENCRYPTION_KEYS=ENCRYPTION_KEY, AYRSHARE_API_KEY=ayrshare.config.api_key,
+        AYRSHARE_URL=ayrshare.url, HTTP_PORT="0",
+    )  # fmt: skip
+
+
+async def reported(database: Database) -> None:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not await database.fetchval("SELECT EXISTS (SELECT FROM daemon)"):
+            await asyncio.sleep(0.05)
+
+
+async def test_status_says_whether_a_daemon_runs_and_since_when(collector: Program, database: Database) -> None:
+    before = await collector("status")
+    assert "no daemon runs; `collector run` starts one. None ever has" in before.out
+    assert "the database collector at " in before.out
+
+    async with collector.started("run", ROLES="exporter") as daemon:
+        await reported(database)
+        during = await collector("status", "--json")
+        daemon.send_signal(SIGTERM)
+        await daemon.wait()
+        [process] = msgspec.json.decode(during.out)["daemons"]
+        assert process["roles"] == ["exporter"]
+        assert str(daemon.pid) in process["owner"]
+        assert datetime.fromisoformat(process["started_at"]).tzinfo is not None
+    after = await collector("status")
+    assert f"no daemon runs; `collector run` starts one. The last, {process['owner']}, was stopped " in after.out
+
+
+async def test_status_says_that_a_daemon_was_killed_and_what_is_overdue(collector: Program, database: Database) -> None:
+    await registered(database, {"acme": "AAAA-BBBB-CCCC-DDDD"})
+    await database.execute("UPDATE profile SET next_poll_at = now() - interval '2 hours'")
+    async with collector.started("run", ROLES="detector") as daemon:
+        await reported(database)
+        during = await collector("status")
+        daemon.send_signal(SIGKILL)
+        await daemon.wait()
+    await database.execute("UPDATE daemon SET seen_at = now() - interval '5 minutes'")
+    after = await collector("status")
+
+    assert "running: " in during.out
+    assert "overdue: 1 profile to read, the first for 2 h; no daemon has the role poller" in during.out
+    assert "was heard of 5 min ago, and was not told to stop" in after.out
+    assert "overdue: 1 profile to read" in after.out
