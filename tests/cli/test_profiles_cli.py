@@ -485,13 +485,14 @@ async def test_answering_no_removes_nothing(collector: Program, database: Databa
     await add(database, "a")
     async with collector.started("profiles", "remove", "a") as asking:
         assert asking.stdout is not None
-        async with asyncio.timeout(20.0):
+        async with asyncio.timeout(60.0):
             await asking.stdout.readuntil(b"[y/N]: ")
-            # Again after a second: the first may come before the program waits for an answer, and be lost.
+            # Again: the first may come before the program waits for an answer, and be lost. Not soon: a second one
+            # while it ends would kill it.
             while asking.returncode is None:
                 asking.send_signal(SIGINT)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(asking.wait(), 1.0)
+                    await asyncio.wait_for(asking.wait(), 15.0)
         assert asking.returncode == 1
     assert await database.fetchval("SELECT count(*) FROM profile") == 1
 
