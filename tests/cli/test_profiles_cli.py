@@ -492,7 +492,7 @@ async def test_answering_no_removes_nothing(collector: Program, database: Databa
             while asking.returncode is None:
                 asking.send_signal(SIGINT)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(asking.wait(), 15.0)
+                    await asyncio.wait_for(asking.wait(), 5.0)
         assert asking.returncode == 1
     assert await database.fetchval("SELECT count(*) FROM profile") == 1
 
