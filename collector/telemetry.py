@@ -123,4 +123,6 @@ def configure_logging(log_format: Literal["console", "json"], level: str) -> Non
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processor=renderer))
+    # The driver logs a traceback at every attempt to connect; the loops say what is down, once.
+    logging.getLogger("asyncpg").setLevel(logging.CRITICAL)
     logging.basicConfig(handlers=[handler], level=max(numeric, logging.WARNING), force=True)

@@ -53,7 +53,7 @@ class ClaimLoop:
         failures = 0
         while True:
             self._wake.clear()
-            if await attempt(self._name, self._claim_once, failures):
+            if await attempt(self._name, self._claim_once, failures, heartbeats.outage):
                 failures = 0
                 if self._writing_seconds() < _STUCK_WRITE_SECONDS:
                     heartbeats.beat(self._name)

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from collector.errors import DatabaseUnavailableError
+from collector.loops.outage import Outage
 from collector.telemetry import LOOP_FAILURES, LOOP_LAST_SUCCESS
 
 log = structlog.get_logger(__name__)
@@ -31,6 +32,7 @@ class Heartbeats:
 
     def __init__(self) -> None:
         self._loops: dict[str, tuple[float, float]] = {}
+        self.outage = Outage()
 
     def expect(self, name: str, period: float) -> None:
         """Announce a loop that will beat every ``period`` seconds; the first time counts from now."""
@@ -62,7 +64,7 @@ async def every(
     heartbeats.expect(name, period + longest)
     failures = 0
     while True:
-        failures = 0 if await attempt(name, work, failures) else failures + 1
+        failures = 0 if await attempt(name, work, failures, heartbeats.outage) else failures + 1
         if failures:
             await asyncio.sleep(min(period, 0.5 + backoff(failures, base=1.0, cap=_LONGEST_PAUSE_SECONDS)))
         else:
@@ -70,19 +72,18 @@ async def every(
             await asyncio.sleep(period)
 
 
-async def attempt(name: str, work: Callable[[], Awaitable[object]], failures: int) -> bool:
+async def attempt(name: str, work: Callable[[], Awaitable[object]], failures: int, outage: Outage) -> bool:
     """Do ``work`` once and tell whether it went well; the one place where a loop outlives what it did not expect."""
     try:
         await work()
     except DatabaseUnavailableError as error:
         LOOP_FAILURES.labels(name).inc()
-        if failures == 0:
-            log.warning("the database cannot be used; trying again", loop=name, reason=str(error))
+        outage.failed(name, str(error))
     except Exception:
         LOOP_FAILURES.labels(name).inc()
         log.exception("a loop failed; trying again", loop=name)
     else:
-        if failures:
+        if not outage.worked(name) and failures:
             log.info("working again", loop=name, failures=failures)
         return True
     return False

@@ -98,6 +98,8 @@ def checked_text(what: str, value: str, longest: int = _LONGEST_NAME) -> str:
         raise RegistryError(f"the {what} is longer than {longest} characters")
     if _CONTROL.search(text):
         raise RegistryError(f"the {what} holds control characters")
+    if what == "name" and text.startswith("-"):
+        raise RegistryError("the name begins with -, so commands would take it for an option; choose another")
     if invisible := _INVISIBLE.search(text):
         code_point = f"U+{ord(invisible[0]):04X}"
         raise RegistryError(f"the {what} holds the invisible character {code_point}; write it again without")

@@ -10,6 +10,7 @@ from collector.store.clock import clock_offset, clock_problem, machine_time
 from collector.store.pool import Database
 
 _PATIENCE_SECONDS = 2.0
+_READ_ONLY = "the database is read-only: it is a standby, or default_transaction_read_only is on"
 
 
 class Health:
@@ -35,6 +36,7 @@ class Health:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS), self._database.connection() as connection:
                 await check(connection)
+                read_only = await connection.fetchval("SELECT current_setting('transaction_read_only')::boolean")
                 offset = await connection.fetchval(f"SELECT {clock_offset(1)}", machine_time())
         except TimeoutError:
             return [f"the database does not answer within {_PATIENCE_SECONDS:g} s"]
@@ -42,5 +44,6 @@ class Health:
             return [str(error)]
         except CollectorError as error:
             return [f"the schema: {error}"]
-        problem = clock_problem(offset)
-        return [] if problem is None else [problem]
+        # Writing may be impossible where reading is not: no room on the disk, say.
+        writing = _READ_ONLY if read_only else self._heartbeats.outage.problem
+        return [problem for problem in (writing, clock_problem(offset)) if problem is not None]

@@ -104,3 +104,14 @@ async def test_status_says_that_a_daemon_was_killed_and_what_is_overdue(collecto
     assert "overdue: 1 profile to read, the first for 2 h; no daemon has the role poller" in during.out
     assert "was heard of 5 min ago, and was not told to stop" in after.out
     assert "overdue: 1 profile to read" in after.out
+
+
+async def test_a_name_that_looks_like_an_option_is_refused_clearly(collector: Program) -> None:
+    why = "the name begins with -, so commands would take it for an option; choose another"
+    added = await collector("profiles", "add", "--client", "acme", "--", "-acme", stdin="AAAA-BBBB-CCCC-DDDD")
+    table = "name,client,profile_key\n-acme,acme,AAAA-BBBB-CCCC-DDDD\n"
+    imported = await collector("profiles", "import", "-", stdin=table)
+
+    assert (added.code, imported.code) == (1, 1)
+    assert why in added.err
+    assert f"line 2: {why}" in imported.err
