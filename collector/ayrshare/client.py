@@ -53,7 +53,9 @@ _Result = TypeVar("_Result")
 
 class _Answer(msgspec.Struct, frozen=True):
     status: int
+    # Without our keys; ``as_it_came`` with them, for a key can be a word of the answer.
     body: bytes
+    as_it_came: bytes
     rate_limit: RateLimit
     retry_after: str | None
 
@@ -195,7 +197,7 @@ class AyrshareClient:
         try:
             answer = await self._send(method, url, endpoint.path, profile_key, body)
             large = len(answer.body) > _LARGE_BYTES
-            result = await asyncio.to_thread(read, answer) if large else read(answer)
+            result = await asyncio.to_thread(_read_answer, read, answer) if large else _read_answer(read, answer)
         except AyrshareError as error:
             self._on_verdict(error.failure, error.http_status)
             raise
@@ -239,6 +241,7 @@ class AyrshareClient:
                 return _Answer(
                     response.status,
                     cleared,
+                    body,
                     RateLimit(_whole(response, "x-ratelimit-max"), _whole(response, "x-ratelimit-count")),
                     response.headers.get("Retry-After"),
                 )
@@ -249,6 +252,33 @@ class AyrshareClient:
             # The library quotes what it could not read.
             reason = clean(redactor.clear_text(_reason(error)), _LONGEST_REASON)
             raise AyrshareError(Failure.NETWORK, f"no answer from {url.authority}: {reason}", unsent=unsent) from None
+
+
+def _read_answer(read: Callable[[_Answer], _Result], answer: _Answer) -> _Result:
+    """Read an answer: whether it failed, and how, by what came, and all that it says without our keys."""
+    if answer.as_it_came is not answer.body:
+        try:
+            read(msgspec.structs.replace(answer, body=answer.as_it_came))
+        except AyrshareError as error:
+            raise _without_keys(error, read, answer) from None
+    return read(answer)
+
+
+def _without_keys(error: AyrshareError, read: Callable[[_Answer], _Result], answer: _Answer) -> AyrshareError:
+    message, excerpt = f"HTTP {answer.status}, the answer holds a key", None
+    try:
+        read(answer)
+    except AyrshareError as told:
+        message, excerpt = str(told), told.excerpt
+    return AyrshareError(
+        error.failure,
+        message,
+        http_status=error.http_status,
+        code=error.code,
+        retry_after_seconds=error.retry_after_seconds,
+        excerpt=excerpt,
+        retry_available=error.retry_available,
+    )
 
 
 def _insist_on_success(answer: _Answer) -> None:

@@ -15,6 +15,8 @@ T = TypeVar("T")
 
 _LONGEST_NAME = 200
 _LONGEST_KEY = 500
+# Ayrshare's have 30 or so. What is shorter is a slip, and may be a word that its answers hold.
+_SHORTEST_KEY = 8
 _LONGEST_TAG = 100
 _MOST_TAGS = 50
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -84,6 +86,8 @@ def checked_key(profile_key: str) -> SecretStr:
     key = unquoted(profile_key)
     if not key:
         raise RegistryError("the profile key is empty")
+    if len(key) < _SHORTEST_KEY:
+        raise RegistryError(f"the profile key is shorter than {_SHORTEST_KEY} characters; copy all of it")
     if len(key) > _LONGEST_KEY or not _KEY.fullmatch(key):
         raise RegistryError(f"the profile key is not {_LONGEST_KEY} or fewer printable ASCII characters without spaces")
     return SecretStr(key)

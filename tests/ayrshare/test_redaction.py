@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from collector.ayrshare.client import AyrshareClient
 from collector.ayrshare.redaction import Redactor
 from collector.errors import AyrshareError
-from collector.models import AccountAnalytics
+from collector.models import AccountAnalytics, Failure
 
 API_KEY, PROFILE_KEY = "7H3AP1K-9KEY/WX4-TTM6-0FAGENCY", "PR0F1LE-K3Y-8XYZ.4321"
 REDACTOR = Redactor([SecretStr(API_KEY), None, SecretStr(PROFILE_KEY)])
@@ -80,13 +80,13 @@ def test_an_answer_that_is_made_to_be_slow_is_not(filling: bytes) -> None:
     assert API_KEY.encode() not in cleared
 
 
-async def call(body: str, status: int = 500) -> AccountAnalytics | AyrshareError:
+async def call(body: str, status: int = 500, profile_key: str = PROFILE_KEY) -> AccountAnalytics | AyrshareError:
     async with aiohttp.ClientSession() as session:
         client = AyrshareClient(session, url="https://ayrshare.example/api", api_key=SecretStr(API_KEY))
         with aioresponses() as mocked:
             mocked.post(URL_SOCIAL, status=status, body=body)
             try:
-                analytics, _ = await client.account_analytics(SecretStr(PROFILE_KEY), today=date(2026, 11, 1))
+                analytics, _ = await client.account_analytics(SecretStr(profile_key), today=date(2026, 11, 1))
             except AyrshareError as error:
                 return error
     assert isinstance(analytics, AccountAnalytics)
@@ -120,3 +120,27 @@ async def test_no_problem_and_no_metric_of_a_good_answer_shows_a_key() -> None:
     assert "[redacted]" in shown
     assert PROFILE_KEY not in shown
     assert "u0050" not in shown
+
+
+@pytest.mark.parametrize(
+    ("profile_key", "body", "shown"),
+    [
+        ("Profile", '{"message":"The Profile Key is invalid."}', "The [redacted] Key is invalid."),
+        ("K", '{"message":"Profile Key is invalid"}', "Profile [redacted]ey is invalid"),
+        ("message", '{"message":"Profile Key is invalid"}', "HTTP 403, an error without a message"),
+        (API_KEY, f'{{"message":"Profile Key is invalid: {quote(escaped(API_KEY))}"}}', "HTTP 403, not JSON"),
+    ],
+)
+async def test_an_answer_is_judged_as_it_came_and_told_without_the_key(profile_key: str, body: str, shown: str) -> None:
+    refused = await call(body, status=403, profile_key=profile_key)
+
+    assert isinstance(refused, AyrshareError)
+    assert (refused.failure, str(refused)) == (Failure.KEY_INVALID, shown)
+    assert profile_key.lower() not in (refused.excerpt or "").lower()
+
+
+async def test_an_error_whose_status_is_a_key_stays_an_error() -> None:
+    refused = await call('{"status":"error","code":156}', status=200, profile_key="error")
+
+    assert isinstance(refused, AyrshareError)
+    assert (refused.failure, str(refused)) == (Failure.UNLINKED, "HTTP 200, an error without a message")

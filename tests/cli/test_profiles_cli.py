@@ -30,8 +30,8 @@ ODD_NAMES = (
 
 
 async def add(database: Database, *names: str) -> None:
-    """Register profiles with the keys ``KEY-0``, ``KEY-1``, and so on."""
-    await registered(database, {name: f"KEY-{index}" for index, name in enumerate(names)})
+    """Register profiles with the keys ``THE-KEY-0``, ``THE-KEY-1``, and so on."""
+    await registered(database, {name: f"THE-KEY-{index}" for index, name in enumerate(names)})
 
 
 async def names(database: Database) -> list[str]:
@@ -161,16 +161,16 @@ async def test_an_import_can_be_repeated_changed_and_corrected(collector: Progra
     def table(client: str, key: str) -> str:
         return f'\ufeff{HEADER},ref_id,tags\r\na,{client},{KEY},,x|y\r\n"b, c",acme,{key},ref-b,\r\n'
 
-    first = await collector("profiles", "import", "-", stdin=table("acme", "OLD-KEY"))
+    first = await collector("profiles", "import", "-", stdin=table("acme", "OLDER-KEY"))
     assert (first.code, first.out) == (0, "2 added, 0 changed, 0 unchanged\n")
     before = await database.fetchval("SELECT key_ciphertext FROM profile WHERE name = 'a'")
     await database.execute("UPDATE profile SET state = 'key_invalid', next_poll_at = NULL WHERE name = 'b, c'")
 
-    again = await collector("profiles", "import", "-", stdin=table("acme", "OLD-KEY"))
+    again = await collector("profiles", "import", "-", stdin=table("acme", "OLDER-KEY"))
     assert (again.code, again.out) == (0, "0 added, 0 changed, 2 unchanged\n")
     assert await database.fetchval("SELECT key_ciphertext FROM profile WHERE name = 'a'") == before
 
-    changed = await collector("profiles", "import", "-", stdin=table("globex", "NEW-KEY"))
+    changed = await collector("profiles", "import", "-", stdin=table("globex", "BRAND-NEW-KEY"))
     assert (changed.code, changed.out) == (0, "0 added, 2 changed, 0 unchanged\n")
     listed = await collector("profiles", "list", "--json")
     rows = {row["name"]: row for row in json.loads(listed.out)}
@@ -178,7 +178,7 @@ async def test_an_import_can_be_repeated_changed_and_corrected(collector: Progra
     assert (rows["b, c"]["state"], rows["b, c"]["ref_id"]) == ("active", "ref-b")
     assert rows["b, c"]["next_poll_at"] is not None
     ciphertext = await database.fetchval("SELECT key_ciphertext FROM profile WHERE name = 'b, c'")
-    assert KEYS.decrypt(ciphertext).get_secret_value() == "NEW-KEY"
+    assert KEYS.decrypt(ciphertext).get_secret_value() == "BRAND-NEW-KEY"
 
 
 async def test_an_import_with_the_key_of_a_registered_profile_changes_nothing(
@@ -186,15 +186,15 @@ async def test_an_import_with_the_key_of_a_registered_profile_changes_nothing(
 ) -> None:
     await add(database, "a")
 
-    refused = await collector("profiles", "import", "-", stdin=f"{HEADER}\nnew,acme,FRESH\nother,acme,KEY-0\n")
+    refused = await collector("profiles", "import", "-", stdin=f"{HEADER}\nnew,acme,FRESH-KEY\nother,acme,THE-KEY-0\n")
 
     assert refused.code == 1
     assert refused.err == ("error: nothing was imported; 1 bad line:\nline 3: the profile key belongs to a already\n")
-    assert "KEY-0" not in refused.err
+    assert "THE-KEY-0" not in refused.err
     assert await names(database) == ["a"]
 
 
-TABLE = f"name,client,profile_key,ref_id,tags\na,acme,{KEY},ref-a,x|y\nb,acme,KEY-B,,z\n"
+TABLE = f"name,client,profile_key,ref_id,tags\na,acme,{KEY},ref-a,x|y\nb,acme,THE-KEY-B,,z\n"
 
 
 async def stored(database: Database) -> list[tuple[object, ...]]:
@@ -204,7 +204,9 @@ async def stored(database: Database) -> list[tuple[object, ...]]:
 async def test_a_table_without_a_column_erases_nothing(collector: Program, database: Database) -> None:
     await collector("profiles", "import", "-", stdin=TABLE)
 
-    without = await collector("profiles", "import", "-", stdin=f"name,client,profile_key\na,acme,{KEY}\nb,acme,KEY-B\n")
+    without = await collector(
+        "profiles", "import", "-", stdin=f"name,client,profile_key\na,acme,{KEY}\nb,acme,THE-KEY-B\n"
+    )
     moved = await collector("profiles", "import", "-", stdin="Name;Client;Tags;ref_id\na;globex;;\n")
 
     assert (without.code, without.out) == (0, "0 added, 0 changed, 2 unchanged\n")
@@ -219,7 +221,9 @@ async def test_a_table_without_a_column_erases_nothing(collector: Program, datab
 
 
 async def test_a_new_profile_needs_a_client_and_a_key(collector: Program, database: Database) -> None:
-    refused = await collector("profiles", "import", "-", stdin="name,client,profile_key\na,acme,K1\nb,,\nc,acme,\n")
+    refused = await collector(
+        "profiles", "import", "-", stdin="name,client,profile_key\na,acme,KEYKEYK1\nb,,\nc,acme,\n"
+    )
 
     assert refused.code == 1
     assert refused.err.splitlines()[1:] == [
@@ -232,7 +236,8 @@ async def test_a_new_profile_needs_a_client_and_a_key(collector: Program, databa
 async def test_a_dry_run_shows_what_each_line_would_do_and_does_nothing(collector: Program, database: Database) -> None:
     await collector("profiles", "import", "-", stdin=TABLE)
     before = await stored(database)
-    table = "name,client,profile_key,tags\na,globex,NEW,x\nb,,,\nc,acme,KEY-C,\nd,acme,KEY-B,\nx\u202e,acme,KEY-E,\n"
+    table = "name,client,profile_key,tags\na,globex,BRAND-NEW,x\nb,,,\n"
+    table += "c,acme,THE-KEY-C,\nd,acme,THE-KEY-B,\nx\u202e,acme,THE-KEY-E,\n"
 
     shown = await collector("profiles", "import", "-", "--dry-run", stdin=table)
     good = await collector("profiles", "import", "-", "--dry-run", stdin="name,client\nb,acme\n")
@@ -247,18 +252,18 @@ async def test_a_dry_run_shows_what_each_line_would_do_and_does_nothing(collecto
     assert "refused    the name holds the invisible character U+202E" in shown.out
     assert shown.out.endswith("1 added, 1 changed, 1 unchanged, 2 refused; this was a dry run: nothing was changed\n")
     assert good.code == 0
-    assert "KEY-" not in shown.out + shown.err
+    assert "THE-KEY-" not in shown.out + shown.err
     assert await stored(database) == before
 
 
 async def test_two_profiles_may_swap_their_keys(collector: Program, database: Database) -> None:
     await add(database, "a", "b")
 
-    swapped = await collector("profiles", "import", "-", stdin=f"{HEADER}\na,acme,KEY-1\nb,acme,KEY-0\n")
+    swapped = await collector("profiles", "import", "-", stdin=f"{HEADER}\na,acme,THE-KEY-1\nb,acme,THE-KEY-0\n")
 
     assert swapped.out == "0 added, 2 changed, 0 unchanged\n"
     rows = await database.fetch("SELECT key_ciphertext FROM profile ORDER BY name")
-    assert [KEYS.decrypt(row["key_ciphertext"]).get_secret_value() for row in rows] == ["KEY-1", "KEY-0"]
+    assert [KEYS.decrypt(row["key_ciphertext"]).get_secret_value() for row in rows] == ["THE-KEY-1", "THE-KEY-0"]
 
 
 @pytest.mark.parametrize(
@@ -304,7 +309,7 @@ def test_every_bad_line_is_listed_up_to_a_screenful(tmp_path: Path) -> None:
 async def test_any_printable_name_can_be_registered(collector: Program) -> None:
     quoted = [f'"{name.replace(chr(34), chr(34) * 2)}"' for name in ODD_NAMES]
     long = "x" * 200
-    rows = [f"{name},{long},KEY-{index}" for index, name in enumerate(quoted)]
+    rows = [f"{name},{long},THE-KEY-{index}" for index, name in enumerate(quoted)]
     imported = await collector("profiles", "import", "-", stdin="\n".join([HEADER, *rows]))
     assert imported.code == 0, imported.err
 
@@ -388,13 +393,13 @@ async def test_pausing_resuming_and_rotating_decide_when_a_profile_is_polled(
     forged = await collector("profiles", "pause", "a", "--reason", "x\x1b[2Jy")
     assert (forged.code, forged.err) == (1, "error: the reason holds control characters\n")
 
-    rotated = await collector("profiles", "rotate-key", "a", stdin="NEW-KEY")
+    rotated = await collector("profiles", "rotate-key", "a", stdin="BRAND-NEW-KEY")
     assert (rotated.code, rotated.out) == (0, f"a has a new key; it is polled next{UNTRIED}\n")
     row = await database.fetchrow(state)
     assert row is not None
     assert row["state"] == "paused"
     ciphertext = await database.fetchval("SELECT key_ciphertext FROM profile WHERE name = 'a'")
-    assert KEYS.decrypt(ciphertext).get_secret_value() == "NEW-KEY"
+    assert KEYS.decrypt(ciphertext).get_secret_value() == "BRAND-NEW-KEY"
 
     resumed = await collector("profiles", "resume", "a")
     assert (resumed.code, resumed.out) == (0, "1 resumed; they are polled next\n")
@@ -403,7 +408,7 @@ async def test_pausing_resuming_and_rotating_decide_when_a_profile_is_polled(
     assert (row["state"], row["state_reason"]) == ("active", None)
     assert await database.fetchval("SELECT next_poll_at <= now() FROM profile WHERE name = 'a'")
 
-    shared = await collector("profiles", "rotate-key", "a", stdin="KEY-1")
+    shared = await collector("profiles", "rotate-key", "a", stdin="THE-KEY-1")
     assert shared.code == 1
     assert shared.err == "error: the profile key belongs to b already; nothing was changed\n"
 
@@ -578,8 +583,8 @@ async def test_discover_prints_linked_missing_suspended_and_deleted_profiles(
         AYRSHARE_API_KEY=ayrshare.config.api_key,
     )
     first, second = ayrshare.identity(0), ayrshare.identity(1)
-    rows = [f"{first.title},acme,KEY-0,", f"renamed,acme,KEY-1,{second.ref_id}"]
-    rows += ["left long ago,acme,KEY-2,no-such-ref", "whose,acme,KEY-3,"]
+    rows = [f"{first.title},acme,THE-KEY-0,", f"renamed,acme,THE-KEY-1,{second.ref_id}"]
+    rows += ["left long ago,acme,THE-KEY-2,no-such-ref", "whose,acme,THE-KEY-3,"]
     await collector("profiles", "import", "-", stdin="\n".join([f"{HEADER},ref_id", *rows]))
     for index, change in ((2, {"suspended": True}), (3, {"linked": False})):
         body = {"profile": ayrshare.identity(index).title} | change
