@@ -302,9 +302,8 @@ SELECT count(*)
 FROM pin_lane l
 JOIN pin p ON p.profile_id = l.profile_id
 WHERE l.paused_reason IS NOT NULL
-  AND l.not_before > now()
   AND p.state = 'queued'
-  AND p.publish_at < l.not_before
+  AND p.publish_at < greatest(l.not_before, now())
 """
 
 # A hundred thousand lines take some ten seconds.

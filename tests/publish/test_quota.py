@@ -1,9 +1,10 @@
 """A profile's quota of posts in a month: what uses it up, and how its pins wait."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import aiohttp
+import msgspec
 import pytest
 
 from collector.emulator import EmulatorConfig, serve
@@ -39,6 +40,18 @@ async def stingy() -> AsyncIterator[Ayrshare]:
     config = EmulatorConfig(profiles=2, days=1, monthly_quota=3)
     async with serve(config) as url, aiohttp.ClientSession() as session:
         yield Ayrshare(url, config, session)
+
+
+async def test_pins_that_are_due_and_wait_for_their_profile_are_late(database: Database, stingy: Ayrshare) -> None:
+    await register(database, stingy, 2)
+    store = PinStore(database)
+    later = msgspec.structs.replace(pin("client-001", "later"), publish_at=datetime.now(UTC) + timedelta(days=1))
+    await store.enqueue_all([(1, pin("client-001", "due")), (2, later), (3, pin("client-002", "goes"))])
+    await database.execute(
+        "INSERT INTO pin_lane (profile_id, paused_reason, paused_since) VALUES (1, 'unlinked', now())"
+    )
+
+    assert (await store.summary()).late == 1
 
 
 async def test_a_profile_whose_quota_is_used_up_waits_for_the_next_month(database: Database, stingy: Ayrshare) -> None:
