@@ -226,7 +226,8 @@ class NewPin(msgspec.Struct, frozen=True, kw_only=True):
 class PinClaim(msgspec.Struct, frozen=True, kw_only=True):
     """A pin that is ours to send, once; ``owner`` and ``attempt`` are the fence of its outcome.
 
-    ``idempotency_key`` and ``token`` were committed with the claim; Ayrshare's history returns the token.
+    ``idempotency_key`` and ``token`` were committed with the claim; Ayrshare's history returns the token. ``due_at`` is
+    when it could have been sent first: at the time that it is for, or when it was queued, if that was later.
     """
 
     pin_id: int
@@ -240,7 +241,7 @@ class PinClaim(msgspec.Struct, frozen=True, kw_only=True):
     lane_failed_pins: int
     idempotency_key: str
     token: str
-    publish_at: datetime
+    due_at: datetime
     content: PinContent
 
 

@@ -68,7 +68,7 @@ PIN_LOOKS = _counter(
 )
 PIN_PUBLISH_SECONDS = _histogram(
     "collector_pin_publish_seconds",
-    "From when a pin was due until it was published.",
+    "From when a pin was due, or queued if that was later, until it was published.",
     buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0),
 )
 DATABASE_UP = _gauge("collector_database_up", "1 while the database answers.")

@@ -138,7 +138,7 @@ class Publisher:
 
     def _report(self, claim: PinClaim, result: PinResult) -> None:
         if result.state is PinState.PUBLISHED:
-            PIN_PUBLISH_SECONDS.observe(max(0.0, (datetime.now(UTC) - claim.publish_at).total_seconds()))
+            PIN_PUBLISH_SECONDS.observe(max(0.0, (datetime.now(UTC) - claim.due_at).total_seconds()))
         else:
             log.warning(
                 "a pin was not published",

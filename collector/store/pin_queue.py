@@ -77,8 +77,8 @@ sending AS (
       AND h.state = 'active'
       AND h.publish_at <= now()
     RETURNING
-        p.id, p.profile_id, p.token, p.attempts, p.refusals, p.publish_at, p.media_urls, p.description, p.title, p.link,
-        p.board_id, p.alt_texts, p.carousel, p.thumbnail_url, p.note
+        p.id, p.profile_id, p.token, p.attempts, p.refusals, p.publish_at, p.created_at, p.media_urls, p.description,
+        p.title, p.link, p.board_id, p.alt_texts, p.carousel, p.thumbnail_url, p.note
 ),
 attempted AS (
     INSERT INTO pin_attempt (pin_id, attempt, owner)
@@ -105,8 +105,8 @@ SELECT
     s.id AS pin_id, s.profile_id, h.name AS profile, h.key_ciphertext, $2 AS owner, s.attempts AS attempt, s.refusals,
     l.failures AS lane_failures, l.failed_pins AS lane_failed_pins, a.idempotency_key::text AS idempotency_key,
     s.token || '#' || s.attempts AS token,
-    s.publish_at, s.media_urls, s.description, s.title, s.link, s.board_id, s.alt_texts, s.carousel, s.thumbnail_url,
-    s.note
+    greatest(s.publish_at, s.created_at) AS due_at, s.media_urls, s.description, s.title, s.link, s.board_id,
+    s.alt_texts, s.carousel, s.thumbnail_url, s.note
 FROM sending s
 JOIN head h ON h.profile_id = s.profile_id
 JOIN attempted a ON a.pin_id = s.id

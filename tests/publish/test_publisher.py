@@ -1,7 +1,7 @@
 """The publisher sends each pin once and in order, and records every outcome."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from collector.publish.decision import after_answer
 from collector.store.pin import PinStore
 from collector.store.pin_queue import PinQueue
 from collector.store.pool import Database
+from collector.telemetry import REGISTRY
 from tests.support.ayrshare import Ayrshare
 from tests.support.paths import PAYLOADS
 from tests.support.profiles import register
@@ -98,6 +99,17 @@ async def test_a_pin_is_published_when_it_is_due_and_not_before(database: Databa
     row, _ = await store.story(later.id)
     assert row.published_at is not None
     assert row.published_at >= row.publish_at
+
+
+async def test_a_date_long_past_does_not_count_as_a_wait(database: Database, ayrshare: Ayrshare) -> None:
+    await register(database, ayrshare, 1)
+    old = msgspec.structs.replace(pin("client-001", "a"), publish_at=datetime(2020, 1, 1, tzinfo=UTC))
+    await PinStore(database).enqueue(old, past=True)
+    before = REGISTRY.get_sample_value("collector_pin_publish_seconds_sum") or 0.0
+    async with working(database, ayrshare):
+        await until(lambda: count_of(database, "published", 1))
+    waited = (REGISTRY.get_sample_value("collector_pin_publish_seconds_sum") or 0.0) - before
+    assert 0.0 < waited < 60.0
 
 
 REFUSALS = [
