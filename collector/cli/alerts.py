@@ -19,6 +19,7 @@ from collector.errors import RegistryError
 from collector.models import Sensitivity
 from collector.store.drop import DropStore, ListedDrop
 from collector.store.fleet_drop import FleetDrop
+from collector.store.listing import Listing
 from collector.store.profile import ProfileStore
 
 _SENSITIVITIES = [each.value for each in Sensitivity]
@@ -126,9 +127,7 @@ def backtest(
 
 async def _replay(settings: Settings, asked: Asked, draw: Draw | None = None) -> Replay:
     async with open_storage(settings) as database:
-        client = asked.client
-        if client is not None and client not in {row.client for row in await ProfileStore(database).all()}:
-            raise RegistryError(f"no such client: {client}; `collector profiles list` shows them all")
+        await Listing(database).insist_on_known(client=asked.client)
         store = DropStore(database)
         newest = await store.newest_settled_day()
         if asked.since is not None and newest is not None and asked.since > newest:

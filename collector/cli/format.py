@@ -112,6 +112,13 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
+def part_of(shown: int, total: int, what: str, *, which: str = "first") -> str:
+    """Return how many of a list are shown, and how to see the others."""
+    if shown == total:
+        return counted(total, what)
+    return f"the {which} {shown} of {counted(total, what)}; --limit shows more"
+
+
 def as_text(value: object) -> str:
     """Return a value as one line: times in UTC, lists separated by commas."""
     if isinstance(value, datetime):

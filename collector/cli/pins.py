@@ -12,7 +12,7 @@ import msgspec
 
 from collector.app import key_ring, make_gate, make_reconciler, open_ayrshare, open_storage
 from collector.cli.execute import execute, settings_for_command
-from collector.cli.format import as_json_text, as_text, bad_lines, counted, print_csv, print_table, when
+from collector.cli.format import as_json_text, as_text, bad_lines, part_of, print_csv, print_table, when
 from collector.cli.option import Day, Form, TimeZone, Whole, in_format
 from collector.cli.plan import show_dry_run
 from collector.cli.story import pin_story
@@ -234,11 +234,13 @@ def import_(
 def list_(*, sort: str, limit: int, form: str, **wanted: object) -> None:
     """List pins: the newest, or those that every filter lets through."""
 
-    async def work() -> list[ListedPin]:
+    async def work() -> tuple[list[ListedPin], int]:
         async with open_storage(settings_for_command()) as database:
-            return await Listing(database).pins(msgspec.convert(wanted, PinFilter), PinSort(sort), limit)
+            listing, chosen = Listing(database), msgspec.convert(wanted, PinFilter)
+            found = await listing.pins(chosen, PinSort(sort), limit)
+            return found, await listing.count_pins(chosen) if len(found) == limit else len(found)
 
-    found = execute(work())
+    found, total = execute(work())
     match Form(form):
         case Form.JSON:
             click.echo(as_json_text(found))
@@ -247,9 +249,7 @@ def list_(*, sort: str, limit: int, form: str, **wanted: object) -> None:
         case Form.TABLE:
             titles = ("pin", "profile", "client_ref", "state", "due (UTC)", "attempts", "result")
             print_table(titles, [_cells(pin) for pin in found])
-            click.echo(
-                counted(len(found), "pin") + (f"; --limit shows more than {limit}" if len(found) == limit else "")
-            )
+            click.echo(part_of(len(found), total, "pin", which="newest" if sort == PinSort.NEWEST else "first"))
 
 
 def _cells(pin: ListedPin) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from collector.app import key_ring, make_gate, open_ayrshare, open_storage
 from collector.cli.execute import execute, settings_for_command
-from collector.cli.format import ago, as_json_text, bad_lines, counted, print_csv, print_table, when
+from collector.cli.format import ago, as_json_text, bad_lines, counted, part_of, print_csv, print_table, when
 from collector.cli.option import Day, Form, Whole, in_format
 from collector.cli.plan import done, refused, sentence, show_dry_run, trial_summary
 from collector.cli.story import profile_story
@@ -208,11 +208,13 @@ def rename(name: str, new_name: str) -> None:
 def list_(*, sort: str, limit: int | None, form: str, **wanted: object) -> None:
     """List profiles: all, or those that every filter lets through."""
 
-    async def work() -> list[RegisteredProfile]:
+    async def work() -> tuple[list[RegisteredProfile], int]:
         async with open_storage(settings_for_command()) as database:
-            return await Listing(database).profiles(msgspec.convert(wanted, ProfileFilter), ProfileSort(sort), limit)
+            listing, chosen = Listing(database), msgspec.convert(wanted, ProfileFilter)
+            found = await listing.profiles(chosen, ProfileSort(sort), limit)
+            return found, await listing.count_profiles(chosen) if len(found) == limit else len(found)
 
-    found = execute(work())
+    found, total = execute(work())
     match Form(form):
         case Form.JSON:
             click.echo(as_json_text([_as_dict(profile) for profile in found]))
@@ -221,9 +223,7 @@ def list_(*, sort: str, limit: int | None, form: str, **wanted: object) -> None:
         case Form.TABLE:
             titles = ("profile", "client", "state", "last read (UTC)", "next poll", "tags")
             print_table(titles, [_cells(profile) for profile in found])
-            click.echo(
-                counted(len(found), "profile") + (f"; --limit shows more than {limit}" if len(found) == limit else "")
-            )
+            click.echo(part_of(len(found), total, "profile"))
 
 
 @profiles.command()

@@ -117,13 +117,22 @@ _PIN_ORDER = {
 }
 
 _KNOWN = """
-SELECT what
+SELECT what, meant
 FROM (
     VALUES
-        ('profile', $1::text IS NULL OR EXISTS (SELECT FROM profile WHERE name = $1)),
-        ('client', $2::text IS NULL OR EXISTS (SELECT FROM profile WHERE client = $2)),
-        ('tag', $3::text IS NULL OR EXISTS (SELECT FROM profile WHERE $3 = ANY (tags)))
-) AS asked (what, known)
+        (
+            'profile', $1::text IS NULL OR EXISTS (SELECT FROM profile WHERE name = $1),
+            (SELECT min(name) FROM profile WHERE lower(name) = lower($1))
+        ),
+        (
+            'client', $2::text IS NULL OR EXISTS (SELECT FROM profile WHERE client = $2),
+            (SELECT min(client) FROM profile WHERE lower(client) = lower($2))
+        ),
+        (
+            'tag', $3::text IS NULL OR EXISTS (SELECT FROM profile WHERE $3 = ANY (tags)),
+            (SELECT min(tag) FROM profile, unnest(tags) AS tag WHERE lower(tag) = lower($3))
+        )
+) AS asked (what, known, meant)
 WHERE NOT known
 """
 # An argument that is not UTF-8 arrives with surrogates: nothing has such a name, and the driver cannot send it.
@@ -140,7 +149,7 @@ class Listing:
         self, wanted: ProfileFilter, sort: ProfileSort = ProfileSort.NAME, limit: int | None = None
     ) -> list[RegisteredProfile]:
         """Return profiles. Raises ``RegistryError`` for a client or a tag that no profile has."""
-        await self._insist_on_known(None, wanted.client, wanted.tag, wanted.text)
+        await self.insist_on_known(client=wanted.client, tag=wanted.tag, text=wanted.text)
         statement = f"{_PROFILES} ORDER BY {_PROFILE_ORDER[sort]} LIMIT $7"
         rows = await self._database.fetch(statement, *msgspec.structs.astuple(wanted), limit)
         return values(RegisteredProfile, rows)
@@ -149,16 +158,29 @@ class Listing:
         self, wanted: PinFilter, sort: PinSort = PinSort.NEWEST, limit: int | None = None
     ) -> list[ListedPin]:
         """Return pins. Raises ``RegistryError`` for a profile that there is not, a client or a tag that none has."""
-        await self._insist_on_known(wanted.profile, wanted.client, wanted.tag, wanted.text)
+        await self.insist_on_known(profile=wanted.profile, client=wanted.client, tag=wanted.tag, text=wanted.text)
         statement = f"{_PINS} ORDER BY {_PIN_ORDER[sort]} LIMIT $8"
         return values(ListedPin, await self._database.fetch(statement, *msgspec.structs.astuple(wanted), limit))
 
-    async def _insist_on_known(
-        self, profile: str | None, client: str | None, tag: str | None, text: str | None
+    async def count_profiles(self, wanted: ProfileFilter) -> int:
+        return int(await self._database.fetchval(_count(_PROFILES), *msgspec.structs.astuple(wanted)))
+
+    async def count_pins(self, wanted: PinFilter) -> int:
+        return int(await self._database.fetchval(_count(_PINS), *msgspec.structs.astuple(wanted)))
+
+    async def insist_on_known(
+        self, *, profile: str | None = None, client: str | None = None, tag: str | None = None, text: str | None = None
     ) -> None:
+        """Raise ``RegistryError`` for a profile that there is not, and a client or a tag that none has."""
         asked = {"profile": profile, "client": client, "tag": tag}
         unsendable = [what for what, name in {**asked, "text": text}.items() if name and _UNSENDABLE.search(name)]
-        unknown = unsendable or [what for (what,) in await self._database.fetch(_KNOWN, *asked.values())]
+        unknown = dict.fromkeys(unsendable) or dict(await self._database.fetch(_KNOWN, *asked.values()))
         if unknown:
             told = ", ".join(f"no such {what}: {asked.get(what, text)}" for what in unknown)
-            raise RegistryError(f"{told}; `collector profiles list` shows them all")
+            meant = ", ".join(filter(None, unknown.values()))
+            hint = f"did you mean {meant}?" if meant else "`collector profiles list` shows them all"
+            raise RegistryError(f"{told}; {hint}")
+
+
+def _count(statement: str) -> str:
+    return f"SELECT count(*) FROM ({statement}) AS found"

@@ -87,6 +87,9 @@ async def test_pins_are_chosen_and_ordered(collector: Program, options: tuple[st
     ("command", "code", "why"),
     [
         (("profiles", "list", "--client", "nobody"), 1, "no such client: nobody"),
+        (("profiles", "list", "--client", "GLOBEX"), 1, "no such client: GLOBEX; did you mean globex?"),
+        (("alerts", "backtest", "--client", "Globex"), 1, "no such client: Globex; did you mean globex?"),
+        (("pins", "list", "--profile", "A", "--tag", "VIP"), 1, "no such tag: VIP; did you mean a, vip?"),
         (("profiles", "list", "--tag", "none"), 1, "no such tag: none"),
         (("pins", "list", "--client", "nobody", "--profile", "x"), 1, "no such profile: x, no such client: nobody"),
         (("pins", "list", "--profile", b"x\xff"), 1, "no such profile: x"),
@@ -109,12 +112,27 @@ async def test_an_unknown_name_or_a_bad_value_in_a_filter_is_an_error(
 async def test_lists_are_csv_for_spreadsheets_and_have_dates_beside_how_far_they_are(collector: Program) -> None:
     rows = list(csv.DictReader(io.StringIO((await collector("profiles", "list", "--format", "csv")).out)))
     pins = list(csv.DictReader(io.StringIO((await collector("pins", "list", "--format", "csv")).out)))
-    shown = (await collector("pins", "list", "--sort", "due", "--limit", "1")).out
+    shown = (await collector("pins", "list", "--sort", "due")).out
 
     assert [(row["name"], row["tags"], row["state"]) for row in rows][2] == ("c", "vip|eu", "paused")
     assert (pins[1]["last_error"], pins[1]["publish_at"]) == ("too [small]", "2099-12-02T18:00:00+00:00")
     assert "2099-12-01 18:00 (in " in shown
-    assert shown.endswith("1 pin; --limit shows more than 1\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("pins list --limit 2", "the newest 2 of 3 pins; --limit shows more"),
+        ("pins list --limit 2 --sort due", "the first 2 of 3 pins; --limit shows more"),
+        ("pins list --limit 3", "3 pins"),
+        ("pins list --limit 1 --client globex", "the newest 1 of 2 pins; --limit shows more"),
+        ("profiles list --limit 1 --tag vip", "1 profile"),
+        ("profiles list --limit 2", "the first 2 of 3 profiles; --limit shows more"),
+    ],
+)
+@pytest.mark.usefixtures("fleet")
+async def test_a_list_says_of_how_many_it_shows_a_part(collector: Program, command: str, told: str) -> None:
+    assert (await collector(*command.split())).out.splitlines()[-1] == told
 
 
 def on_a_terminal(dsn: str, folder: Path, *arguments: str) -> str:
