@@ -16,6 +16,8 @@ from rich.text import Text
 from collector.errors import BadLinesError
 
 _MOST_LINES_SHOWN = 50
+# A spreadsheet would calculate a cell that begins so.
+_FORMULA = ("=", "+", "-", "@", "\t")
 _COLOURS = {
     **dict.fromkeys(("active", "published", "added"), "green"),
     **dict.fromkeys(("queued", "sending", "changed"), "cyan"),
@@ -69,11 +71,10 @@ def print_csv(kind: type[msgspec.Struct], values: Sequence[msgspec.Struct]) -> N
 
 
 def _csv_cell(value: object) -> str:
-    if isinstance(value, list):
-        return "|".join(value)
     if isinstance(value, datetime):
         return value.isoformat()
-    return "" if value is None else str(value)
+    text = "" if value is None else "|".join(value) if isinstance(value, list) else str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def when(instant: datetime | None) -> str:

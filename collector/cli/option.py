@@ -67,6 +67,7 @@ def in_format(command: Command) -> Command:
         type=click.Choice([each.value for each in Form]),
         default=Form.TABLE.value,
         show_default=True,
-        help="How the list is printed.",
+        help="How the list is printed. In CSV a ' is put before a cell that begins with = + - @ or a tab, "
+        "so that a spreadsheet takes it for text.",
     )(command)
     return click.option("--json", "form", flag_value=Form.JSON.value, help="The same as --format json.")(command)

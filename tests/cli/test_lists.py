@@ -119,6 +119,21 @@ async def test_lists_are_csv_for_spreadsheets_and_have_dates_beside_how_far_they
     assert "2099-12-01 18:00 (in " in shown
 
 
+@pytest.mark.usefixtures("fleet")
+async def test_a_spreadsheet_calculates_no_cell_of_a_list(collector: Program, database: Database) -> None:
+    await database.execute("UPDATE profile SET client = '=1+1', tags = '{@x,-y}', ref_id = '-' WHERE name = 'a'")
+    await database.execute("UPDATE pin SET last_error = E'\t+1' WHERE client_ref = 'ref-a'")
+
+    [row, *_] = csv.DictReader(io.StringIO((await collector("profiles", "list", "--format", "csv")).out))
+    pins = list(csv.DictReader(io.StringIO((await collector("pins", "list", "--format", "csv")).out)))
+
+    assert (row["name"], row["client"], row["tags"], row["ref_id"]) == ("a", "'=1+1", "'@x|-y", "'-")
+    assert [pin["last_error"] for pin in pins] == ["", "'\t+1", ""]
+    assert "so that a spreadsheet takes it for text" in " ".join(
+        (await collector("pins", "list", "--help")).out.split()
+    )
+
+
 @pytest.mark.parametrize(
     ("command", "told"),
     [
