@@ -137,8 +137,15 @@ async def play(plan: Plan) -> Result:
         await register(database, ayrshare, plan.profiles)
         for fault in FAULTS:
             await ayrshare.fault("*", **{"endpoint": "/post", **fault})
-        image = PinContent(media_urls=("https://images.example.com/a.jpg",))
-        pins = [NewPin(profile=names[i % len(names)], client_ref=f"{i}", content=image) for i in range(plan.pins)]
+        # Of pins that are alike, one that was just published would be a reason not to send the other again.
+        contents = [
+            PinContent(media_urls=("https://images.example.com/a.jpg",), description=f"pin {i}")
+            for i in range(plan.pins)
+        ]
+        pins = [
+            NewPin(profile=names[i % len(names)], client_ref=f"{i}", content=content)
+            for i, content in enumerate(contents)
+        ]
         await PinStore(database).enqueue_all(list(enumerate(pins)))
         workers = Workers(dsn, ayrshare.url, ayrshare.config.api_key)
         try:
