@@ -29,7 +29,7 @@ class Redactor:
         What holds a key so mixed up that it cannot be cut out is withheld as a whole, and so is what has escapes enough
         to take a second.
         """
-        if sum(map(body.count, _SIGNS)) > _MOST_SIGNS:
+        if len(body) > _MOST_SIGNS and sum(map(body.count, _SIGNS)) > _MOST_SIGNS:
             return _WITHHELD
         if not self._in(body):
             return body
