@@ -19,8 +19,7 @@ KEY = "SECRET77-SECRET88-SECRET99-SECRET00"
 UNTRIED = ". Its key was not tried: COLLECTOR_AYRSHARE_API_KEY is not set"
 HEADER = "name,client,profile_key"
 ODD_NAMES = (
-    "--all",
-    "-x",
+    "x --all",
     'O\'Brien & "Söhne"',
     "Café 東京 🎈",
     "[red]loud[/red] [/x] :smile:",
@@ -306,7 +305,7 @@ def test_every_bad_line_is_listed_up_to_a_screenful(tmp_path: Path) -> None:
 # Listing and showing.
 
 
-async def test_any_printable_name_can_be_registered(collector: Program) -> None:
+async def test_any_printable_name_that_is_no_option_can_be_registered(collector: Program) -> None:
     quoted = [f'"{name.replace(chr(34), chr(34) * 2)}"' for name in ODD_NAMES]
     long = "x" * 200
     rows = [f"{name},{long},THE-KEY-{index}" for index, name in enumerate(quoted)]
