@@ -33,16 +33,19 @@ def scan_profiles(data: bytes, *, clear_empty: bool = False) -> Scanned[Registra
 
 
 class _Seen:
-    """Names and keys met so far; keys by their fingerprint."""
+    """Names, refIds and keys met so far; keys by their fingerprint."""
 
     def __init__(self) -> None:
         self._names: dict[str, int] = {}
+        self._refs: dict[str, int] = {}
         self._keys: dict[bytes, int] = {}
 
     def refuse_repeated(self, profile: Registration, line: int) -> None:
         first = self._names.setdefault(profile.name, line)
         if first != line:
             raise RegistryError(f"the name is already on line {first}")
+        if profile.ref_id and (first := self._refs.setdefault(profile.ref_id, line)) != line:
+            raise RegistryError(f"the ref_id is already on line {first}")
         if profile.profile_key is None:
             return
         first = self._keys.setdefault(fingerprint(profile.profile_key), line)

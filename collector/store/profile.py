@@ -65,6 +65,19 @@ WHERE p.name <> i.name
 ORDER BY i.name
 """
 
+_SHARED_REFS = """
+WITH incoming AS MATERIALIZED (
+    SELECT name, ref_id
+    FROM unnest($1::text[], $2::text[]) AS i (name, ref_id)
+)
+SELECT p.name, i.name
+FROM incoming i
+JOIN profile p ON p.ref_id = i.ref_id
+WHERE p.name <> i.name
+  AND p.name NOT IN (SELECT name FROM incoming)
+ORDER BY i.name
+"""
+
 _CURRENT = f"SELECT {names(CurrentProfile)} FROM profile WHERE name = ANY ($1::text[])"
 
 _INCOMING = """
@@ -214,8 +227,8 @@ class ProfileStore:
             await take(Lock.REGISTRY, connection)
             wanted = [profile.name for profile in profiles]
             current = values(CurrentProfile, await connection.fetch(_CURRENT, wanted))
-            owners = await _owners_of_keys(connection, profiles)
-            planned = plan(profiles, {profile.name: profile for profile in current}, owners)
+            taken = await _owners_of_refs(connection, profiles) | await _owners_of_keys(connection, profiles)
+            planned = plan(profiles, {profile.name: profile for profile in current}, taken)
             if dry_run or any(each.action is Action.REFUSED for each in planned):
                 return planned
             for action, statement in ((Action.ADDED, _ADD), (Action.CHANGED, _CHANGE)):
@@ -260,8 +273,8 @@ class ProfileStore:
         new = ProfileChange(name=name, key_fingerprint=fingerprint)
         async with self._database.transaction() as connection:
             await take(Lock.REGISTRY, connection)
-            if owners := await _owners_of_keys(connection, [new]):
-                raise RegistryError(f"the profile key belongs to {owners[name]} already; nothing was changed")
+            if taken := await _owners_of_keys(connection, [new]):
+                raise RegistryError(f"{taken[name]}; nothing was changed")
             await connection.execute(_ROTATE_KEY, name, ciphertext, fingerprint)
 
     async def accept(self, names: Sequence[str]) -> list[RegisteredProfile]:
@@ -304,10 +317,19 @@ class ProfileStore:
 
 
 async def _owners_of_keys(connection: asyncpg.Connection, profiles: Sequence[ProfileChange]) -> dict[str, str]:
-    """Return by name the profiles that have the keys which the named ones are to get."""
+    """Return by name whose the keys are that the named profiles are to get."""
     keyed = [profile for profile in profiles if profile.key_fingerprint is not None]
     arguments = ([profile.name for profile in keyed], [profile.key_fingerprint for profile in keyed])
-    return {wanted: registered for registered, wanted in await connection.fetch(_SHARED_KEYS, *arguments)}
+    shared = await connection.fetch(_SHARED_KEYS, *arguments)
+    return {wanted: f"the profile key belongs to {registered} already" for registered, wanted in shared}
+
+
+async def _owners_of_refs(connection: asyncpg.Connection, profiles: Sequence[ProfileChange]) -> dict[str, str]:
+    """Return by name whose the refIds are that the named profiles are to get."""
+    referred = [profile for profile in profiles if profile.ref_id]
+    arguments = ([profile.name for profile in referred], [profile.ref_id for profile in referred])
+    shared = await connection.fetch(_SHARED_REFS, *arguments)
+    return {wanted: f"the ref_id belongs to {registered} already" for registered, wanted in shared}
 
 
 def _arguments(profiles: Sequence[ProfileChange]) -> tuple[list[object], ...]:

@@ -29,15 +29,15 @@ class CurrentProfile(msgspec.Struct, frozen=True):
 
 
 def plan(
-    wanted: Sequence[ProfileChange], current: Mapping[str, CurrentProfile], owners: Mapping[str, str]
+    wanted: Sequence[ProfileChange], current: Mapping[str, CurrentProfile], taken: Mapping[str, str]
 ) -> list[Planned]:
-    """Say of each profile what would be done; ``owners`` are the profiles whose keys the named ones want."""
-    return [_planned(change, current.get(change.name), owners.get(change.name)) for change in wanted]
+    """Say of each profile what would be done; ``taken`` says of the named ones what is another's."""
+    return [_planned(change, current.get(change.name), taken.get(change.name)) for change in wanted]
 
 
-def _planned(change: ProfileChange, current: CurrentProfile | None, owner: str | None) -> Planned:
-    if owner is not None:
-        return Planned(change.name, Action.REFUSED, reason=f"the profile key belongs to {owner} already")
+def _planned(change: ProfileChange, current: CurrentProfile | None, taken: str | None) -> Planned:
+    if taken is not None:
+        return Planned(change.name, Action.REFUSED, reason=taken)
     if current is None:
         return _new(change)
     changes = tuple(_changes(change, current))

@@ -98,6 +98,7 @@ async def test_a_name_or_a_key_is_registered_once(collector: Program, database: 
         ("acme\u2066", KEY, "the name holds the invisible character U+2066"),
         ("ac\u200bme", KEY, "the name holds the invisible character U+200B"),
         ("\ufeffacme", KEY, "the name holds the invisible character U+FEFF"),
+        (" -x", KEY, "the name begins with -, so commands would take it for an option"),
         ("x" * 300, KEY, "the name is longer than 200 characters"),
     ],
 )
@@ -413,7 +414,7 @@ async def test_pausing_resuming_and_rotating_decide_when_a_profile_is_polled(
 
 
 async def test_a_profile_is_changed_without_its_key(collector: Program, database: Database) -> None:
-    await collector("profiles", "import", "-", stdin=TABLE)
+    await collector("profiles", "import", "-", stdin=f"{TABLE}c,acme,THE-KEY-C,,\n")
     key = await database.fetchval("SELECT key_ciphertext FROM profile WHERE name = 'a'")
 
     edited = await collector("profiles", "edit", "a", "--client", "globex", "--tags", "new,x", ENCRYPTION_KEYS="")
@@ -423,12 +424,15 @@ async def test_a_profile_is_changed_without_its_key(collector: Program, database
     cleared = await collector("profiles", "edit", "a", "--ref-id", "")
     assert cleared.out == "a: ref_id: ref-a → (none)\n"
 
+    added = await collector("profiles", "edit", "c", "--ref-id", "ref-c")
+    assert added.out == "c: ref_id: (none) → ref-c\n"
     assert (await stored(database))[0] == ("a", "globex", None, ["new", "x"])
     assert await database.fetchval("SELECT key_ciphertext FROM profile WHERE name = 'a'") == key
     for options, code, why in (
         (("a",), 2, "say what to change"),
         (("nobody", "--client", "x"), 1, "no such profile: nobody"),
         (("a", "--client", ""), 1, "the client is empty"),
+        (("b", "--ref-id", "ref-c"), 1, "b: the ref_id belongs to c already; nothing was changed"),
     ):
         refused = await collector("profiles", "edit", *options)
         assert (refused.code, why in refused.err) == (code, True), refused.err
@@ -450,9 +454,10 @@ async def test_a_renamed_profile_keeps_its_key_its_data_and_its_sensitivity(
     for old, new, why in (
         ("a", "c", "no such profile: a"),
         ("b", "Acme Europe", "Acme Europe is registered already; nothing was changed"),
+        ("b", "-b", "the name begins with -, so commands would take it for an option"),
         ("b", "x\u202ey", "the name holds the invisible character U+202E"),
     ):
-        refused = await collector("profiles", "rename", old, new)
+        refused = await collector("profiles", "rename", "--", old, new)
         assert (refused.code, why in refused.err) == (1, True), refused.err
     assert await names(database) == ["Acme Europe", "b"]
 

@@ -83,6 +83,7 @@ def test_good_tables_are_read(text: str, profiles: list[object]) -> None:
         (f"{HEADER}a,acme,KEYKEYK1\nb,acme,KEYKEYK1\n", [(3, "the profile key is already on line 2")]),
         (f"{FULL_HEADER}a,acme,KEYKEYK1,r1,{'|'.join(map(str, range(51)))}\n", [(2, "more than 50 tags")]),
         (f"{FULL_HEADER}a,acme,KEYKEYK1,r1,{'x' * 101}\n", [(2, "the tag is longer than 100 characters")]),
+        (f"{FULL_HEADER}a,acme,KEYKEYK1,r,\nb,acme,KEYKEYK2,r,\n", [(3, "the ref_id is already on line 2")]),
         (f"{FULL_HEADER}a,acme,KEYKEYK1,{'r' * 201},\n", [(2, "the ref_id is longer than 200 characters")]),
         (
             f'{HEADER}"a"b,acme,KEYKEYK1\n',
