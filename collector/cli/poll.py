@@ -40,8 +40,10 @@ async def _pass(settings: Settings, names: tuple[str, ...], *, everything: bool)
         ids = await _chosen(store, names, everything=everything)
         # The settings of whoever tries something must not become failures of profiles that others poll well.
         await try_encryption_keys(store, key_ring(settings))
-        if ids:
-            await insist_on_ayrshare(client)
+        if not ids:
+            click.echo("every profile is paused, or none is registered" if everything else "nothing is due")
+            return True
+        await insist_on_ayrshare(client)
         results: list[PollResult] = []
         with progress("polling", len(ids)) as advance:
 
@@ -70,7 +72,7 @@ def _report(results: list[PollResult], *, asked: int, busy: int, hold: str | Non
     for result in sorted(failed, key=lambda result: result.name):
         click.echo(f"{result.name}: {result.outcome.value}: {result.detail or 'its lease was lost'}", err=True)
     counts = Counter(result.outcome.value for result in results)
-    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common()) or "none due"
+    outcomes = ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common()) or "none"
     click.echo(f"{len(results)} of {asked} polled: {outcomes}; days: {new} new, {changed} changed")
     if busy:
         click.echo(f"{busy} left out: another process polls them, or they were paused meanwhile")

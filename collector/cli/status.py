@@ -93,7 +93,8 @@ def _show(found: Status) -> None:
     _show_daemons(found)
     polls = ", ".join(f"{count} {outcome}" for outcome, count in found.polls_24h.items()) or "none"
     click.echo(f"\npolls of the last 24 hours: {polls}")
-    click.echo(f"due now: {found.backlog.due}; the first has waited {found.backlog.lag_seconds:.0f} s")
+    waited = f"; the first has waited {found.backlog.lag_seconds:.0f} s" if found.backlog.due else ""
+    click.echo(f"due now: {found.backlog.due or 'none'}{waited}")
     if (problem := clock_problem(found.backlog.clock_offset_seconds)) is not None:
         click.echo(problem)
     _show_pins(found.pins)
@@ -133,7 +134,8 @@ def _nobody(role: Role, roles: Collection[str]) -> str:
 
 def _show_pins(pins: QueueSummary) -> None:
     counts = ", ".join(f"{count} {state}" for state, count in sorted(pins.states.items()) if count) or "none"
-    click.echo(f"pins: {counts}; the first that is due has waited {pins.oldest_due_seconds:.0f} s")
+    waited = f"; the first that is due has waited {pins.oldest_due_seconds:.0f} s" if pins.oldest_due_seconds else ""
+    click.echo(f"pins: {counts}{waited}")
     if pins.paused:
         lanes = ", ".join(f"{count} {reason}" for reason, count in sorted(pins.paused.items()))
         click.echo(f"profiles whose pins wait: {lanes}; {pins.late} pins will go out later than planned")

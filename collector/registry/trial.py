@@ -86,6 +86,8 @@ async def insist_on_ayrshare(client: AyrshareClient) -> None:
                 return
             case Failure.UNAUTHORIZED:
                 why = "Ayrshare refuses the API key: check COLLECTOR_AYRSHARE_API_KEY"
+            case _ if error.unsent:
+                why = f"Ayrshare cannot be asked: {error}"
             case _:
                 why = f"Ayrshare cannot be asked: {error}; check COLLECTOR_AYRSHARE_URL, which ends in /api"
         raise CollectorError(f"{why}; nothing was polled or written") from None

@@ -265,7 +265,7 @@ async def test_poll_reads_due_or_named_profiles_and_prints_their_outcomes(pollin
     assert (due.code, due.out, due.err) == (0, "12 of 12 polled: 12 ok; days: 360 new, 0 changed\n", "")
 
     nothing = await polling("poll")
-    assert (nothing.code, nothing.out) == (0, "0 of 0 polled: none due; days: 0 new, 0 changed\n")
+    assert (nothing.code, nothing.out) == (0, "nothing is due\n")
 
     named = await polling("poll", twelve[0], twelve[1], twelve[0])
     assert named.code == 0
@@ -358,6 +358,7 @@ async def test_a_pass_with_a_wrong_setting_says_so_and_writes_no_failure(
 
     assert (refused.code, refused.out) == (code, "")
     assert why in refused.err
+    assert refused.err.splitlines()[-1].count("check COLLECTOR") <= 1
     assert "hunter2" not in refused.out + refused.err
     assert await database.fetchval(everything) == before
     assert await database.fetchval("SELECT count(*) FROM poll_log") == 0
@@ -419,6 +420,7 @@ async def test_status_of_an_empty_registry_says_what_to_do_first(collector: Prog
     assert shown.code == 0
     assert "no profiles yet in the database collector at " in shown.out
     assert "; `collector profiles add` or `import` registers them" in shown.out
+    assert "due now: none\npins: none\n" in shown.out
 
 
 # The long-running commands.
