@@ -16,6 +16,7 @@ from bench.bare import bare
 from bench.support import API_KEY, KEYS, bench_database, empty, emulator_process, identities, register
 from collector.ayrshare.client import open_client
 from collector.loops.gate import Gate
+from collector.memory import collect_seldom
 from collector.poll.decision import Policy
 from collector.poll.poller import Poller
 from collector.poll.reader import Reader
@@ -29,6 +30,7 @@ _IDS = "SELECT id FROM profile ORDER BY id"
 
 async def polled(url: str, database: Database, concurrency: int, ids: Sequence[int] = ()) -> float:
     """Return polls per second of one pass over these profiles, or all: claim, read, parse, store, bookkeeping."""
+    collect_seldom()  # as the daemon does
     ids = ids or [row["id"] for row in await database.fetch(_IDS)]
     async with open_client(url=url, api_key=API_KEY, request_timeout=30.0, connections=concurrency) as client:
         outcomes: list[str] = []

@@ -23,7 +23,7 @@ from collector.export.backlog import measure_backlog
 from collector.export.exporter import Exporter
 from collector.loops.every import Heartbeats, every
 from collector.loops.gate import Gate
-from collector.memory import release_memory
+from collector.memory import collect_seldom, release_memory
 from collector.migrate import check, migrate
 from collector.poll.decision import Policy
 from collector.poll.interval import shorten_waits
@@ -232,6 +232,7 @@ _Loop = Callable[[], Coroutine[Any, Any, None]]
 
 async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> None:
     """Run every role on a database with a current schema, until cancelled."""
+    collect_seldom()
     if problems := missing_token(settings):
         raise ConfigurationError(problems)
     heartbeats, gate = Heartbeats(), make_gate(settings)

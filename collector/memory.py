@@ -1,8 +1,21 @@
-"""Gives freed memory back to the system."""
+"""Looks for unreachable objects seldom, and gives freed memory back to the system."""
 
 import asyncio
 import ctypes
+import gc
 from contextlib import suppress
+
+_ALLOCATIONS = 20_000
+
+
+def collect_seldom() -> None:
+    """Let the collector of cycles run seldom, and never over the objects that are here already.
+
+    The objects of a poll go by their reference counts; looking through them took a tenth of an unchanged poll's time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_ALLOCATIONS, 20, 50)
 
 
 async def release_memory() -> None:
