@@ -46,16 +46,16 @@ def sentence(planned: Planned) -> str:
 def trial_summary(lines: Sequence[tuple[int, Trial]]) -> str:
     """Return how many keys are what, with the lines of those that are not linked."""
     counts = Counter(trial.standing for _, trial in lines)
-    told = [f"keys: {', '.join(f'{counts[each]} {each}' for each in Standing if counts[each]) or 'none'}"]
+    parts = [f"keys: {', '.join(f'{counts[each]} {each}' for each in Standing if counts[each]) or 'none'}"]
     others = [f"line {line}: {trial}" for line, trial in lines if trial.standing is not Standing.LINKED]
     more = [f"... and {len(others) - _MOST_SHOWN} more"] if len(others) > _MOST_SHOWN else []
-    return "\n".join([*told, *others[:_MOST_SHOWN], *more])
+    return "\n".join([*parts, *others[:_MOST_SHOWN], *more])
 
 
 def _counts(planned: Sequence[Planned]) -> str:
     counts = Counter(each.action for each in planned)
-    told = [action for action in Action if action is not Action.REFUSED or counts[action]]
-    return ", ".join(f"{counts[action]} {action}" for action in told)
+    parts = [action for action in Action if action is not Action.REFUSED or counts[action]]
+    return ", ".join(f"{counts[action]} {action}" for action in parts)
 
 
 def _details(planned: Planned) -> str:

@@ -83,12 +83,12 @@ def add(name: str, client: str, ref_id: str, tags: str, key_file: TextIO, *, che
         async with _registry_and_keys(create=True) as (store, keys):
             if any(row.name == profile.name for row in await store.all()):
                 raise RegistryError(f"{profile.name} is registered already; `profiles rotate-key` changes its key")
-            told = await _tried(profile.profile_key, check=check)
+            finding = await _tried(profile.profile_key, check=check)
             insist(await register([profile], store, keys))
-            return told
+            return finding
 
-    told = execute(work())
-    click.echo(f"{profile.name} added; it is polled next{told}")
+    finding = execute(work())
+    click.echo(f"{profile.name} added; it is polled next{finding}")
 
 
 async def _tried(key: SecretStr | None, *, check: bool) -> str:
@@ -325,12 +325,12 @@ def rotate_key(name: str, key_file: TextIO, *, check: bool) -> None:
     async def work() -> str:
         async with _registry_and_keys() as (store, keys):
             await store.named([name])
-            told = await _tried(key, check=check)
+            finding = await _tried(key, check=check)
             await store.rotate_key(name, ciphertext=keys.encrypt(key), fingerprint=fingerprint(key))
-            return told
+            return finding
 
-    told = execute(work())
-    click.echo(f"{name} has a new key; it is polled next{told}")
+    finding = execute(work())
+    click.echo(f"{name} has a new key; it is polled next{finding}")
 
 
 @profiles.command()

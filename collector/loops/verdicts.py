@@ -1,4 +1,4 @@
-"""Remembers what the last profiles were told, so that a refusal of one can be told from one of the whole fleet.
+"""Remembers the last profiles' verdicts, to tell the refusal of one profile from one of the whole fleet.
 
 Kept in the process, for it is about the last minutes only: a restart begins with belief and learns within ten polls.
 Pure: the clock is an argument.
@@ -20,7 +20,7 @@ _LARGE_SHARE: Final = 0.2
 
 class _Verdict(msgspec.Struct, frozen=True):
     failure: Failure | None
-    told_at: float
+    received_at: float
 
 
 class Verdicts:
@@ -32,7 +32,7 @@ class Verdicts:
     def add(self, profile_id: int, failure: Failure | None, now: float) -> None:
         self._latest.pop(profile_id, None)
         self._latest[profile_id] = _Verdict(failure, now)
-        while len(self._latest) > _PROFILES or next(iter(self._latest.values())).told_at < now - _SECONDS:
+        while len(self._latest) > _PROFILES or next(iter(self._latest.values())).received_at < now - _SECONDS:
             del self._latest[next(iter(self._latest))]
 
     def clear(self) -> None:
@@ -40,8 +40,8 @@ class Verdicts:
 
     def suspicious(self) -> bool:
         """Tell whether so many got the same refusal that it is hardly about each of them."""
-        told = Counter(verdict.failure for verdict in self._latest.values())
-        del told[None]
-        most = max(told.values(), default=0)
+        failures = Counter(verdict.failure for verdict in self._latest.values())
+        del failures[None]
+        most = max(failures.values(), default=0)
         profiles = len(self._latest)
         return profiles >= _FEWEST_PROFILES and most >= max(_FEWEST_REFUSED, _LARGE_SHARE * profiles)

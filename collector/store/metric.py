@@ -173,10 +173,10 @@ class MetricStore:
             restated = [change for change in changes if change.restated]
             accounts = await compare_accounts(connection, records, Counter(each.profile_id for each in restated))
             written = _amounts(records, batch.new, restated)
-            held = await end_polls(connection, records, list(written.values()))
-            kept = [record for record in records if record.profile_id in held]
-            noticed = await note_accounts(connection, accounts, held)
-            await _restate(connection, [change for change in restated if change.profile_id in held])
+            ours = await end_polls(connection, records, list(written.values()))
+            kept = [record for record in records if record.profile_id in ours]
+            noticed = await note_accounts(connection, accounts, ours)
+            await _restate(connection, [change for change in restated if change.profile_id in ours])
             await _append(
                 connection,
                 "daily_metric",
