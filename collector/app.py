@@ -47,10 +47,12 @@ from collector.store.pin_queue import PinQueue
 from collector.store.pool import Database, connected, open_database
 from collector.store.profile import ProfileStore
 from collector.store.retention import expire
+from collector.store.token import TokenStore
 from collector.telemetry import DATABASE_CONNECTIONS
 from collector.web.door import Door
 from collector.web.health import Health
 from collector.web.server import Pages, serving
+from collector.web.tokens import Tokens
 
 log = structlog.get_logger(__name__)
 
@@ -257,7 +259,7 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
         health = Health(database, heartbeats, hold=lambda: gate.hold)
         pages = Pages(health, (lambda: exporter.page) if exporter else None)
         address = await resources.enter_async_context(
-            serving(pages, settings.http_host, settings.http_port, door=_door(settings))
+            serving(pages, settings.http_host, settings.http_port, door=_door(settings, database))
         )
         async with asyncio.TaskGroup() as group:
             for loop in loops:
@@ -274,8 +276,9 @@ async def _leave(daemons: DaemonStore, owner: str) -> None:
             await daemons.leave(owner)
 
 
-def _door(settings: Settings) -> Door:
-    return Door(full=settings.api_token, read=settings.api_token_read, opened=settings.http_open)
+def _door(settings: Settings, database: Database) -> Door:
+    tokens = Tokens(settings.api_token, settings.api_token_read, TokenStore(database).known)
+    return Door(tokens, opened=settings.http_open, behind_proxy=settings.http_behind_proxy)
 
 
 def _measuring(settings: Settings, database: Database, heartbeats: Heartbeats) -> list[_Loop]:

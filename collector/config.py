@@ -271,13 +271,19 @@ class Settings(BaseSettings):
     )
     api_token: ApiToken | None = Field(
         None,
-        description="Whoever sends it as `Authorization: Bearer` may see and change everything. With neither token "
-        "set, everybody on this machine may.",
+        description="Whoever sends it as `Authorization: Bearer`, or signs in with it, may see and change everything. "
+        "With neither token set, everybody on this machine may. `collector tokens` makes more.",
     )
     api_token_read: ApiToken | None = Field(None, description="The same for those who may only look.")
     http_open: Annotated[frozenset[OpenPages], NoDecode, BeforeValidator(_comma_separated)] = Field(
         frozenset(),
         description="Pages that need no token, separated by commas: `health`, `metrics`.",
+    )
+    http_behind_proxy: bool = Field(
+        False,  # noqa: FBT003 -- a default
+        description="Whether all requests come through a reverse proxy that sets `X-Forwarded-For`, "
+        "`X-Forwarded-Proto` and `X-Forwarded-Host`. They are believed then: for the limit of wrong tokens, and so "
+        "that cookies go over https only.",
     )
     log_format: Literal["console", "json"] = Field(
         "console", description="How log lines are written, on standard error."

@@ -443,6 +443,33 @@ CREATE TABLE account_snapshot (
 
 COMMENT ON TABLE account_snapshot IS 'The sums over Ayrshare''s window and the account''s counters, by the time of Ayrshare''s data';
 
+CREATE TABLE api_token (
+    id bigint NOT NULL,
+    name text NOT NULL,
+    sha256 bytea NOT NULL,
+    client text,
+    may_change boolean NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT api_token_client_check CHECK ((client <> ''::text)),
+    CONSTRAINT api_token_name_check CHECK ((name <> ''::text)),
+    CONSTRAINT api_token_sha256_check CHECK ((octet_length(sha256) = 32))
+);
+
+COMMENT ON TABLE api_token IS 'Tokens of `collector tokens`; a revoked one is deleted';
+
+COMMENT ON COLUMN api_token.client IS 'The only client whose rows it may see and change; NULL: all';
+
+COMMENT ON COLUMN api_token.may_change IS 'Whether it may change anything, or only look';
+
+ALTER TABLE api_token ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME api_token_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE drop_sensitivity (
     scope text NOT NULL,
     name text NOT NULL,
@@ -1048,6 +1075,15 @@ COMMENT ON TABLE writer_lock IS 'What one process at a time does: whoever does i
 
 ALTER TABLE ONLY account_snapshot
     ADD CONSTRAINT account_snapshot_pkey PRIMARY KEY (profile_id, observed_at);
+
+ALTER TABLE ONLY api_token
+    ADD CONSTRAINT api_token_name_key UNIQUE (name);
+
+ALTER TABLE ONLY api_token
+    ADD CONSTRAINT api_token_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY api_token
+    ADD CONSTRAINT api_token_sha256_key UNIQUE (sha256);
 
 ALTER TABLE ONLY daemon
     ADD CONSTRAINT daemon_pkey PRIMARY KEY (owner);

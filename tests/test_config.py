@@ -49,6 +49,7 @@ WRITTEN: list[tuple[str, str, object]] = [
     ("api_token", "'0123456789abcdef'", "0123456789abcdef"),
     ("api_token_read", "fedcba9876543210", "fedcba9876543210"),
     ("http_open", "metrics, health", frozenset({OpenPages.METRICS, OpenPages.HEALTH})),
+    ("http_behind_proxy", "true", True),
     ("log_format", "json", "json"),
     ("log_level", "WARNING", "warning"),
 ]

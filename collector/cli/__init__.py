@@ -28,5 +28,6 @@ for _name, _help in {
     "profiles": "Register, show and change client profiles.",
     "run": "Run the daemon: poll what is due, keep the pages, until it is told to stop.",
     "status": "Show profiles by state, freshness, polls, pins, the database, and what troubles which profile.",
+    "tokens": "Make, list and revoke tokens for the console and the API.",
 }.items():
     main.add_command(LazyCommand(_name, _help))

@@ -1,6 +1,6 @@
 """Serves the pages. A scrape never works: it sends bytes that are there already."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.resources import files
 
@@ -9,16 +9,23 @@ from aiohttp.typedefs import Middleware
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from collector import __version__
-from collector.errors import CollectorError
+from collector.access import open_to_everybody
+from collector.errors import CollectorError, DatabaseUnavailableError
 from collector.export.page import CONTENT_TYPE, Page
 from collector.telemetry import REGISTRY
 from collector.web.door import Door
 from collector.web.health import Health
 from collector.web.listener import Limits, Listener
+from collector.web.signing_in import SigningIn
 
 _SLICE = 256 * 1024
 # A page of another site may neither show these in a frame nor take them for a script.
-_HEADERS = {"X-Frame-Options": "DENY", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+_HEADERS = {
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 _FRONT_PAGE = files(__package__).joinpath("front.html").read_text(encoding="utf-8").replace("{version}", __version__)
 
 
@@ -43,6 +50,7 @@ class Pages:
         )
         return app
 
+    @open_to_everybody
     async def front(self, _request: web.Request) -> web.Response:
         return web.Response(text=_FRONT_PAGE, content_type="text/html")
 
@@ -68,6 +76,17 @@ class Pages:
             slices = (view[start : start + _SLICE] for start in range(0, len(view), _SLICE))
             return await _send(request, slices, len(view), headers | {"Content-Encoding": "gzip"})
         return await _send(request, page.unpacked(), page.plain_bytes, headers)
+
+
+@web.middleware
+async def answer_outages(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Say that the database is away, rather than fail."""
+    try:
+        return await handler(request)
+    except DatabaseUnavailableError as error:
+        raise web.HTTPServiceUnavailable(text=f"{error}; try again in a moment\n") from error
 
 
 async def _forbid_frames(_request: web.Request, response: web.StreamResponse) -> None:
@@ -96,8 +115,9 @@ async def serving(
     Raises:
         CollectorError: the address cannot be listened on.
     """
-    listener = Listener(limits or Limits())
-    app = pages.application(listener.middleware(), (door or Door()).middleware())
+    listener, door = Listener(limits or Limits()), door or Door()
+    app = pages.application(listener.middleware(), answer_outages, door.middleware())
+    app.add_routes(SigningIn(door).routes())
     async with AsyncExitStack() as open_until_the_end:
         try:
             bound = await open_until_the_end.enter_async_context(listener.serving(app, host, port))

@@ -53,6 +53,7 @@ async def lowly(server_dsn: str, empty_dsn: str) -> AsyncIterator[asyncpg.Connec
         "profile.lease_owner",
         "pin.description",
         "pin.note",
+        "api_token.sha256",
         "pin.media_urls",
         "pin_attempt.excerpt",
         "poll_log.excerpt",

@@ -19,6 +19,7 @@ from collector.web.door import Door
 from collector.web.health import Health
 from collector.web.listener import Limits
 from collector.web.server import Pages, serving
+from collector.web.tokens import Tokens
 
 FULL, READ = "full-0123456789ab", "read-0123456789ab"
 PATIENCE_SECONDS = 10.0
@@ -95,13 +96,13 @@ async def closed(reader: asyncio.StreamReader) -> bytes:
 async def test_a_token_opens_what_it_is_for(
     database: Database, method: str, path: str, token: str | None, expected: int
 ) -> None:
-    door = Door(full=SecretStr(FULL), read=SecretStr(READ))
+    door = Door(Tokens(SecretStr(FULL), SecretStr(READ)))
     async with pages(database, door) as session:
         assert await status(session, method, path, token) == expected
 
 
 async def test_pages_that_were_opened_need_no_token_and_no_others_do_without(database: Database) -> None:
-    door = Door(full=SecretStr(FULL), opened=[OpenPages.METRICS])
+    door = Door(Tokens(SecretStr(FULL)), opened=[OpenPages.METRICS])
     async with pages(database, door) as session:
         assert await status(session, "GET", "/metrics") == 200
         assert await status(session, "GET", "/readyz") == 401
@@ -111,7 +112,7 @@ async def test_pages_that_were_opened_need_no_token_and_no_others_do_without(dat
 
 
 async def test_a_token_for_reading_alone_lets_nobody_change_anything(database: Database) -> None:
-    async with pages(database, Door(read=SecretStr(READ))) as session:
+    async with pages(database, Door(Tokens(read_only=SecretStr(READ)))) as session:
         assert await status(session, "GET", "/readyz", READ) == 200
         assert await status(session, "POST", "/change", READ) == 403
         assert await status(session, "POST", "/change") == 401
