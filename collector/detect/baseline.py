@@ -3,37 +3,23 @@
 A day's mean is ``exp(level) * rhythm[weekday]``.
 The level follows the relative residual: the score of the negative binomial in the logarithm of its mean, divided by its
 information. It is bounded as in Huber's M-estimators: Harvey, Dynamic Models for Volatility and Heavy Tails (2013).
-All arrays hold series along their last axis.
+Arrays end with the axes (metrics, profiles).
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from collector.detect import tuning
 from collector.detect.model import Flags, Floats, Indices
-from collector.detect.noise import LEAST_MEAN, bounded, spread_of
-
-TRAINING_DAYS = 28
-WEEK = 7
-
-_LEVEL_GAIN = 1 / 18
-_RHYTHM_GAIN = 1 / 10
-# Wider up than down, as counts are skewed.
-_LEVEL_BOUND, _LEVEL_BOUND_UP = 1.5, 2.0
-# Days further up than this are spikes, from which nothing is learned unless most days of the last weeks were high.
-_SPIKE = 3.0
-_HIGH_GAIN = 1 / 14
-_HIGH_SHARE = 0.8
-_HASTE = 4.0
-_RHYTHM_BOUND = 2.0
-_LEAST_MIDDLE = 3
+from collector.detect.noise import bounded, spread_of
 
 
 @dataclass(slots=True)
 class Baseline:
-    """State of n series: ``level`` (n) and ``rhythm`` (7, n).
+    """What was learned of series: ``level`` (metrics, profiles) and ``rhythm`` (7, metrics, profiles).
 
-    ``learned`` (n) is the number of days, ``high`` (n) the recent share of days that were high.
+    ``learned`` is the number of days, ``high`` the recent share of days that were high.
     """
 
     level: Floats
@@ -42,71 +28,68 @@ class Baseline:
     high: Floats
 
     @classmethod
-    def unknown(cls, series: int) -> "Baseline":
-        return cls(
-            level=np.zeros(series),
-            rhythm=np.ones((WEEK, series)),
-            learned=np.zeros(series),
-            high=np.zeros(series),
-        )
+    def unknown(cls, metrics: int, profiles: int) -> "Baseline":
+        level, learned, high = np.zeros((3, metrics, profiles))
+        return cls(level, np.ones((tuning.WEEK, metrics, profiles)), learned, high)
 
-    def train(self, which: Indices, counts: Floats, weekdays: Indices) -> Floats:
-        """Start the series ``which`` from ``counts`` (days, len(which)) of ``weekdays`` (days); return their spread."""
-        rhythm = np.stack([_middle(counts[weekdays == day]) for day in range(WEEK)])
-        mean = np.maximum(rhythm.mean(axis=0), LEAST_MEAN)
+    def train(self, which: Flags, counts: Floats, weekdays: Indices) -> Floats:
+        """Start the series ``which`` from ``counts`` (days, k) of ``weekdays`` (days); return their spread (k)."""
+        rhythm = np.stack([_middle(counts[weekdays == day]) for day in range(tuning.WEEK)])
+        mean = np.maximum(rhythm.mean(axis=0), tuning.LEAST_MEAN)
         rhythm /= mean
         spread = spread_of(counts, np.maximum(rhythm[weekdays], 0.02) * mean)
-        noise = (spread + 1 / mean) / (TRAINING_DAYS / WEEK)
-        trust = np.maximum(0.0, 1 - noise / np.maximum(rhythm.var(axis=0) * WEEK / (WEEK - 1), 1e-9))
-        rhythm = 1 + (rhythm - 1) * trust
+        noise = (spread + 1 / mean) / (tuning.TRAINING_DAYS / tuning.WEEK)
+        unbiased = rhythm.var(axis=0) * tuning.WEEK / (tuning.WEEK - 1)
+        rhythm = 1 + (rhythm - 1) * np.maximum(0.0, 1 - noise / np.maximum(unbiased, 1e-9))
         usual = np.maximum(rhythm[weekdays], 0.02) * mean
-        bound = _LEVEL_BOUND * np.sqrt(usual + spread * usual**2)
+        bound = tuning.LEVEL_BOUND[0] * np.sqrt(usual + spread * usual**2)
         fitted = np.nansum(bounded(counts, usual - bound, usual + bound), axis=0)
         weight = np.where(np.isnan(counts), 0.0, usual).sum(axis=0)
-        self.level[which] = np.log(mean * bounded(fitted / np.maximum(weight, LEAST_MEAN), 0.5, 2.0))
+        self.level[which] = np.log(mean * bounded(fitted / np.maximum(weight, tuning.LEAST_MEAN), 0.5, 2.0))
         self.rhythm[:, which] = rhythm
-        self.learned[which] = TRAINING_DAYS
+        self.learned[which] = tuning.TRAINING_DAYS
         return spread
 
-    def relevel(self, which: Indices, counts: Floats, weekdays: Indices) -> None:
-        """Set the level of the series ``which`` to the mean of ``counts`` (days, len(which)); their rhythm stays."""
+    def relevel(self, which: Flags, counts: Floats, weekdays: Indices) -> None:
+        """Set the level of the series ``which`` to the mean of their k ``counts`` (days, k); their rhythm stays."""
         rhythm = self.rhythm[:, which][weekdays]
         weight = np.where(np.isnan(counts), 0.0, rhythm).sum(axis=0)
-        mean = np.nansum(counts, axis=0) / np.maximum(weight, LEAST_MEAN)
-        self.level[which] = np.log(np.maximum(mean, LEAST_MEAN))
-        self.learned[which] = TRAINING_DAYS
+        mean = np.nansum(counts, axis=0) / np.maximum(weight, tuning.LEAST_MEAN)
+        self.level[which] = np.log(np.maximum(mean, tuning.LEAST_MEAN))
+        self.learned[which] = tuning.TRAINING_DAYS
 
     def means(self, weekdays: Indices) -> Floats:
-        """Return the expected counts (days, n) of days with these weekdays."""
-        return np.maximum(np.exp(self.level) * self.rhythm[weekdays], LEAST_MEAN)
+        """Return the expected counts (days, metrics, profiles) of days with these weekdays."""
+        return np.maximum(np.exp(self.level) * self.rhythm[weekdays], tuning.LEAST_MEAN)
 
     def learn(self, count: Floats, weekday: int, take: Flags, spread: Floats) -> None:
-        """Learn from a day's counts (n) with this ``spread``, only for the series in ``take``."""
+        """Learn from a day's counts with this ``spread``, only for the series in ``take``."""
         scale = np.exp(self.level)
-        mean = np.maximum(scale * self.rhythm[weekday], LEAST_MEAN)
+        mean = np.maximum(scale * self.rhythm[weekday], tuning.LEAST_MEAN)
         deviation = np.sqrt(mean + spread * mean**2)
         miss = np.where(take, count - mean, 0.0)
-        self.high += np.where(take, _HIGH_GAIN * ((miss > deviation) - self.high), 0.0)
-        risen = self.high > _HIGH_SHARE
-        unspiked = np.where((miss > _SPIKE * deviation) & ~risen, 0.0, miss)
-        gain = np.maximum(np.where(risen, _HASTE, 1.0) * _LEVEL_GAIN, 1 / (self.learned + 1))
-        step = bounded(unspiked, -_LEVEL_BOUND * deviation, _LEVEL_BOUND_UP * deviation) / mean
+        self.high += np.where(take, tuning.HIGH_GAIN * ((miss > deviation) - self.high), 0.0)
+        risen = self.high > tuning.HIGH_SHARE
+        unspiked = np.where((miss > tuning.SPIKE * deviation) & ~risen, 0.0, miss)
+        gain = np.maximum(np.where(risen, tuning.HASTE, 1.0) * tuning.LEVEL_GAIN, 1 / (self.learned + 1))
+        down, up = tuning.LEVEL_BOUND
+        step = bounded(unspiked, -down * deviation, up * deviation) / mean
         self.level += gain * np.minimum((1 / scale + spread) / (1 / mean + spread), 2.0) * step
-        gain = np.maximum(_RHYTHM_GAIN, WEEK / (self.learned + WEEK))
-        bound = _RHYTHM_BOUND * deviation
+        gain = np.maximum(tuning.RHYTHM_GAIN, tuning.WEEK / (self.learned + tuning.WEEK))
+        bound = tuning.RHYTHM_BOUND * deviation
         step = gain * bounded(unspiked, -bound, bound) / scale
         self.rhythm[weekday] = np.maximum(self.rhythm[weekday] + step, 0.0)
-        total = bounded(self.rhythm.sum(axis=0) / WEEK, 0.5, 2.0)
+        total = bounded(self.rhythm.sum(axis=0) / tuning.WEEK, 0.5, 2.0)
         self.rhythm /= total
         self.level += np.log(total)
         self.learned += take
 
 
 def _middle(counts: Floats) -> Floats:
-    """Return means (n) of (k, n) without NaN, the largest and the smallest value; 0 where nothing is left."""
+    """Return means (k) of (days, k) without NaN, the largest and the smallest value; 0 where nothing is left."""
     number = (~np.isnan(counts)).sum(axis=0)
     total = np.nansum(counts, axis=0)
     top = np.nanmax(np.where(np.isnan(counts), -np.inf, counts), axis=0, initial=-np.inf)
     bottom = np.nanmin(np.where(np.isnan(counts), np.inf, counts), axis=0, initial=np.inf)
     trimmed = (total - np.where(number > 0, top + bottom, 0.0)) / np.maximum(number - 2, 1)
-    return np.asarray(np.where(number >= _LEAST_MIDDLE, trimmed, total / np.maximum(number, 1)))
+    return np.asarray(np.where(number >= tuning.LEAST_MIDDLE, trimmed, total / np.maximum(number, 1)))

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from collector.detect.model import LONGEST_WINDOW, Flags, Floats, Indices
+from collector.detect import tuning
+from collector.detect.model import Flags, Floats, Indices
 from collector.models import Episode, JudgedDays
 
 _LEAST_PROFILES = 8
@@ -114,4 +115,4 @@ def cause_of(episode: Episode, fleet: Sequence[FleetEpisode]) -> FleetEpisode | 
 
 def _began_with(episode: Episode, day: date) -> bool:
     days_late = (episode.detected_day - day).days
-    return abs(days_late) <= _TOGETHER_DAYS or (0 < days_late <= LONGEST_WINDOW and episode.first_day <= day)
+    return abs(days_late) <= _TOGETHER_DAYS or (0 < days_late <= tuning.WEEK and episode.first_day <= day)

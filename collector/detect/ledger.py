@@ -4,22 +4,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from collector.detect.model import LONGEST_WINDOW, Flags, Floats, Indices
+from collector.detect import tuning
+from collector.detect.model import Flags, Floats, Indices
 from collector.models import CloseReason
 
 FREE = -1
-# A series that falls within so many days of its profile's drop belongs to that drop.
-_TOGETHER_DAYS = 7
 
 
 @dataclass(slots=True)
 class Opening:
-    """An episode of a series in terms of day indices.
+    """An episode of a profile, reported for one metric, in terms of day indices.
 
     ``low`` (4) are the shares of the expected below which a window raises an alarm: longer windows vary less.
     """
 
-    series: int
+    profile: int
+    metric: int
     first: int
     detected: int
     low: Floats
@@ -29,65 +29,68 @@ class Opening:
     reason: CloseReason | None = None
     score: float = 0.0
 
+    @property
+    def series(self) -> tuple[int, int]:
+        """Where the metric is in arrays of (metrics, profiles)."""
+        return self.metric, self.profile
+
 
 class Ledger:
-    """The drops of series, ``metrics`` of which make a profile; ``usable`` (days, n) are the days to learn from.
+    """The drops of profiles; ``usable`` (days, metrics, profiles) are the days to learn from.
 
-    A drop is reported for one series, its leader; the series of the profile that fell with it are its members.
-    ``leader`` (n) is the leader of the drop that a series belongs to, `FREE` outside of drops. ``opened`` and
-    ``detected`` (n) are days, and ``lost`` (n) the share that a series lost, of the drop that it belongs to.
+    A drop is reported for one metric, its leader; the metrics of the profile that fell with it are its members.
+    ``leader`` (metrics, profiles) is the leader of the drop that a metric belongs to, `FREE` outside of drops.
+    ``opened`` and ``detected`` are days, and ``lost`` the share that a metric lost, of the drop that it belongs to.
     """
 
-    def __init__(self, metrics: int, usable: Flags) -> None:
-        series = usable.shape[1]
-        self.metrics = metrics
+    def __init__(self, usable: Flags) -> None:
+        shape = usable.shape[1:]
         self.usable = usable
         self.openings: list[Opening] = []
-        self.open: dict[int, Opening] = {}
-        self.leader = np.full(series, FREE)
-        self.opened, self.detected = np.zeros(series, dtype=np.int64), np.zeros(series, dtype=np.int64)
-        self.lost = np.zeros(series)
+        self.open: dict[tuple[int, int], Opening] = {}
+        self.leader = np.full(shape, FREE)
+        self.opened, self.detected = np.zeros((2, *shape), dtype=np.int64)
+        self.lost = np.zeros(shape)
 
     @property
     def in_drop(self) -> Flags:
-        """Which series (n) belong to a drop."""
+        """Which metrics belong to a drop."""
         return np.asarray(self.leader != FREE)
 
     @property
     def leading(self) -> Flags:
-        """Which series (n) are the leader of a drop."""
-        return np.asarray(self.leader == np.arange(len(self.leader)))
+        """Which metrics are the leader of a drop."""
+        return np.asarray(self.leader == np.arange(len(self.leader))[:, None])
 
     def recent_leader(self, profile: int, day: int) -> int | None:
-        """Return the leader of a profile's drop that was detected in the last days."""
-        for series in range(profile * self.metrics, (profile + 1) * self.metrics):
-            opening = self.open.get(series)
-            if opening is not None and day - opening.detected < _TOGETHER_DAYS:
-                return series
+        """Return the leader of a profile's drop that was detected within the week."""
+        for metric in range(len(self.leader)):
+            opening = self.open.get((metric, profile))
+            if opening is not None and day - opening.detected < tuning.WEEK:
+                return metric
         return None
 
-    def start(self, series: int, first: int, day: int, low: Floats, lost: float) -> None:
-        """Open a drop that the series leads."""
-        opening = Opening(series, first, day, low)
-        self.open[series] = opening
+    def start(self, opening: Opening, lost: float) -> None:
+        """Open a drop, whose metric lost the share ``lost``."""
+        self.open[opening.series] = opening
         self.openings.append(opening)
-        self.join(series, series, first, day, lost)
+        self.join(opening.metric, opening, opening.first, opening.detected, lost)
 
-    def join(self, series: int, leader: int, first: int, day: int, lost: float) -> None:
-        """Add a series to the drop of ``leader``."""
-        self.leader[series] = leader
+    def join(self, metric: int, drop: Opening, first: int, day: int, lost: float) -> None:
+        """Add a metric of the profile to a drop."""
+        series = metric, drop.profile
+        self.leader[series] = drop.metric
         self.opened[series], self.detected[series], self.lost[series] = first, day, lost
-        self.usable[first : day + 1, series] = False
+        self.usable[first : day + 1, *series] = False
 
-    def leave(self, series: int, day: int, *, recovered: bool) -> None:
-        """Remove a series from its drop; if it recovered, its last week is learned from after all."""
-        self.leader[series] = FREE
+    def leave(self, metric: int, profile: int, day: int, *, recovered: bool) -> None:
+        """Remove a metric from its drop; if it recovered, its last week is learned from after all."""
+        self.leader[metric, profile] = FREE
         if recovered:
-            self.usable[day + 1 - LONGEST_WINDOW : day + 1, series] = True
+            self.usable[day + 1 - tuning.WEEK : day + 1, metric, profile] = True
 
-    def close(self, leader: int, day: int, reason: CloseReason, last: int) -> Indices:
-        """Close the drop of a leader; return its members, the leader first."""
-        opening = self.open.pop(leader)
-        opening.closed, opening.reason, opening.last = day, reason, max(opening.detected, last)
-        others = np.flatnonzero((self.leader == leader) & (np.arange(len(self.leader)) != leader))
-        return np.concatenate([[leader], others])
+    def close(self, drop: Opening, day: int, reason: CloseReason, last: int) -> Indices:
+        """Close a drop; return the metrics that belong to it."""
+        del self.open[drop.series]
+        drop.closed, drop.reason, drop.last = day, reason, max(drop.detected, last)
+        return np.flatnonzero(self.leader[:, drop.profile] == drop.metric)

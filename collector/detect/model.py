@@ -3,36 +3,17 @@
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
-from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from collector.models import Episode, Sensitivity
+from collector.models import Episode
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
 Small = npt.NDArray[np.uint8]
 Indices = npt.NDArray[np.int64]
-
-LONGEST_WINDOW: Final = 7
-"""Days that a decision takes into account; the baseline is learned from the days before them."""
-
-
-@dataclass(frozen=True, slots=True)
-class Preset:
-    """An alarm needs a score of ``threshold``, in standard deviations, and a loss of the share ``least_loss``."""
-
-    threshold: float
-    least_loss: float
-
-
-PRESETS: Final = {
-    Sensitivity.LOW: Preset(threshold=3.5, least_loss=0.40),
-    Sensitivity.NORMAL: Preset(threshold=3.1, least_loss=0.30),
-    Sensitivity.HIGH: Preset(threshold=2.65, least_loss=0.22),
-}
 
 
 class Silence(IntEnum):

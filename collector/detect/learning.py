@@ -1,0 +1,63 @@
+"""Learns from days a week after they came, and only if they belong to no drop: those must not be expected. Pure."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from collector.detect import tuning
+from collector.detect.ledger import Ledger
+from collector.detect.model import Flags, Floats
+from collector.detect.series import JOINT, Series, with_joint
+from collector.detect.window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """Errors of a day's windows, to be learned from where ``usable``.
+
+    ``joint`` (2, profiles) are the day's joint counts and their means.
+    """
+
+    error: Floats
+    expected: Floats
+    uneven: Floats
+    usable: Flags
+    joint: Floats
+
+    @classmethod
+    def of(cls, window: Window, usual: Flags) -> "Errors":
+        """Keep what a window says where it is ``usual`` (metrics, profiles)."""
+        usable = (
+            window.complete
+            & (window.expected >= tuning.LEAST_EVENTS)
+            & with_joint(usual, np.asarray(usual.any(axis=0)))
+        )
+        joint = np.stack([window.counts[-1, JOINT], window.means[-1, JOINT]])
+        return cls(window.error, window.expected, window.uneven, usable, joint)
+
+
+class Learning:
+    """Keeps a week's errors until they are learned from."""
+
+    def __init__(self) -> None:
+        self._errors: dict[int, Errors] = {}
+
+    def keep(self, day: int, errors: Errors) -> None:
+        self._errors[day] = errors
+
+    def learn(self, series: Series, ledger: Ledger, late: int, means: Floats) -> None:
+        """Learn from the day ``late``, whose ``means`` (metrics, profiles) these are."""
+        counts = series.counts[late]
+        take = ledger.usable[late] & series.known[late] & (series.trained < late) & ~ledger.in_drop
+        # The joint counts of that day were kept; there are none before anything was judged.
+        errors = self._errors.pop(late, None)
+        joint = errors.joint if errors is not None else np.full((2, counts.shape[1]), np.nan)
+        taken = with_joint(take, take.any(axis=0) & ~np.isnan(joint[0]))
+        spread = series.noise.spread[:JOINT].copy()
+        scale = np.exp(series.baseline.level)
+        series.noise.learn(
+            with_joint(counts, joint[0]), with_joint(means, joint[1]), with_joint(scale, joint[1]), taken
+        )
+        series.baseline.learn(counts, int(series.weekdays[late]), take, spread)
+        if errors is not None:
+            series.noise.learn_windows(errors.error, errors.expected, errors.uneven, errors.usable & taken)

@@ -1,0 +1,119 @@
+"""Every number that the detector was given, with its unit and where it comes from.
+
+Sources: a paper or a book by name; "calculated" from the model; "bench", chosen on the made-up series of
+``make bench-detect`` so that the budget of false alarms is kept. Pure values.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from collector.models import Sensitivity
+
+WEEK: Final = 7
+"""Days of the weekday rhythm, of the longest window, and of the delay with which a day is learned."""
+
+# Windows: sums over so many of the newest days.
+WINDOWS: Final = np.array([2, 3, 5, WEEK])
+
+# History
+TRAINING_DAYS: Final = 28
+"""Days that start a baseline: four of each weekday, the fewest that can be trimmed."""
+LEAST_TRAINED: Final = 21
+"""Training days that must have a number: three of each weekday."""
+
+# Level and rhythm
+LEAST_MEAN: Final = 0.05
+"""Events a day; keeps logarithms and divisions finite."""
+LEVEL_GAIN: Final = 1 / 18
+"""Share of a day's relative residual that the level takes on. Bench: trends of 5 % a week are followed."""
+RHYTHM_GAIN: Final = 1 / 10
+"""Share for the weekday: about ten weeks of memory. Bench."""
+LEVEL_BOUND: Final = (1.5, 2.0)
+"""Standard deviations down and up that a day may move the level by: Huber (1964); wider up, as counts are skewed."""
+RHYTHM_BOUND: Final = 2.0
+"""Standard deviations, likewise."""
+SPIKE: Final = 3.0
+"""Standard deviations up beyond which a day teaches nothing, unless most days of the last weeks were high. Bench."""
+HIGH_GAIN: Final = 1 / 14
+HIGH_SHARE: Final = 0.8
+"""A level has risen where this running share of days (over two weeks) was high. Bench."""
+HASTE: Final = 4.0
+"""Times faster that the level follows then. Bench."""
+LEAST_MIDDLE: Final = 3
+"""Days of a weekday from which on its mean is trimmed of the largest and the smallest."""
+
+# Noise
+SPREAD_GAIN: Final = 1 / 50
+"""Share of a day's squared residual that the spread takes on: seven weeks of memory. Bench."""
+NOISE_BOUND: Final = (2.5, 1.0)
+"""Standard deviations down and up that count: spikes must not hide drops. Bench."""
+BOUNDED_MEAN: Final = 0.746
+"""Mean square of a normal deviate within `NOISE_BOUND`. Calculated."""
+SPREADS: Final = (0.04, 2.0)
+"""Least and largest relative variance of a day: calmer series have holidays too. Bench."""
+FIRST_SPREAD: Final = 0.1
+"""Relative variance before anything is known."""
+SHRINK: Final = np.array([0.60, 0.42, 0.27, 0.20])[:, None, None]
+"""Variance of a mean over `WINDOWS` to that of a day, of a mildly autocorrelated series: AR(1), 0.2. Calculated."""
+LEAST_WINDOW_SPREAD: Final = np.array([0.022, 0.017, 0.012, 0.009])[:, None, None]
+"""Least relative variance of a sum over `WINDOWS`. Bench."""
+PRIOR_DAYS: Final = 25.0
+MEMORY_DAYS: Final = 50.0
+"""Days of the series' own windows that are remembered, and how many `SHRINK` weighs beside them. Bench."""
+DOUBT: Final = 3.0
+"""Factor of a window's variance after a drop that passed within `SHORT_DAYS`: such falls are usual then. Bench."""
+SHORT_DAYS: Final = 21
+YOUNG_DAYS: Final = 12.0
+"""A level learned from n days varies by this over n as much as a window does. Bench."""
+LEAST_EVENTS: Final = 10.0
+"""Events; windows that expect fewer say nothing about noise."""
+TRAINED_BIAS: Final = 4 / 3
+"""Corrects squared residuals from means that were made from the same four weeks: n / (n - 1). Calculated."""
+
+# Days that are like no other
+YEAR_END: Final = 0.02
+"""Relative variance of the level from 20 December to 6 January. Bench."""
+
+# Alarms
+PRESETS: Final = {
+    Sensitivity.LOW: (3.5, 0.40),
+    Sensitivity.NORMAL: (3.1, 0.30),
+    Sensitivity.HIGH: (2.65, 0.22),
+}
+"""Threshold in standard deviations, and the least share that must be lost. Bench."""
+LEAST_EXPECTED: Final = np.array([50.0, 50.0, 40.0, 25.0])[:, None, None]
+"""Events that must be expected of a window before its sum is judged."""
+DAY_BOUND: Final = (3.0, 2.0)
+"""Standard deviations down and up that a day counts for: one bad day is never a drop. Bench."""
+WINDOW_LOSS: Final = np.array([0.15, 0.10, 0.03, 0.0])[:, None, None]
+"""Added to the least loss: short falls are usual, so short windows must lose more. Bench."""
+WINDOW_THRESHOLD: Final = np.array([0.5, 0.0, 0.3, 0.3])[:, None, None]
+"""Added to the threshold: two days are easily low together, and a wandering level affects weeks most. Bench."""
+ALONE: Final = 0.6
+"""Added to the threshold of a single metric: all metrics of a profile share one budget. Bench."""
+LOW_DAY: Final = 0.85
+"""Share of the expected that the newest day must be below."""
+LOW_PAIR: Final = 0.65
+"""Share of the expected that two days must be below in windows of two and three: a bad day is no drop."""
+BAND: Final = 2.0
+"""Standard deviations from the expected to the lower end of the band that is drawn."""
+
+# Drops
+JOIN_SHARE: Final = 0.5
+"""A metric that lost this share of the least loss of a drop joins the drop of its profile."""
+DEEPER: Final = 0.35
+DEEPER_EVENTS: Final = 50.0
+ALL_LOST: Final = 0.9
+"""Another drop begins where at most `DEEPER` of what the first had left is left, over two days that expect so many
+events; not in drops that lost `ALL_LOST`. Bench."""
+BACK: Final = (0.12, 0.25)
+"""Share that may still be lost of a drop that is over: a third of what was lost, within these."""
+LEAST_USUAL: Final = 3
+"""Newest days that must be usual again before an open drop is told as past."""
+NEW_NORMAL_DAYS: Final = 56
+"""Days after which a drop is the new normal: eight weeks, two trainings."""
+RELEVEL_DAYS: Final = 28
+"""Days from which the level is learned anew then."""
+ENDED_DAYS: Final = 14
+"""Days without a number after which a drop's data has ended."""

@@ -1,0 +1,107 @@
+"""Sums of the newest days and how unusual they are: likelihood ratios over windows of two days to a week. Pure.
+
+Arrays end with the axes (rows, profiles): the metrics, and the joint series behind them. Those of windows begin with an
+axis for `tuning.WINDOWS`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from collector.detect import tuning
+from collector.detect.model import Flags, Floats
+from collector.detect.noise import Noise, bounded
+
+_LENGTHS = tuning.WINDOWS[:, None, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The newest week, oldest day first: ``counts`` and ``means`` (7, rows, profiles).
+
+    The others are of windows. ``observed``, ``expected`` and ``bounded`` are sums of counts, of means, and of counts
+    within bounds; ``spread`` is the noise of these sums.
+    """
+
+    counts: Floats
+    means: Floats
+    observed: Floats
+    expected: Floats
+    bounded: Floats
+    spread: Floats
+    uneven: Floats
+    complete: Flags
+
+    @property
+    def error(self) -> Floats:
+        """Relative error of the bounded sums, which the noise of windows is learned from."""
+        return self.bounded / self.expected - 1
+
+    @property
+    def judgeable(self) -> Flags:
+        """Which series have enough volume for the week at least to be judged."""
+        return np.asarray(self.means.sum(axis=0) >= tuning.LEAST_EXPECTED[-1])
+
+
+def sum_windows(counts: Floats, means: Floats, noise: Noise, learned: Floats, allowance: float) -> Window:
+    """Sum the newest week (7, rows, profiles) over windows; days without a number are left out of all sums.
+
+    ``learned`` is how many days the means were learned from, ``allowance`` a relative variance to be added.
+    """
+    known = ~np.isnan(counts)
+    seen, usual = np.where(known, counts, 0.0), np.where(known, means, 0.0)
+    deviation = noise.deviations(usual)
+    down, up = tuning.DAY_BOUND
+    within = bounded(seen, usual - down * deviation, usual + up * deviation)
+    expected = np.maximum(_sums(usual), 1e-6)
+    # Where one day has most of the sum, the sum is as noisy as that day: Var = spread * sum of squares.
+    uneven = bounded(_LENGTHS * _sums(usual**2) / expected**2, 1.0, float(tuning.WEEK))
+    spread = noise.window_spread * (1 + tuning.YOUNG_DAYS / np.maximum(learned, 1.0))
+    return Window(
+        counts=counts,
+        means=means,
+        observed=_sums(seen),
+        expected=expected,
+        bounded=_sums(within),
+        spread=spread * uneven + allowance,
+        uneven=uneven,
+        complete=_sums(known.astype(np.float64)) >= np.maximum(2, _LENGTHS - 2),
+    )
+
+
+def scores(window: Window) -> Floats:
+    """Return the scores of windows: signed roots of the negative binomial's deviance, positive where low.
+
+    McCullagh and Nelder, Generalized Linear Models (1989), section 11.2; the half corrects for continuity.
+    """
+    expected = window.expected
+    count = np.minimum(np.maximum(window.bounded, 0.0) + 0.5, expected)
+    size = 1 / window.spread
+    deviance = count * np.log(count / expected) - (count + size) * np.log((count + size) / (expected + size))
+    return np.sqrt(np.maximum(2 * deviance, 0.0))
+
+
+def band_low(mean: Floats, spread: Floats) -> Floats:
+    """Return the lower bound of a single day's normal band."""
+    return low_quantile(mean, spread, tuning.BAND)
+
+
+def low_quantile(mean: Floats, spread: Floats, deviations: float | Floats) -> Floats:
+    """Return a quantile of counts by Wilson and Hilferty's (1931) cube root of a gamma."""
+    third = np.sqrt((1 / mean + spread) / 9)
+    root = np.maximum(0.0, 1 - third**2 - deviations * third)
+    low: Floats = mean * root**3
+    return low
+
+
+def _sums(values: Floats) -> Floats:
+    """Return sums over windows of the newest days of (7, rows, profiles); a cumulative sum is far slower."""
+    sums = np.empty((len(tuning.WINDOWS), *values.shape[1:]))
+    two, three, five, seven = sums
+    np.add(values[-1], values[-2], out=two)
+    np.add(two, values[-3], out=three)
+    np.add(three, values[-4], out=five)
+    five += values[-5]
+    np.add(five, values[-6], out=seven)
+    seven += values[-7]
+    return sums
