@@ -1,0 +1,131 @@
+"""The benchmark of the detector must count rightly: its figures decide what is changed there."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from bench.detect import scoring
+from bench.detect.calendars import COUNTRIES, holidays
+from bench.detect.ours import Verdicts
+from bench.detect.regimes import REGIMES, Regime
+from bench.detect.report import Target, misses
+from bench.detect.scoring import Figures
+from bench.detect.world import ALONE, CLEAN, DAYS, FIRST_DAY, SLOW, World, dropped
+from collector.models import CloseReason, Episode
+
+
+def world(counts: np.ndarray[tuple[int, ...], np.dtype[np.float64]], start: int = 20) -> World:
+    accounts = len(counts)
+    starts = np.full(accounts, start)
+    return World(counts, None, None, starts, np.zeros(accounts, dtype=np.int64), ("US",) * accounts)
+
+
+def episode(first: int, detected: int, last: int, reason: CloseReason | None = None) -> Episode:
+    def day(index: int) -> date:
+        return FIRST_DAY + timedelta(days=index)
+
+    return Episode(
+        metric="save",
+        first_day=day(first),
+        detected_day=day(detected),
+        last_day=day(last),
+        observed=1.0,
+        expected=2.0,
+        expected_low=1.5,
+        score=4.0,
+        lost_share=0.5,
+        close_reason=reason,
+    )
+
+
+def verdicts(*episodes: Episode) -> Verdicts:
+    return Verdicts(np.zeros((1, 4, DAYS), dtype=np.bool_), [episodes], FIRST_DAY)
+
+
+def test_a_drop_changes_only_the_days_from_its_start_on() -> None:
+    counts = np.full((8, 4, 40), 10_000.0)
+    counts[:, :, :5] = np.nan
+    made = dropped(world(counts), seed=3)
+    for name, each in made.items():
+        np.testing.assert_array_equal(each[:, :, :20], counts[:, :, :20], err_msg=name)
+    assert made["-60 %"][:, :, 20:].mean() == pytest.approx(4000, rel=0.01)
+    assert made["-40 %"][:, :, 20:].mean() == pytest.approx(6000, rel=0.01)
+    assert made["zero"][:, :, 20:].max() == 0
+    assert made[SLOW][:, :, 20].mean() == pytest.approx(9500, rel=0.01)
+    assert made[SLOW][:, :, 21].mean() == pytest.approx(9025, rel=0.01)
+    fallen = (made[ALONE][:, :, 20:] < 5000).all(axis=2)
+    assert fallen.tolist() == np.tile(np.eye(4, dtype=bool), (2, 1)).tolist()
+    assert made[CLEAN] is counts
+
+
+def test_alarms_that_overlap_are_one_and_early_ones_do_not_count() -> None:
+    told = verdicts(episode(5, 7, 30), episode(50, 52, 60), episode(58, 61, 70), episode(71, 73, 80))
+    assert told.alarms(np.array([35])) == 2
+    assert told.alarms(np.array([0])) == 3
+
+
+def test_a_drop_recovered_falsely_counts_only_when_it_was_told_and_followed_long_enough() -> None:
+    told = verdicts(episode(50, 52, 60, CloseReason.RECOVERED))
+    assert told.recovered(np.array([50]), within=14, follow=56) == (1, 1)
+    assert told.recovered(np.array([53]), within=14, follow=56) == (0, 0)
+    assert told.recovered(np.array([50]), within=14, follow=DAYS - 40) == (0, 0)
+    lasting = verdicts(episode(50, 52, 106, CloseReason.NEW_NORMAL))
+    assert lasting.recovered(np.array([50]), within=14, follow=56) == (1, 0)
+
+
+def test_a_drop_is_caught_within_days_that_begin_with_its_start() -> None:
+    alarms = np.zeros((3, 30), dtype=np.bool_)
+    alarms[0, 12], alarms[1, 13], alarms[2, 9] = True, True, True
+    starts = np.array([10, 10, 10])
+    assert scoring.caught(alarms, starts, 3).tolist() == [True, False, False]
+    assert scoring.caught(alarms, starts, 4).tolist() == [True, True, False]
+
+
+@pytest.mark.parametrize("regime", REGIMES, ids=lambda regime: regime.name)
+def test_a_regime_is_what_its_seed_makes_and_leaves_room_for_its_drops(regime: Regime) -> None:
+    made, again, other = (regime.make(np.random.default_rng(seed), 6) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(made.counts, again.counts)
+    assert not np.array_equal(made.counts, other.counts, equal_nan=True)
+    assert made.counts.shape == (6, 4, made.days)
+    assert (made.starts >= made.counted_from).all()
+    assert (made.starts <= made.days - 14).all()
+    assert len(made.countries) == 6
+    known = made.counts[~np.isnan(made.counts)]
+    np.testing.assert_array_equal(known, np.round(known))
+    assert made.means is not None
+    ratio = np.nansum(made.counts, axis=(0, 2)) / np.where(np.isnan(made.counts), 0, made.means).sum(axis=(0, 2))
+    np.testing.assert_allclose(ratio, 1, rtol=0.08)
+
+
+def test_every_country_has_holidays_of_its_own() -> None:
+    kept = {country: tuple(holidays(country, DAYS)) for country in COUNTRIES}
+    assert len(set(kept.values())) == len(COUNTRIES)
+    assert all(len(days) >= 8 for days in kept.values())
+    assert (date(2025, 11, 27) - FIRST_DAY).days in kept["US"]
+
+
+def figures(alarms: float = 0.1, *, told: float = 1.0, warning: str = "") -> Figures:
+    shares = {(drop, days): told for drop in ("-60 %", "-40 %", "zero", SLOW) for days in scoring.SPANS}
+    return Figures(alarms, 10.0, shares, shares, warning=warning)
+
+
+def test_a_missed_target_and_a_warning_are_told() -> None:
+    assert misses({"200 a day": figures()}) == []
+    assert misses({"calm": figures(1.01)}) == ["calm: alarms at most 1.00; it is 1.01"]
+    assert misses({"calm": figures(warning="divide by zero")}) == ["calm: no warning of NumPy; it is 'divide by zero'"]
+    assert "20 a day: zero 100% in 7 days; it is 99.0 %" in misses({"20 a day": figures(told=0.99)})
+
+
+def test_a_dormant_account_is_compared_with_a_young_one() -> None:
+    young = {"the same, but young": figures(told=0.9)}
+    name = "dormant, falls after 300 days"
+    assert misses({**young, name: figures(told=0.88)}) == []
+    assert len(misses({**young, name: figures(told=0.87)})) == 2
+
+
+def test_a_target_looks_at_what_was_told_as_engagement_where_it_says_so() -> None:
+    told = figures(told=1.0)
+    silent = Figures(0.1, 10.0, told.told, dict.fromkeys(told.engagement, 0.5))
+    assert Target(("-60 %", 3), 0.88).met(silent)
+    assert not Target(("-60 %", 3), 0.88, as_engagement=True).met(silent)
