@@ -16,11 +16,13 @@ from bench.support import KEYS, bench_database, register
 from collector.ayrshare.post import PostAnswer
 from collector.loops.every import Heartbeats
 from collector.loops.gate import Gate
+from collector.loops.recall import Recall
 from collector.models import PinClaim, PinContent, PinResult, Publication
 from collector.publish.decision import PublishPolicy, after_answer
 from collector.publish.publisher import Publisher
 from collector.publish.sender import Sender
 from collector.store import pin_queue
+from collector.store.lease import LeaseStore
 from collector.store.pin_queue import PinQueue
 from collector.store.pool import Database
 
@@ -71,7 +73,9 @@ async def published(database: Database, name: str) -> float:
             done.set()
 
     queue = PinQueue(database, owner="bench", seconds=120.0)
-    publisher = Publisher(sender, queue, database, Gate(1e9), POLICY, concurrency=64, on_result=note)
+    gate = Gate(1e9)
+    recall = Recall(gate, LeaseStore(database, owner="bench", seconds=120.0))
+    publisher = Publisher(sender, queue, database, gate, recall, POLICY, concurrency=64, on_result=note)
     started = time.perf_counter()
     task = asyncio.create_task(publisher.run(Heartbeats()))
     await done.wait()

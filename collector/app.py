@@ -23,6 +23,7 @@ from collector.export.backlog import measure_backlog
 from collector.export.exporter import Exporter
 from collector.loops.every import Heartbeats, every
 from collector.loops.gate import Gate
+from collector.loops.recall import Recall
 from collector.memory import collect_seldom, release_memory
 from collector.migrate import check, migrate
 from collector.poll.decision import Policy
@@ -203,6 +204,7 @@ def _make_publisher(
         PinQueue(database, owner=_owner(), seconds=settings.lease_time),
         database,
         gate,
+        Recall(gate, _leases(settings, database)),
         policy,
         concurrency=settings.pin_concurrency,
         on_result=on_result,

@@ -89,9 +89,11 @@ class KeyDecryptionError(CollectorError):
 class AyrshareError(CollectorError):
     """A call to Ayrshare failed.
 
-    ``failure`` decides what becomes of the profile; ``http_status`` and ``code`` are Ayrshare's own, when there were
-    any; ``retry_after_seconds`` is what the answer asked for; ``excerpt`` is the beginning of an unreadable answer.
-    ``unsent`` is certain: Ayrshare never saw the call. ``retry_available`` are Ayrshare's words: it may be sent again.
+    ``failure`` decides what becomes of the profile; ``http_status`` and ``code`` are those of the answer, when there
+    was one, and ``from_ayrshare`` tells that its shape or its code is Ayrshare's own: else it may be a gateway's.
+    ``retry_after_seconds`` is what it asked for; ``excerpt`` is its beginning, where it could not be read or may be a
+    gateway's. ``unsent`` is certain: Ayrshare never saw the call. ``retry_available`` are Ayrshare's words: it may be
+    sent again.
     """
 
     def __init__(
@@ -105,6 +107,7 @@ class AyrshareError(CollectorError):
         excerpt: str | None = None,
         unsent: bool = False,
         retry_available: bool = False,
+        from_ayrshare: bool = False,
     ) -> None:
         super().__init__(message)
         self.failure = failure
@@ -114,3 +117,4 @@ class AyrshareError(CollectorError):
         self.excerpt = excerpt
         self.unsent = unsent
         self.retry_available = retry_available
+        self.from_ayrshare = from_ayrshare

@@ -182,8 +182,8 @@ class PinState(StrEnum):
 class PauseReason(StrEnum):
     """Why a profile's pins wait.
 
-    A state of the profile, Pinterest's anti-spam block, a call that is not allowed, the month's quota of posts, or so
-    many failures in a row that more would only use it up.
+    A state of the profile, Pinterest's anti-spam block, a call that is not allowed, the month's quota of posts, so many
+    failures in a row that more would only use it up, or a refusal that is not believed while the fleet gets it.
     """
 
     PAUSED = "paused"
@@ -194,6 +194,7 @@ class PauseReason(StrEnum):
     NOT_ALLOWED = "not_allowed"
     QUOTA = "quota"
     FAILING = "failing"
+    FLEET_REFUSED = "fleet_refused"
 
 
 class PinContent(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,6 +229,7 @@ class PinClaim(msgspec.Struct, frozen=True, kw_only=True):
 
     ``idempotency_key`` and ``token`` were committed with the claim; Ayrshare's history returns the token. ``due_at`` is
     when it could have been sent first: at the time that it is for, or when it was queued, if that was later.
+    ``read_before`` tells that the profile's key and link have worked: a day of it is stored.
     """
 
     pin_id: int
@@ -239,6 +241,7 @@ class PinClaim(msgspec.Struct, frozen=True, kw_only=True):
     refusals: int
     lane_failures: int
     lane_failed_pins: int
+    read_before: bool
     idempotency_key: str
     token: str
     due_at: datetime

@@ -819,7 +819,7 @@ COMMENT ON COLUMN pin_lane.not_before IS 'End of the gap after the last pin, of 
 
 COMMENT ON COLUMN pin_lane.failed_pins IS 'Calls refused since a pin went out last';
 
-COMMENT ON COLUMN pin_lane.paused_reason IS 'The profile''s state, spam_block, not_allowed, quota or failing; NULL while pins go out';
+COMMENT ON COLUMN pin_lane.paused_reason IS 'The profile''s state, spam_block, not_allowed, quota, failing or fleet_refused; NULL while pins go out';
 
 COMMENT ON COLUMN pin_lane.due_at IS 'When there is something to do; NULL when nothing is queued, or the profile cannot publish';
 

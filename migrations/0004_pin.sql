@@ -114,7 +114,7 @@ COMMENT ON COLUMN pin_lane.due_at IS
 COMMENT ON COLUMN pin_lane.not_before IS 'End of the gap after the last pin, of a backoff, or of a cool-down';
 COMMENT ON COLUMN pin_lane.failed_pins IS 'Calls refused since a pin went out last';
 COMMENT ON COLUMN pin_lane.paused_reason IS
-    'The profile''s state, spam_block, not_allowed, quota or failing; NULL while pins go out';
+    'The profile''s state, spam_block, not_allowed, quota, failing or fleet_refused; NULL while pins go out';
 
 CREATE TABLE pin_arrival (
     id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -278,6 +278,7 @@ def _without_keys(error: AyrshareError, read: Callable[[_Answer], _Result], answ
         retry_after_seconds=error.retry_after_seconds,
         excerpt=excerpt,
         retry_available=error.retry_available,
+        from_ayrshare=error.from_ayrshare,
     )
 
 

@@ -16,6 +16,8 @@ import msgspec
 from collector.errors import AyrshareError
 from collector.models import Failure
 
+# Ayrshare counts requests per profile over five minutes.
+RATE_LIMIT_WINDOW = 300.0
 _EXCERPT_LENGTH = 500
 _MESSAGE_LENGTH = 300
 _LONGEST_INTEGER = 400
@@ -104,6 +106,7 @@ def refusal(payload: object, body: bytes, *, http_status: int = 200, retry_after
     """Make the error for a failed call whose body is JSON, in Ayrshare's own words where there are any."""
     complaints = list(_complaints(payload))
     failed, complaint = _judge(http_status, _about_pinterest(complaints))
+    own = refused(payload) or any(_is_own_code(_code(each), http_status) for each in complaints)
     words = clean(_words(complaint).strip(), _MESSAGE_LENGTH).strip()
     return AyrshareError(
         failed,
@@ -111,8 +114,9 @@ def refusal(payload: object, body: bytes, *, http_status: int = 200, retry_after
         http_status=http_status,
         code=_code(complaint),
         retry_after_seconds=_seconds(retry_after),
-        excerpt=None if words else _excerpt(body),
+        excerpt=None if words and own else _excerpt(body),
         retry_available=any(each.get("retryAvailable") is True for each in complaints),
+        from_ayrshare=own,
     )
 
 
@@ -202,6 +206,11 @@ def _code(complaint: dict[str, Any]) -> int | None:
     if isinstance(code, bool) or not isinstance(code, int):
         return None
     return code if -_LARGEST_CODE - 1 <= code <= _LARGEST_CODE else None
+
+
+def _is_own_code(code: int | None, http_status: int) -> bool:
+    # Gateways repeat the status, or have codes of four digits.
+    return code is not None and 100 <= code <= 999 and code != http_status  # noqa: PLR2004 -- three digits
 
 
 def _asks_to_relink(complaint: dict[str, Any]) -> bool:

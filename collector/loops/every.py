@@ -21,7 +21,12 @@ def backoff(failures: int, *, base: float, cap: float) -> float:
 
     "Full jitter" is Brooker's (AWS Architecture Blog, 2015): uniform between nothing and the exponential.
     """
-    return random.uniform(0.0, min(cap, base * 2.0 ** min(failures - 1, 32)))  # noqa: S311 -- jitter is no secret
+    return jitter(min(cap, base * 2.0 ** min(failures - 1, 32)))
+
+
+def jitter(seconds: float) -> float:
+    """Return a random wait of up to ``seconds``, so that not all come at once."""
+    return random.uniform(0.0, seconds)  # noqa: S311 -- jitter is no secret
 
 
 class Heartbeats:

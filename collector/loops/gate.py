@@ -30,11 +30,8 @@ class Hold(StrEnum):
 
 
 _GAUGES = {Hold.KEY_REFUSED: API_KEY_REFUSED, Hold.FLEET_REFUSED: FLEET_REFUSED}
-# What ends a hold. A proxy or a defect of ours cannot have said it.
-_ENDS = {
-    Hold.KEY_REFUSED: frozenset({None, Failure.SUSPENDED, Failure.UNLINKED, Failure.KEY_INVALID}),
-    Hold.FLEET_REFUSED: frozenset({None}),
-}
+# What ends the refusal of the API key. A proxy or a defect of ours cannot have said it.
+_ACCEPTED = frozenset({None, Failure.SUSPENDED, Failure.UNLINKED, Failure.KEY_INVALID})
 
 
 class Pacer:
@@ -93,17 +90,22 @@ class Gate:
         """Close on a refused API key; open on an answer that Ayrshare does not give while it refuses."""
         if failure is Failure.UNAUTHORIZED:
             self._close(Hold.KEY_REFUSED)
-            return
-        # Of the fleet only a share is refused: the answers under way at that moment prove nothing.
-        premature = self._hold is Hold.FLEET_REFUSED and not self._probed
-        if self._hold is not None and http_status is not None and failure in _ENDS[self._hold] and not premature:
+        elif self._hold is Hold.KEY_REFUSED and http_status is not None and failure in _ACCEPTED:
             self._open(self._hold)
 
-    def weigh(self, profile_id: int, failure: Failure | None) -> None:
-        """Close if a large share of the profiles that were well get this refusal; None is a success."""
-        self._verdicts.add(profile_id, failure, time.monotonic())
-        if failure is not None and self._hold is None and self._verdicts.suspicious():
+    def weigh(self, profile_id: int, failure: Failure | None, *, was_well: bool = True) -> None:
+        """Take note of a profile that was read or published to (None), or refused.
+
+        Close if a large share of the profiles that were well get this refusal; open when one is served. Other calls
+        prove nothing: the history of a profile that is not linked can be read.
+        """
+        if was_well:
+            self._verdicts.add(profile_id, failure, time.monotonic())
+        if failure is not None and was_well and self._hold is None and self._verdicts.suspicious():
             self._close(Hold.FLEET_REFUSED)
+        # Of the fleet only a share is refused: the answers under way at that moment prove nothing.
+        if failure is None and self._hold is Hold.FLEET_REFUSED and self._probed:
+            self._open(self._hold)
 
     def _close(self, hold: Hold) -> None:
         if self._hold is not hold:

@@ -16,6 +16,8 @@ _SECONDS: Final = 3600.0
 _FEWEST_PROFILES: Final = 10
 _FEWEST_REFUSED: Final = 5
 _LARGE_SHARE: Final = 0.2
+# So many refusals in a row concern the profile, whatever else the fleet is told.
+MOST_DOUBTS: Final = 6
 
 
 class _Verdict(msgspec.Struct, frozen=True):

@@ -1,23 +1,20 @@
 """What becomes of a profile after a poll. Pure but for the jitter: the time is the claim's, and so the database's."""
 
-import random
 from datetime import UTC, date, datetime, timedelta
 from typing import assert_never
 
 import msgspec
 
+from collector.ayrshare.refusal import RATE_LIMIT_WINDOW
 from collector.errors import AyrshareError
-from collector.loops.every import backoff
+from collector.loops.every import backoff, jitter
+from collector.loops.verdicts import MOST_DOUBTS
 from collector.models import AccountAnalytics, Claim, Failure, PollRecord, ProfileState, RateLimit, SeenAnswer, Success
 from collector.store.clock import MOST_OFFSET_SECONDS
 
-# Ayrshare counts requests per profile over five minutes.
-RATE_LIMIT_WINDOW = 300.0
 PROBE_INTERVAL = 86_400.0
 # A new refusal is asked about once more before a day passes, since what refused may have been wrong.
 FIRST_PROBE = 3_600.0
-# So many refusals in a row concern the profile, whatever else the fleet is told.
-MOST_DOUBTS = 6
 _FIRST_BACKOFF = 30.0
 _LEAST_BACKOFF = 1.0
 _FIRST_REFUSAL = 60.0
@@ -66,7 +63,7 @@ def after_data(
     wait = seconds_to_slot(claim.profile_id, now, policy.interval)
     if analytics.next_update is not None:
         cached = min((analytics.next_update - now).total_seconds(), max(_LONGEST_CACHE, policy.interval))
-        wait = max(wait, cached + _jitter(min(30.0, policy.interval / 10)))
+        wait = max(wait, cached + jitter(min(30.0, policy.interval / 10)))
     if _nearly_spent(rate_limit):
         wait = max(wait, RATE_LIMIT_WINDOW)
     return PollRecord(
@@ -135,7 +132,7 @@ def _consequence(claim: Claim, error: AyrshareError, policy: Policy) -> tuple[Pr
     asked = min(error.retry_after_seconds or 0.0, max(policy.interval, RATE_LIMIT_WINDOW))
     match error.failure:
         case Failure.RATE_LIMITED:
-            return None, max(asked, RATE_LIMIT_WINDOW) + _jitter(30.0)
+            return None, max(asked, RATE_LIMIT_WINDOW) + jitter(30.0)
         case Failure.UNAUTHORIZED:
             return None, _refused_wait(claim, policy)
         case Failure.SUSPENDED:
@@ -165,7 +162,7 @@ def _refused_wait(claim: Claim, policy: Policy) -> float:
 
 
 def _to_probe(claim: Claim) -> float:
-    return (FIRST_PROBE if was_well(claim) else PROBE_INTERVAL) + _jitter(600.0)
+    return (FIRST_PROBE if was_well(claim) else PROBE_INTERVAL) + jitter(600.0)
 
 
 def _settled_through(claim: Claim, analytics: AccountAnalytics | SeenAnswer, policy: Policy) -> date | None:
@@ -200,7 +197,3 @@ def _left_out(analytics: AccountAnalytics | SeenAnswer) -> str | None:
 
 def _nearly_spent(limit: RateLimit) -> bool:
     return limit.maximum is not None and limit.count is not None and limit.count >= 0.9 * limit.maximum
-
-
-def _jitter(seconds: float) -> float:
-    return random.uniform(0.0, seconds)  # noqa: S311 -- jitter is no secret

@@ -5,7 +5,8 @@ from functools import partial
 
 import structlog
 
-from collector.poll.decision import RATE_LIMIT_WINDOW, Policy, seconds_to_slot
+from collector.ayrshare.refusal import RATE_LIMIT_WINDOW
+from collector.poll.decision import Policy, seconds_to_slot
 from collector.store.lease import LeaseStore
 
 log = structlog.get_logger(__name__)

@@ -1,7 +1,6 @@
 """The poller: a claimer, readers and a writer in a row, for as long as the daemon lives or for one pass."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
@@ -14,6 +13,7 @@ from collector.loops.batch import BatchWriter
 from collector.loops.claiming import ClaimLoop
 from collector.loops.every import Heartbeats
 from collector.loops.gate import Gate, Hold, Permits
+from collector.loops.recall import Recall
 from collector.models import Claim, Outcome, PollRecord, Written
 from collector.poll.decision import came_back, verdict_of, was_well
 from collector.poll.reader import Reader
@@ -24,7 +24,6 @@ from collector.store.metric import MetricStore
 log = structlog.get_logger(__name__)
 
 _WIND_DOWN_SECONDS = 3.0
-_RECALL_SECONDS = 60.0
 
 
 class PollResult(msgspec.Struct, frozen=True):
@@ -59,9 +58,7 @@ class Poller:
         # The readers want more, and there may be more.
         self._hungry = asyncio.Event()
         self._more_due = True
-        # Refused profiles are to be asked again: there is a sign that they may be well.
-        self._recall = False
-        self._recall_at = 0.0
+        self._recall = Recall(gate, leases)
         # Claims whose results are not written.
         self._open: dict[int, Claim] = {}
 
@@ -127,19 +124,12 @@ class Poller:
             log.warning("stopped without the database", profiles=len(self._open), reason=str(error))
 
     async def _claim_due(self, permits: Permits) -> bool:
-        if self._recall and self._gate.hold is None and time.monotonic() >= self._recall_at:
-            await self._recall_refused()
+        await self._recall.run_if_wanted()
         claims = await self._leases.claim_due(permits.count)
         permits.used = len(claims)
         self._enqueue(claims)
         self._more_due = len(claims) == permits.count
         return self._more_due
-
-    async def _recall_refused(self) -> None:
-        recalled = await self._leases.recall()
-        self._recall, self._recall_at = False, time.monotonic() + _RECALL_SECONDS
-        if recalled:
-            log.info("profiles that were refused are asked again", profiles=recalled)
 
     def _room(self) -> int:
         """Return how many to claim: few enough to be polled well within their leases, many enough to be worth it."""
@@ -184,10 +174,11 @@ class Poller:
     def _weighed(self, claim: Claim, record: PollRecord) -> PollRecord:
         """Return the record, or one that parks nobody where the whole fleet is refused."""
         verdict = verdict_of(record)
-        if was_well(claim) and (verdict is not None or record.analytics is not None):
-            self._gate.weigh(claim.profile_id, verdict)
+        if verdict is not None or record.analytics is not None:
+            self._gate.weigh(claim.profile_id, verdict, was_well=was_well(claim))
         refused = verdict is not None and self._gate.hold is Hold.FLEET_REFUSED
-        self._recall = self._recall or refused or came_back(claim, record)
+        if refused or came_back(claim, record):
+            self._recall.want()
         return self._reader.doubted(claim, record) if refused else record
 
     async def _give_back_queued(self) -> None:

@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 
 import msgspec
 
+from collector.ayrshare.refusal import RATE_LIMIT_WINDOW
 from collector.errors import AyrshareError
 from collector.models import Failure, History, HistoryCheck, NativePin, PinState, PostedPin, UnknownPin
-from collector.publish.decision import MORE_TRIES, RATE_LIMIT_WINDOW, PublishPolicy
+from collector.publish.decision import MORE_TRIES, PublishPolicy
 from collector.publish.remedy import Remedy, remedy_of
 
 # The rows' times are Ayrshare's clock, ours is the database's.

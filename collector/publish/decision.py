@@ -3,19 +3,18 @@
 Sent twice is published twice, so only a refusal that is certain sends a pin back to the queue; all else is ``unknown``.
 """
 
-import random
 from typing import Any
 
 import msgspec
 
 from collector.ayrshare.post import PostAnswer
+from collector.ayrshare.refusal import RATE_LIMIT_WINDOW
 from collector.errors import AyrshareError
-from collector.loops.every import backoff
+from collector.loops.every import backoff, jitter
+from collector.loops.verdicts import MOST_DOUBTS
 from collector.models import Failure, LostCall, PauseReason, PinClaim, PinResult, PinState
 from collector.publish.remedy import Remedy, remedy_of
 
-# Ayrshare counts requests per profile over five minutes.
-RATE_LIMIT_WINDOW = 300.0
 _FIRST_BACKOFF = 5.0
 _LONGEST_BACKOFF = 300.0
 _LEAST_WAIT = 1.0
@@ -34,6 +33,7 @@ _NOT_ALLOWED = frozenset({402, 403})
 _NOT_ALLOWED_CODES = frozenset({169})
 _NOT_ALLOWED_WAIT = 900.0
 _LEAST_RATE_LIMIT_WAIT = 2.0
+_UPSTREAM = frozenset({Failure.UPSTREAM_ERROR, Failure.TIMEOUT, Failure.NETWORK})
 # The classes of an error that Ayrshare answered in JSON; all others say nothing of the pin.
 _JUDGED_BY_STATUS = frozenset({Failure.UPSTREAM_ERROR, Failure.SUSPENDED})
 _PAUSES = {
@@ -42,6 +42,9 @@ _PAUSES = {
     Failure.KEY_INVALID: PauseReason.KEY_INVALID,
     Failure.QUOTA: PauseReason.QUOTA,
 }
+_PARKED = frozenset({PauseReason.UNLINKED, PauseReason.SUSPENDED, PauseReason.KEY_INVALID})
+_FIRST_DOUBT_WAIT = 60.0
+_LONGEST_DOUBT_WAIT = 3600.0
 
 
 class PublishPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +80,34 @@ def after_error(claim: PinClaim, error: AyrshareError, policy: PublishPolicy) ->
         return _result(claim, PinState.QUEUED, failure.value, policy.lane_gap, pause=_PAUSES[failure], **answer)
     if _is_refusal(error):
         return _pause_if_failing(claim, _after_refusal(claim, error, policy))
-    return _unknown(claim, failure.value, policy, **answer)
+    # Whatever is wrong may be so for a while, and each pin that is sent meanwhile would be unknown as well.
+    lane_failed = failure in _UPSTREAM
+    wait = max(policy.lane_gap, _backoff(claim.lane_failures)) if lane_failed else policy.lane_gap
+    return _unknown(claim, failure.value, policy, wait=wait, lane_failed=lane_failed, **answer)
+
+
+def verdict_of(result: PinResult) -> Failure | None:
+    """Return the failure because of which the profile would neither be published to nor read for long."""
+    return Failure(result.pause.value) if result.pause in _PARKED else None
+
+
+def was_well(claim: PinClaim) -> bool:
+    """Tell whether a refusal of this profile is news: it has been read before, and was not refused again and again."""
+    return claim.read_before and claim.lane_failures < MOST_DOUBTS
+
+
+def doubted(claim: PinClaim, result: PinResult) -> PinResult:
+    """Leave the profile alone, since the whole fleet is refused; the pin was certainly not taken."""
+    # Ever later, so that the next probe is another profile, in case it is only this one that is refused.
+    wait = min(_LONGEST_DOUBT_WAIT, _FIRST_DOUBT_WAIT * 2.0 ** min(claim.lane_failures, 10))
+    return msgspec.structs.replace(
+        result,
+        pause=PauseReason.FLEET_REFUSED,
+        refused=False,
+        lane_failed=True,
+        wait_seconds=wait,
+        detail=f"not believed while the fleet is refused: {result.detail}",
+    )
 
 
 def interrupted(claim: PinClaim, policy: PublishPolicy) -> PinResult:
@@ -106,13 +136,10 @@ def not_sent(call: PinClaim | LostCall, reason: str, detail: str, *, wait: float
 
 
 def _is_refusal(error: AyrshareError) -> bool:
-    """Tell whether Ayrshare itself, in words or with a code, says that it did not take the pin."""
-    if error.failure not in _JUDGED_BY_STATUS:
-        return False
-    status = error.http_status or 0
-    certain = status in _CERTAIN
+    """Tell whether Ayrshare itself says that it did not take the pin; a gateway may refuse what it let through."""
+    certain = error.failure in _JUDGED_BY_STATUS and error.http_status in _CERTAIN and error.from_ayrshare
     # Ours is new with every attempt: "used before" means that the call arrived twice, and the first one counts.
-    return certain and (error.code is not None or error.excerpt is None) and "idempotency" not in str(error).lower()
+    return certain and "idempotency" not in str(error).lower()
 
 
 def _after_refusal(claim: PinClaim, error: AyrshareError, policy: PublishPolicy) -> PinResult:
@@ -194,12 +221,8 @@ def _rate_limit_wait(claim: PinClaim, error: AyrshareError) -> float:
     # However little the answer asks for: a thousand of them in a day suspend the profile.
     asked = RATE_LIMIT_WINDOW if error.retry_after_seconds is None else error.retry_after_seconds
     wait = min(max(asked, _LEAST_RATE_LIMIT_WAIT) * 2.0 ** min(claim.lane_failures, 10), max(asked, 3600.0))
-    return wait + _jitter(wait / 10)
+    return wait + jitter(wait / 10)
 
 
 def _backoff(failures: int) -> float:
     return max(_LEAST_WAIT, backoff(failures + 1, base=_FIRST_BACKOFF, cap=_LONGEST_BACKOFF))
-
-
-def _jitter(seconds: float) -> float:
-    return random.uniform(0.0, seconds)  # noqa: S311 -- jitter is no secret

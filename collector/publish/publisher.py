@@ -13,9 +13,18 @@ from collector.errors import DatabaseUnavailableError
 from collector.loops.batch import BatchWriter
 from collector.loops.claiming import ClaimLoop
 from collector.loops.every import Heartbeats, backoff
-from collector.loops.gate import Gate, Permits
+from collector.loops.gate import Gate, Hold, Permits
+from collector.loops.recall import Recall
 from collector.models import PinClaim, PinResult, PinState
-from collector.publish.decision import PublishPolicy, claim_lost, interrupted, unexpected
+from collector.publish.decision import (
+    PublishPolicy,
+    claim_lost,
+    doubted,
+    interrupted,
+    unexpected,
+    verdict_of,
+    was_well,
+)
 from collector.publish.outcome import OutcomeTarget
 from collector.publish.sender import Sender
 from collector.store.pin_queue import CHANNEL, PinQueue
@@ -49,6 +58,7 @@ class Publisher:
         queue: PinQueue,
         database: Database,
         gate: Gate,
+        recall: Recall,
         policy: PublishPolicy,
         *,
         concurrency: int,
@@ -58,6 +68,7 @@ class Publisher:
         self._queue = queue
         self._database = database
         self._gate = gate
+        self._recall = recall
         self._policy = policy
         self._outcomes = BatchWriter("outcomes of pins", OutcomeTarget(queue))
         self._concurrency = concurrency
@@ -94,6 +105,7 @@ class Publisher:
 
     async def _start(self, permits: Permits) -> bool:
         """Claim pins and begin their calls; tell whether more may be due."""
+        await self._recall.run_if_wanted()
         await self._return_strays()
         claimed_at = time.monotonic()
         self._claim_in_doubt = True
@@ -130,11 +142,22 @@ class Publisher:
                 # A defect that one pin brings out must not stop the publishing of all the others.
                 log.exception("publishing a pin failed unexpectedly", pin=claim.pin_id, profile=claim.profile)
                 result = unexpected(claim, error, self._policy)
+            result = self._weighed(claim, result)
             if not await uninterrupted(self._outcomes.write(result)):
                 log.warning("its outcome is not recorded; the pin becomes unknown", pin=claim.pin_id)
                 return
         self._started.discard(claim.pin_id)
         self._report(claim, result)
+
+    def _weighed(self, claim: PinClaim, result: PinResult) -> PinResult:
+        """Return the result, or one that parks nobody where the whole fleet is refused."""
+        verdict = verdict_of(result)
+        if verdict is not None or result.state is PinState.PUBLISHED:
+            self._gate.weigh(claim.profile_id, verdict, was_well=was_well(claim))
+        if verdict is None or self._gate.hold is not Hold.FLEET_REFUSED:
+            return result
+        self._recall.want()
+        return doubted(claim, result)
 
     def _report(self, claim: PinClaim, result: PinResult) -> None:
         if result.state is PinState.PUBLISHED:

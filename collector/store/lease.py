@@ -97,6 +97,22 @@ FROM refused
 WHERE p.id = refused.id
 """
 
+# A lane that is busy is sending already.
+_RECALL_LANES = """
+WITH refused AS MATERIALIZED (
+    SELECT profile_id
+    FROM pin_lane
+    WHERE paused_reason = 'fleet_refused'
+      AND due_at > now()
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE pin_lane AS l
+SET due_at = now(),
+    not_before = NULL
+FROM refused
+WHERE l.profile_id = refused.profile_id
+"""
+
 
 class LeaseStore:
     """Leases of one owner; they end by a written result, by :meth:`release`, or by themselves after ``seconds``."""
@@ -128,7 +144,8 @@ class LeaseStore:
         await self._database.execute(_RELEASE_ALL, self._owner)
 
     async def recall(self) -> int:
-        """Make due now the profiles that were refused within the last day; return how many."""
+        """Make due now the profiles that were refused within the last day, and their pins; return how many profiles."""
+        await self._database.execute(_RECALL_LANES)
         return await self._database.execute(_RECALL)
 
     async def bring_forward(self, seconds: float, slot: Callable[[int], float]) -> int:

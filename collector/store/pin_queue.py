@@ -9,7 +9,7 @@ from operator import attrgetter
 
 import asyncpg
 
-from collector.models import Failure, LostCall, PauseReason, PinClaim, PinResult
+from collector.models import Failure, LostCall, PauseReason, PinClaim, PinContent, PinResult
 from collector.store.columns import arrays, columns, names, values
 from collector.store.pool import Database
 
@@ -50,9 +50,11 @@ FOR NO KEY UPDATE SKIP LOCKED
 # The pin is compared with the state that it was found in, not with 'queued': the planner would take a full walk of the
 # queue's index for shorter than a look at one row, if the queue was empty when it last counted.
 # A lane whose profile cannot publish is left without a due_at; the profile's trigger wakes it when that is over.
-_CLAIM = """
+_CLAIM = f"""
 WITH head AS MATERIALIZED (
-    SELECT p.id AS profile_id, p.name, p.key_ciphertext, p.state, h.id AS pin_id, h.publish_at, h.state AS pin_state
+    SELECT
+        p.id AS profile_id, p.name, p.key_ciphertext, p.state, p.last_day IS NOT NULL AS read_before, h.id AS pin_id,
+        h.publish_at, h.state AS pin_state
     FROM profile p
     LEFT JOIN LATERAL (
         SELECT id, publish_at, state
@@ -77,8 +79,7 @@ sending AS (
       AND h.state = 'active'
       AND h.publish_at <= now()
     RETURNING
-        p.id, p.profile_id, p.token, p.attempts, p.refusals, p.publish_at, p.created_at, p.media_urls, p.description,
-        p.title, p.link, p.board_id, p.alt_texts, p.carousel, p.thumbnail_url, p.note
+        p.id, p.profile_id, p.token, p.attempts, p.refusals, p.publish_at, p.created_at, {names(PinContent, "p.")}
 ),
 attempted AS (
     INSERT INTO pin_attempt (pin_id, attempt, owner)
@@ -103,10 +104,9 @@ laned AS (
 )
 SELECT
     s.id AS pin_id, s.profile_id, h.name AS profile, h.key_ciphertext, $2 AS owner, s.attempts AS attempt, s.refusals,
-    l.failures AS lane_failures, l.failed_pins AS lane_failed_pins, a.idempotency_key::text AS idempotency_key,
-    s.token || '#' || s.attempts AS token,
-    greatest(s.publish_at, s.created_at) AS due_at, s.media_urls, s.description, s.title, s.link, s.board_id,
-    s.alt_texts, s.carousel, s.thumbnail_url, s.note
+    l.failures AS lane_failures, l.failed_pins AS lane_failed_pins, h.read_before,
+    a.idempotency_key::text AS idempotency_key, s.token || '#' || s.attempts AS token,
+    greatest(s.publish_at, s.created_at) AS due_at, {names(PinContent, "s.")}
 FROM sending s
 JOIN head h ON h.profile_id = s.profile_id
 JOIN attempted a ON a.pin_id = s.id

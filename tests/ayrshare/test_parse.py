@@ -573,6 +573,29 @@ def test_a_failure_is_classified_by_what_to_do_next(
     assert str(error)
 
 
+@pytest.mark.parametrize(
+    ("http_status", "body", "own"),
+    [
+        (403, recorded("error_flat_suspended"), True),
+        (400, recorded("post_not_linked"), True),
+        (400, b'{"code": 138, "message": "The image is too small."}', True),
+        (422, b'{"posts": [{"status": "error", "errors": [{"message": "No."}]}]}', True),
+        (403, recorded("error_gateway_forbidden"), False),
+        (403, b'{"message": "Forbidden"}', False),
+        (403, b'{"error": {"code": 403, "message": "Forbidden", "status": "PERMISSION_DENIED"}}', False),
+        (403, b'{"success": false, "errors": [{"code": 1020, "message": "Access denied"}]}', False),
+        (400, b'{"timestamp": 0, "status": 400, "error": "Bad Request", "path": "/api/post"}', False),
+        (403, b'"Forbidden"', False),
+        (403, PROXY_PAGE, False),
+    ],
+)
+def test_what_a_gateway_says_is_not_taken_for_ayrshares(http_status: int, body: bytes, own: bool) -> None:  # noqa: FBT001
+    error = failure(http_status, body)
+    assert error is not None
+    assert error.from_ayrshare is own
+    assert (error.excerpt is None) is own
+
+
 @pytest.mark.parametrize("code", [True, 2**31, -(2**31) - 1, "1e3", "9" * 5000, None, [], math.nan, 10**400])
 def test_a_code_that_does_not_fit_is_dropped(code: object) -> None:
     error = failure(400, json.dumps({"status": "error", "code": code, "message": "Said so"}).encode())

@@ -137,13 +137,14 @@ def test_a_refused_fleet_is_probed_and_only_the_success_of_a_probe_ends_it(monke
     monkeypatch.setattr("collector.loops.gate.time.monotonic", lambda: now)
     gate = weighed(5, 20)
     assert used(gate, 5) == 0
-    gate.note(None, 200)
+    gate.weigh(7, None)
     assert gate.hold is Hold.FLEET_REFUSED, "that call was under way already"
     now += 61
     assert used(gate, 5) == 1
-    gate.note(Failure.SUSPENDED, 403)
-    assert used(gate, 5) == 0
+    gate.weigh(8, Failure.SUSPENDED)
     gate.note(None, 200)
+    assert used(gate, 5) == 0, "a history, say, that can be read of a profile that is not linked"
+    gate.weigh(1000, None, was_well=False)
     assert used(gate, 5) == 5
     gate.weigh(1, Failure.SUSPENDED)
     assert used(gate, 5) == 4, "what came before does not count any more"

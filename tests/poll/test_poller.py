@@ -343,7 +343,7 @@ async def test_profiles_that_stay_refused_while_others_are_read_are_believed_in_
     database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gate_module, "_PROBE_SECONDS", 0.05)
-    monkeypatch.setattr("collector.poll.poller._RECALL_SECONDS", 0.0)
+    monkeypatch.setattr("collector.loops.recall._RECALL_SECONDS", 0.0)
     monkeypatch.setattr(claiming, "_IDLE_SECONDS", 0.02)
     await register(database, ayrshare, 30)
     async with polling(database, ayrshare, concurrency=4, interval=10.0) as fixture, running(fixture.poller):

@@ -19,8 +19,8 @@ from tests.support.ayrshare import Ayrshare
 from tests.support.profiles import register
 from tests.support.publishing import POLICY, pin, states
 
-RATE_LIMITED = AyrshareError(Failure.RATE_LIMITED, "slow down", http_status=429)
-REFUSED = AyrshareError(Failure.UPSTREAM_ERROR, "too small", http_status=400, code=138)
+RATE_LIMITED = AyrshareError(Failure.RATE_LIMITED, "slow down", http_status=429, from_ayrshare=True)
+REFUSED = AyrshareError(Failure.UPSTREAM_ERROR, "too small", http_status=400, code=138, from_ayrshare=True)
 COUNTS = "SELECT rate_limited_count FROM profile ORDER BY id"
 
 

@@ -143,6 +143,16 @@ REFUSALS = [
     ({"fault": "status", "status": 408}, "unknown", "upstream_error"),
     ({"fault": "html", "status": 502}, "unknown", "upstream_error"),
     ({"fault": "html", "status": 404}, "unknown", "upstream_error"),
+    *(
+        ({"fault": "html", "status": status}, "unknown", "upstream_error")
+        for status in (301, 400, 401, 402, 403, 413, 422)
+    ),
+    *(
+        ({"fault": "gateway", "status": status}, "unknown", "upstream_error")
+        for status in (400, 402, 403, 404, 413, 422, 503)
+    ),
+    ({"fault": "gateway", "status": 401}, "queued", "unauthorized"),
+    ({"fault": "gateway", "status": 429}, "queued", "rate_limited"),
     ({"fault": "truncated"}, "unknown", "payload_invalid"),
     ({"fault": "wrong_json", "after_work": True}, "unknown", "payload_invalid"),
     ({"fault": "reset_before"}, "unknown", "network"),
@@ -166,6 +176,26 @@ async def test_an_answer_decides_what_becomes_of_the_pin(
     assert row.state == state
     assert row.last_error
     assert (row.next_look_at is not None) == (state == "unknown")
+
+
+async def test_a_gateway_that_refuses_slows_the_lane_down_and_leaves_few_pins_unknown(
+    database: Database, ayrshare: Ayrshare
+) -> None:
+    await register(database, ayrshare, 2)
+    await ayrshare.fault("client-001", "gateway", endpoint="/post")
+    store = PinStore(database)
+    await store.enqueue_all([(i, pin("client-001", f"{i}")) for i in range(5)])
+    await store.enqueue(pin("client-002", "other"))
+    async with working(database, ayrshare):
+        await until(lambda: count_of(database, "published", 1))
+        await until(lambda: ended(database, 2))
+        assert await truth(database, "SELECT failures = 1 AND not_before > now() FROM pin_lane WHERE profile_id = 1")
+        assert await truth(database, "SELECT bool_and(paused_reason IS NULL) FROM pin_lane")
+        await ayrshare.heal()
+        await until(lambda: settled(database))
+    found = await states(database)
+    assert [found.pop("0"), set(found.values())] == ["unknown", {"published"}]
+    assert (await store.story(1))[1][0].excerpt == '{"message":"Forbidden"}'
 
 
 async def test_a_connection_that_was_refused_sends_the_pin_again(database: Database, ayrshare: Ayrshare) -> None:

@@ -12,11 +12,13 @@ from collector.ayrshare.client import AyrshareClient, open_client
 from collector.errors import DatabaseUnavailableError
 from collector.loops.every import Heartbeats
 from collector.loops.gate import Gate
+from collector.loops.recall import Recall
 from collector.models import NewPin, PinContent
 from collector.publish.decision import PublishPolicy
 from collector.publish.publisher import Publisher
 from collector.publish.reconciler import Reconciler
 from collector.publish.sender import Sender
+from collector.store.lease import LeaseStore
 from collector.store.pin_check import CheckStore
 from collector.store.pin_queue import PinQueue
 from collector.store.pool import Database
@@ -40,9 +42,10 @@ class Worker:
         lease: float,
     ) -> None:
         self.queue = PinQueue(database, owner=owner, seconds=lease)
-        self.publisher = Publisher(
-            Sender(client, KEYS, policy, patience=lease / 5), self.queue, database, gate, policy, concurrency=64
-        )
+        self.gate = gate
+        recall = Recall(gate, LeaseStore(database, owner=owner, seconds=lease))
+        sender = Sender(client, KEYS, policy, patience=lease / 5)
+        self.publisher = Publisher(sender, self.queue, database, gate, recall, policy, concurrency=64)
         self.reconciler = Reconciler(client, KEYS, self.queue, CheckStore(database), gate, policy, claim_seconds=lease)
 
 
