@@ -6,32 +6,29 @@ import shlex
 import sys
 import time
 from collections.abc import Coroutine
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 from pydantic import SecretStr
 
-from collector.app import Hooks, key_ring, open_storage, run_roles
+from collector.app import Hooks, open_storage, run_roles
 from collector.cli.execute import execute
 from collector.cli.option import Seconds, Whole
 from collector.config import Settings, load_settings, missing_token
-from collector.emulator import EmulatorConfig, profile_identity, serve
-from collector.errors import RegistryError
+from collector.demo.agency import Agency
+from collector.emulator import EMULATOR, EmulatorConfig, make_app, serve
 from collector.models import Success
 from collector.poll.poller import PollResult
-from collector.registry.register import insist, register
-from collector.registry.validate import Registration
-from collector.store.fleet import FleetStore
+from collector.store.fleet import DatabaseInfo, FleetStore
 from collector.store.pool import Database
-from collector.store.profile import ProfileStore
 from collector.telemetry import configure_logging
 
 _FOLDER = Path("demo-data")
 _POLL_SECONDS = 30.0
-_PROFILES_A_CLIENT = 3
-# Marks the demo's own profiles, so that it never touches others.
-_TAG = "demo"
+# Somebody who looks should soon see a pin go out after another.
+_PIN_GAP_SECONDS = 2.0
 _REPORT_SECONDS = 0.5
 _FINE = frozenset({Success.OK, Success.UNCHANGED})
 
@@ -44,14 +41,18 @@ _FINE = frozenset({Success.OK, Success.UNCHANGED})
 def demo(profiles: int, days: int, port: int, exit_after: float | None) -> None:
     """Run everything on one machine: an emulated Ayrshare, an embedded database, and the daemon.
 
-    The data stays in COLLECTOR_DATA_DIR (./demo-data by default), and the next start carries on from it. Nothing leaves
-    this machine.
+    The agency is made up: a year behind it, a drop in progress, a fleet-wide dip in the past, a profile that lost its
+    link, one that is rate-limited, and pins in every state. The first 60 profiles have all of that; more of them have
+    only the days that Ayrshare serves.
+
+    The data stays in COLLECTOR_DATA_DIR (./demo-data by default), and the next start carries on from it; in another
+    week it begins anew. Nothing leaves this machine.
     """
     if exit_after is not None and not math.isfinite(exit_after):
         raise click.BadParameter("is not a number of seconds", param_hint="--exit-after")
     settings = load_settings(missing=missing_token)
     quiet = "log_level" not in settings.model_fields_set
-    configure_logging(settings.log_format, "warning" if quiet else settings.log_level)
+    configure_logging(settings.log_format, "error" if quiet else settings.log_level)
     execute(_Demo(settings, profiles=profiles, days=days, port=port).run(exit_after))
 
 
@@ -69,65 +70,45 @@ class _Demo:
                 "http_port": port,
                 "ayrshare_api_key": SecretStr(self._emulator.api_key),
                 "poll_interval": _POLL_SECONDS,
+                "pin_lane_gap": _PIN_GAP_SECONDS,
                 "max_requests_per_second": 1000.0,
             }
         )
-        self._round = _Round(self._folder)
+        self._round = _Round()
 
     async def run(self, exit_after: float | None) -> None:
-        async with serve(self._emulator) as url:
+        app = make_app(self._emulator)
+        async with serve(app) as url:
             settings = self._settings.model_copy(update={"ayrshare_url": url})
-            _line("Ayrshare", f"{url} (emulated), {self._emulator.profiles} profiles, {self._emulator.days} days each")
             async with open_storage(settings, create=True) as database:
-                await self._prepare(settings, database)
-                hooks = Hooks(serving=self._round.show_pages, polled=self._round.note)
+                found = await FleetStore(database).database()
+                removed = await Agency(app[EMULATOR], settings, database).open(self._round.note)
+                hooks = Hooks(serving=partial(self._show, url, found, removed), polled=self._round.note)
                 await _for_seconds(exit_after, self._with_rounds(settings, database, hooks))
+
+    def _show(self, ayrshare: str, found: DatabaseInfo, removed: int, address: str) -> None:
+        _line("Console", f"{address}/")
+        profiles, days = self._emulator.profiles, self._emulator.days
+        _line("Ayrshare", f"{ayrshare} (emulated), {profiles} profiles, {days} days each")
+        _line("Database", f"PostgreSQL {found.version} in {self._folder}, {found.days:,} days from earlier runs")
+        if removed:
+            _line("Removed", f"{removed} profiles of an earlier demo, which this one does not have")
+        for title, path in (("Fleet", "/metrics/profiles"), ("Process", "/metrics"), ("Ready", "/readyz")):
+            _line(title, f"{address}{path}")
+        _line("Look around", f"COLLECTOR_DATA_DIR={self._folder} {_program()} status   (in another terminal)")
+        _line("Stop", "Ctrl-C; the next start carries on from the same data")
+        self._round.report()
 
     async def _with_rounds(self, settings: Settings, database: Database, hooks: Hooks) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(run_roles(settings, database, hooks))
             group.create_task(self._round.report_for_ever())
 
-    async def _prepare(self, settings: Settings, database: Database) -> None:
-        store = ProfileStore(database)
-        wanted = self._registrations()
-        known = await store.all()
-        foreign = [profile.name for profile in known if _TAG not in profile.tags]
-        if foreign:
-            raise RegistryError(
-                f"{self._folder} holds {len(foreign)} profiles that are not the demo's; "
-                "name another folder in COLLECTOR_DATA_DIR"
-            )
-        gone = {profile.name for profile in known} - {profile.name for profile in wanted}
-        if gone:
-            await store.remove(sorted(gone))
-            _line("Removed", f"{len(gone)} profiles of an earlier demo, which this one does not have")
-        insist(await register(wanted, store, key_ring(settings)))
-        found = await FleetStore(database).database()
-        _line("Database", f"PostgreSQL {found.version} in {self._folder}, {found.days:,} days from earlier runs")
-
-    def _registrations(self) -> list[Registration]:
-        emulator = self._emulator
-        identities = [
-            profile_identity(i, seed=emulator.seed, profiles=emulator.profiles) for i in range(emulator.profiles)
-        ]
-        return [
-            Registration(
-                name=identity.title,
-                client=f"brand-{index // _PROFILES_A_CLIENT + 1:03d}",
-                profile_key=SecretStr(identity.profile_key),
-                ref_id=identity.ref_id,
-                tags=(_TAG,),
-            )
-            for index, identity in enumerate(identities)
-        ]
-
 
 class _Round:
     """Counts polls and says now and then what they brought."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self) -> None:
         self._started = time.monotonic()
         self._results: list[PollResult] = []
         self._reported = False
@@ -135,26 +116,16 @@ class _Round:
     def note(self, result: PollResult) -> None:
         self._results.append(result)
 
-    def show_pages(self, address: str) -> None:
-        for title, path in (
-            ("Pages", "/"),
-            ("Fleet", "/metrics/profiles"),
-            ("Process", "/metrics"),
-            ("Ready", "/readyz"),
-        ):
-            _line(title, f"{address}{path}")
-        _line("Look around", f"COLLECTOR_DATA_DIR={self._folder} {_program()} status   (in another terminal)")
-        _line("Stop", "Ctrl-C; the next start carries on from the same data")
-
     async def report_for_ever(self) -> None:
         """Print a line for every burst of polls, once it is over."""
         while True:
             before = len(self._results)
             await asyncio.sleep(_REPORT_SECONDS)
             if self._results and len(self._results) == before:
-                self._report()
+                self.report(waited=_REPORT_SECONDS)
 
-    def _report(self) -> None:
+    def report(self, *, waited: float = 0.0) -> None:
+        """Print what the polls since the last report brought; they ended ``waited`` seconds ago."""
         results, self._results = self._results, []
         new = sum(result.rows.rows_new for result in results if result.rows)
         changed = sum(result.rows.rows_changed for result in results if result.rows)
@@ -163,7 +134,7 @@ class _Round:
             return
         self._reported = True
         trouble = f", {failed} failed (see `collector status`)" if failed else ""
-        elapsed = time.monotonic() - self._started - _REPORT_SECONDS
+        elapsed = time.monotonic() - self._started - waited
         _line(
             "Polled",
             f"{len(results)} profiles: {new:,} days new, {changed:,} changed{trouble}; {elapsed:.1f} s after start",

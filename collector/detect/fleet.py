@@ -95,7 +95,8 @@ def _fleet_episodes(firing: Flags, healthy: Flags, number: Indices, first_day: d
         affected = int(firing[:, largest].sum())
         span = (first_day + timedelta(days=start), first_day + timedelta(days=end))
         found.append(FleetEpisode(*span, profiles=affected, share=float(still[largest])))
-        day = end + 1
+        # Sooner, what began with this one would be taken for the beginning of another.
+        day = end + _TOGETHER_DAYS
     return tuple(found)
 
 

@@ -19,8 +19,8 @@ def social(emulator: Emulator, call: Call) -> bytes:
     if call.raw_body != _USUAL_BODY:
         _require_pinterest(call.body())
     _require_link(call)
-    drops = emulator.faults.drops(call.account.title, call.endpoint)
-    return emulator.social.answer(shown_index(emulator, call), call.now, drops)
+    changes = emulator.faults.changes(call.account.title, call.endpoint)
+    return emulator.social.answer(shown_index(emulator, call), call.now, changes)
 
 
 def shown_index(emulator: Emulator, call: Call) -> int:

@@ -9,9 +9,9 @@ import msgspec
 
 from collector.emulator.config import EmulatorConfig, day_of, iso_millis
 from collector.emulator.traffic import (
+    Changes,
     Character,
     Counts,
-    Drop,
     character,
     data_status,
     followers,
@@ -19,6 +19,7 @@ from collector.emulator.traffic import (
     with_rates,
 )
 
+_NO_CHANGES = Changes()
 _HEAD = b'{"pinterest":{"analytics":'
 
 
@@ -27,7 +28,7 @@ class _Answer:
     made_at: float
     fresh_until: float
     day: int
-    drops: tuple[Drop, ...]
+    changes: Changes
     packed_analytics: bytes
     tail: bytes
 
@@ -43,35 +44,37 @@ class SocialAnswers:
         self._config = config
         self._answers: dict[int, _Answer] = {}
 
-    def answer(self, index: int, now: float, drops: tuple[Drop, ...] = ()) -> bytes:
-        """Return the body for account `index`; the same bytes until `nextUpdate`, unless the drops change."""
+    def answer(self, index: int, now: float, changes: Changes = _NO_CHANGES) -> bytes:
+        """Return the body for account `index`; the same bytes until `nextUpdate`, unless the changes do."""
         answer = self._answers.get(index)
-        if answer is None or answer.drops != drops or not answer.made_at <= now < answer.fresh_until:
-            answer = self._answers[index] = self._made(index, now, drops, answer)
+        if answer is None or answer.changes != changes or not answer.made_at <= now < answer.fresh_until:
+            answer = self._answers[index] = self._made(index, now, changes, answer)
         return b"".join((_HEAD, zlib.decompress(answer.packed_analytics), answer.tail))
 
-    def _made(self, index: int, now: float, drops: tuple[Drop, ...], former: _Answer | None) -> _Answer:
+    def _made(self, index: int, now: float, changes: Changes, former: _Answer | None) -> _Answer:
         config = self._config
         today, fresh_until = day_of(now), now + config.cache_seconds
-        if former is not None and (former.day, former.drops) == (today, drops):
+        if former is not None and (former.day, former.changes) == (today, changes):
             packed = former.packed_analytics
         else:
-            packed = zlib.compress(msgspec.json.encode(window(config, index, today, drops)), 1)
+            packed = zlib.compress(msgspec.json.encode(window(config, index, today, changes)), 1)
         stamps = f',"lastUpdated":"{iso_millis(now)}","nextUpdate":"{iso_millis(fresh_until)}"'
-        return _Answer(now, fresh_until, today, drops, packed, f'{stamps}}},"status":"success"}}'.encode())
+        return _Answer(now, fresh_until, today, changes, packed, f'{stamps}}},"status":"success"}}'.encode())
 
 
-def window(config: EmulatorConfig, index: int, today: int, drops: tuple[Drop, ...] = ()) -> dict[str, Any]:
+def window(config: EmulatorConfig, index: int, today: int, changes: Changes = _NO_CHANGES) -> dict[str, Any]:
     """Return the `analytics` object of account `index` as it looks on the day `today` (an ordinal)."""
     account = character(config.seed, index)
     last = today if config.include_today else today - 1
     daily, sums = [], Counts()
     for day in range(last - config.days + 1, last + 1):
-        counts = shown_counts(config.seed, index, day, today - day, account, drops)
+        if changes.hides(day):
+            continue
+        counts = shown_counts(config.seed, index, day, today - day, account, changes.drops)
         daily.append(_daily(day, today, counts))
         for name, value in counts.items():
             sums[name] = sums.get(name, 0) + value
-    totals = {camel(name): value for name, value in with_rates(sums).items()}
+    totals = {camel(name): value for name, value in with_rates(sums).items()} if daily else {}
     return {**_board(account, last), **totals, "daily": daily}
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 
 from collector.emulator.errors import Shape
-from collector.emulator.traffic import PIN_METRICS, VIDEO_METRICS, Drop
+from collector.emulator.traffic import PIN_METRICS, VIDEO_METRICS, Changes, Drop, Gap
 
 FaultName = Literal[
     "latency",
@@ -37,6 +37,7 @@ FaultName = Literal[
     "processing",
     "short_history",
     "drop",
+    "gap",
     "relinked",
 ]
 FAULT_NAMES: tuple[str, ...] = get_args(FaultName)
@@ -55,8 +56,9 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     `wrong_json` and `huge` do the work first: the pin is published, the answer is lost. `status`, `code`, `message`
     and `shape` describe the error of those faults that answer with one. `gateway` is a 403 in JSON that is not
     Ayrshare's, with `message` in it; `escaped` is an error whose `message` is in JSON escapes. `no_days` empties
-    `daily`, `frozen_stamp` puts `stamp` into `lastUpdated`, `bloated` adds bad days up to `size_bytes`. `since`,
-    `factor` and `metrics` belong to `drop`, `rows` (at most so many are shown) and `counts_all` (`count` is of all) to
+    `daily`, `frozen_stamp` puts `stamp` into `lastUpdated`, `bloated` adds bad days up to `size_bytes`. `since` and
+    `until` are the first and the last day of `drop`, and of `gap`, which are days that are not shown; `factor` and
+    `metrics` belong to `drop`, `rows` (at most so many are shown) and `counts_all` (`count` is of all) to
     `short_history`, `size_bytes` to `huge`, `retry_after` (seconds) to `rate_limited`, `retry_available` to
     `post_error`. `relinked` has the numbers and the name of another account.
     """
@@ -79,6 +81,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     stamp: Any = "2021-01-01T00:00:00.000Z"
     size_bytes: Annotated[int, msgspec.Meta(ge=1)] = 50_000_000
     since: date | None = None
+    until: date | None = None
     factor: Annotated[float, msgspec.Meta(ge=0)] = 0.5
     metrics: tuple[str, ...] = ()
 
@@ -99,8 +102,9 @@ class _Entry:
 
 
 _NOTHING = Drawn()
+_NO_CHANGES = Changes()
 # They change the numbers for good, and leave the connection and the answer alone.
-_OF_THE_NUMBERS = frozenset({"drop", "relinked"})
+_OF_THE_NUMBERS = frozenset({"drop", "gap", "relinked"})
 
 
 @dataclass(slots=True)
@@ -140,13 +144,16 @@ class Faults:
             latency += entry.fault.seconds or 0.0
         return Drawn(latency)
 
-    def drops(self, profile: str, endpoint: str) -> tuple[Drop, ...]:
+    def changes(self, profile: str, endpoint: str) -> Changes:
+        """Return what changes the numbers of a profile for good."""
         if not self._entries:
-            return ()
-        faults = (entry.fault for entry in self._matching(profile, endpoint) if entry.fault.fault == "drop")
-        return tuple(
-            Drop(fault.since.toordinal() if fault.since else 0, fault.factor, frozenset(fault.metrics))
-            for fault in faults
+            return _NO_CHANGES
+        faults = [entry.fault for entry in self._matching(profile, endpoint)]
+        return Changes(
+            tuple(
+                Drop(*_days(fault), fault.factor, frozenset(fault.metrics)) for fault in faults if fault.fault == "drop"
+            ),
+            tuple(Gap(*_days(fault)) for fault in faults if fault.fault == "gap"),
         )
 
     def relinked(self, profile: str, endpoint: str) -> bool:
@@ -179,6 +186,11 @@ class Faults:
         if entry.left is not None:
             entry.left -= 1
         return True
+
+
+def _days(fault: Fault) -> tuple[int, int]:
+    """Return the ordinals of the first and the last day of a fault of the numbers."""
+    return (fault.since or date.min).toordinal(), (fault.until or date.max).toordinal()
 
 
 def parse_fault(body: bytes, endpoints: Iterable[str]) -> Fault:

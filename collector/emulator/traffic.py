@@ -31,11 +31,31 @@ _RESTATED = ((0.30, 0.15, "ESTIMATE"), (0.70, 0.12, "PROCESSING"), (0.90, 0.07, 
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Metrics (all of them when `metrics` is empty) multiplied by `factor` from the day `since` (an ordinal) on."""
+    """Metrics (all when `metrics` is empty) multiplied by `factor` on the days (ordinals) from `since` to `until`."""
 
     since: int
+    until: int
     factor: float
     metrics: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Days (ordinals) from `since` to `until` that Pinterest does not show."""
+
+    since: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What makes an account's numbers other than they would be."""
+
+    drops: tuple[Drop, ...] = ()
+    gaps: tuple[Gap, ...] = ()
+
+    def hides(self, day: int) -> bool:
+        return any(gap.since <= day <= gap.until for gap in self.gaps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +122,7 @@ def shown_counts(seed: int, index: int, day: int, age: int, account: Character, 
     """Return what Pinterest would say about `day` when it is `age` days old."""
     counts = final_counts(seed, index, day, account)
     for drop in drops:
-        if day >= drop.since:
+        if drop.since <= day <= drop.until:
             counts = _dropped(counts, drop)
     if age >= FINAL_AGE_DAYS:
         return counts

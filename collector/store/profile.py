@@ -295,8 +295,8 @@ class ProfileStore:
         """Return how many days of metrics these profiles have. Raises ``RegistryError`` for an unknown one."""
         return int(await self._database.fetchval(_COUNT_DAYS, [profile.id for profile in await self.named(names)]))
 
-    async def remove(self, names: Sequence[str]) -> None:
-        """Delete profiles with their keys, all their data and their pins.
+    async def remove(self, names: Sequence[str], *, open_pins: bool = False) -> None:
+        """Delete profiles with their keys, all their data and their pins, ``open_pins`` too where that is said.
 
         Raises:
             RegistryError: one is unknown, or has pins that are not published yet or whose fate is not known.
@@ -305,9 +305,9 @@ class ProfileStore:
         await self.named(names)
         async with self._database.transaction() as connection:
             await connection.execute(_LOCK_NAMED, names)
-            open_pins = await connection.fetch(_OPEN_PINS, names)
-            if open_pins:
-                listed = ", ".join(f"{name} has {count}" for name, count in open_pins)
+            unsettled = [] if open_pins else await connection.fetch(_OPEN_PINS, names)
+            if unsettled:
+                listed = ", ".join(f"{name} has {count}" for name, count in unsettled)
                 raise RegistryError(f"pins are not settled: {listed}; `collector pins cancel` them first")
             await connection.execute(_REMOVE_PINS, names)
             await connection.execute(_REMOVE_SENSITIVITY, names)

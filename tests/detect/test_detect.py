@@ -305,6 +305,19 @@ def test_a_drop_of_two_clients_is_not_the_fleets() -> None:
     assert fleet_drops(counts) == ()
 
 
+def test_a_short_drop_of_the_fleet_is_told_once() -> None:
+    spans = [(5, 7)] * 7 + [(6, 7)] * 2 + [(5, 11)] * 3
+    drops = [
+        Span(place, MONDAY + timedelta(days=first), MONDAY + timedelta(days=last))
+        for place, (first, last) in enumerate(spans)
+    ]
+    judged = [JudgedDays(place, MONDAY, MONDAY + timedelta(days=30)) for place in range(12)]
+
+    [told] = find_fleet_drops(drops, judged, MONDAY)
+
+    assert told.first_day == MONDAY + timedelta(days=5)
+
+
 def test_drops_of_profiles_that_cannot_be_judged_are_not_the_fleets() -> None:
     drops = [Span(profile, MONDAY + timedelta(days=DROP), MONDAY + timedelta(days=DROP + 5)) for profile in range(12)]
     judged = [JudgedDays(profile, MONDAY, MONDAY + timedelta(days=DAYS)) for profile in range(12)]

@@ -642,6 +642,24 @@ async def test_a_drop_changes_the_numbers_from_its_day_on(client: Client) -> Non
     assert analytics_of(await client.social())["daily"] == before
 
 
+async def test_a_drop_ends_after_its_last_day(client: Client) -> None:
+    before = analytics_of(await client.social())["daily"]
+    await client.fault("drop", since=before[10]["date"], until=before[11]["date"], factor=3.0)
+    after = analytics_of(await client.social())["daily"]
+    changed = [place for place, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
+    assert changed == [10, 11]
+
+
+async def test_days_of_a_gap_are_not_shown(client: Client) -> None:
+    before = analytics_of(await client.social())["daily"]
+    await client.fault("gap", until=before[4]["date"])
+    await client.fault("gap", since=before[7]["date"], until=before[8]["date"])
+    after = analytics_of(await client.social())["daily"]
+    assert after == [*before[5:7], *before[9:]]
+    await client.fault("gap")
+    assert analytics_of(await client.social())["daily"] == []
+
+
 async def test_times_and_endpoint_bound_a_fault(client: Client) -> None:
     await client.fault("status", status=500, endpoint=SOCIAL, times=2)
     assert (await client.publish()).status == 200

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from collector.app import Hooks, key_ring, make_gate, make_poller, open_ayrshare, open_storage, run_roles
 from collector.config import Role, Settings
+from collector.demo.cast import cast
 from collector.detect.detector import Detector
 from collector.emulator import EMULATOR, Emulator, EmulatorConfig, make_app, profile_identity, serve
 from collector.emulator.accounts import Account
@@ -28,31 +29,7 @@ from collector.store.drop import DropStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
 
-_CLIENTS = {
-    "Alder & Oak": ("us", "uk", "de", "fr"),
-    "Bergamot Tea": ("us", "uk", "au"),
-    "Cobalt Kitchens": ("us", "ca", "uk", "de", "nl"),
-    "Dune Swimwear": ("us", "br", "es"),
-    "Ember Candles": ("us", "uk"),
-    "Fable Nursery": ("us", "uk", "de", "fr", "se"),
-    "Granite Outdoor": ("us", "ca"),
-    "Hollis Paper": ("us", "uk", "au"),
-    "Indigo Yarns": ("us", "uk", "de", "dk"),
-    "Juniper Home": ("us", "ca", "uk", "fr"),
-    "Kestrel Bikes": ("us", "nl"),
-    "Lumen Lighting": ("us", "de", "it"),
-    "Marlow Bakery": ("us", "uk"),
-    "Nell's Garden": ("us", "uk", "nl", "be"),
-    "Orchard Ceramics": ("us", "pt", "es"),
-    "Pine Street": ("us", "ca"),
-    "Quill Stationery": ("us", "uk", "jp"),
-    "Rosewater Weddings": ("us", "uk", "in", "ae"),
-}
-PROFILES = {
-    f"{client.lower().replace(' & ', '-').replace(' ', '-').replace(chr(39), '')}-{market}": client
-    for client, markets in _CLIENTS.items()
-    for market in markets
-}
+PROFILES = {member.name: member.client for member in cast(58)}
 
 # Client and profile that the dashboard of one client shows: one drop that is over, one that is open.
 SHOWN = ("Juniper Home", "juniper-home-us")
