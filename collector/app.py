@@ -16,6 +16,8 @@ from pydantic import SecretStr
 from collector import __version__
 from collector.ayrshare.client import AyrshareClient, open_client
 from collector.config import Role, Settings, missing_token, require_secrets
+from collector.console.overview import REFRESH_SECONDS, OverviewKeeper
+from collector.console.site import Console
 from collector.crypto import KeyRing, generated_key
 from collector.embedded import embedded
 from collector.errors import ConfigurationError, DatabaseUnavailableError
@@ -259,7 +261,10 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
         if Role.DETECTOR in settings.roles:
             loops.append(partial(every, _DETECT_SECONDS, "detector", _detection(database, heartbeats), heartbeats))
         health = Health(database, heartbeats, hold=lambda: gate.hold)
-        pages = Pages(health, (lambda: exporter.page) if exporter else None)
+        keeper = OverviewKeeper(database)
+        loops.append(partial(every, REFRESH_SECONDS, "console", keeper.refresh, heartbeats))
+        console = Console(database, keeper, health.problems, heartbeats.outage)
+        pages = Pages(health, (lambda: exporter.page) if exporter else None, console)
         address = await resources.enter_async_context(
             serving(pages, settings.http_host, settings.http_port, door=_door(settings, database))
         )

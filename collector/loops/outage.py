@@ -22,6 +22,11 @@ class Outage:
         """What is wrong, for the operator; None when nothing is."""
         return f"{self._reason}; since {self._since:%Y-%m-%d %H:%M:%S} UTC" if self._waiting else None
 
+    @property
+    def since(self) -> datetime | None:
+        """When it began; None when there is none."""
+        return self._since if self._waiting else None
+
     def failed(self, loop: str, reason: str) -> None:
         if not self._waiting:
             self._since, self._began = datetime.now(UTC), time.monotonic()

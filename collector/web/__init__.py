@@ -1,1 +1,1 @@
-"""The HTTP side: health, the two Prometheus pages, and a front page that names them."""
+"""The HTTP side: health, the two Prometheus pages, and who may see which page."""

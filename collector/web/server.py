@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from importlib.resources import files
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from collector import __version__
-from collector.access import open_to_everybody
+from collector.console.page import as_pages
+from collector.console.site import Console
 from collector.errors import CollectorError, DatabaseUnavailableError
 from collector.export.page import CONTENT_TYPE, Page
 from collector.telemetry import REGISTRY
@@ -26,33 +26,29 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-_FRONT_PAGE = files(__package__).joinpath("front.html").read_text(encoding="utf-8").replace("{version}", __version__)
 
 
 class Pages:
     """The handlers, and what they show; ``page`` is None where this process has no exporter."""
 
-    def __init__(self, health: Health, page: Callable[[], Page | None] | None) -> None:
+    def __init__(self, health: Health, page: Callable[[], Page | None] | None, console: Console) -> None:
         self._health = health
         self._page = page
+        self._console = console
 
     def application(self, *middlewares: Middleware) -> web.Application:
         app = web.Application(middlewares=middlewares)
         app.on_response_prepare.append(_forbid_frames)
         app.add_routes(
             [
-                web.get("/", self.front),
                 web.get("/healthz", self.healthz),
                 web.get("/readyz", self.readyz),
                 web.get("/metrics", self.metrics),
                 web.get("/metrics/profiles", self.profiles),
             ]
         )
+        self._console.add_to(app)
         return app
-
-    @open_to_everybody
-    async def front(self, _request: web.Request) -> web.Response:
-        return web.Response(text=_FRONT_PAGE, content_type="text/html")
 
     async def healthz(self, _request: web.Request) -> web.Response:
         return web.json_response({"alive": True, "version": __version__})
@@ -116,7 +112,7 @@ async def serving(
         CollectorError: the address cannot be listened on.
     """
     listener, door = Listener(limits or Limits()), door or Door()
-    app = pages.application(listener.middleware(), answer_outages, door.middleware())
+    app = pages.application(listener.middleware(), as_pages, answer_outages, door.middleware())
     app.add_routes(SigningIn(door).routes())
     async with AsyncExitStack() as open_until_the_end:
         try:

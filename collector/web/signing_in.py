@@ -1,16 +1,14 @@
 """The pages on which a browser signs in and out."""
 
-from html import escape
-from importlib.resources import files
 from urllib.parse import parse_qs
 
 from aiohttp import hdrs, web
 
 from collector.access import open_to_everybody
+from collector.console.render import render
 from collector.web.door import SIGN_IN, Door
 
 _FORM = "application/x-www-form-urlencoded"
-_PAGE = files(__package__).joinpath("sign_in.html").read_text(encoding="utf-8")
 
 
 class SigningIn:
@@ -28,7 +26,7 @@ class SigningIn:
 
     @open_to_everybody
     async def form(self, request: web.Request) -> web.Response:
-        return _page(onward=request.query.get("next", "/"))
+        return _page(request, request.query.get("next", "/"))
 
     @open_to_everybody
     async def sign_in(self, request: web.Request) -> web.Response:
@@ -41,7 +39,7 @@ class SigningIn:
         try:
             await self._door.sign_in(request, token, answer)
         except web.HTTPClientError as error:
-            answer = _page(onward, problem=error.text or "", status=error.status)
+            answer = _page(request, onward, problem=error.text or "", status=error.status)
             if (wait := error.headers.get(hdrs.RETRY_AFTER)) is not None:
                 answer.headers[hdrs.RETRY_AFTER] = wait
         return answer
@@ -53,10 +51,9 @@ class SigningIn:
         return answer
 
 
-def _page(onward: str, *, problem: str = "", status: int = 200) -> web.Response:
-    alert = f'<p role="alert">{escape(problem)}</p>' if problem else ""
-    text = _PAGE.replace("{next}", escape(onward)).replace("{problem}", alert)
-    return web.Response(text=text, content_type="text/html", status=status)
+def _page(request: web.Request, onward: str, *, problem: str = "", status: int = 200) -> web.Response:
+    values = {"section": "", "onward": onward, "problem": problem.strip()}
+    return render(request, "sign_in.html", values, status=status)
 
 
 def _see_other(path: str) -> web.Response:

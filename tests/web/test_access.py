@@ -22,6 +22,7 @@ from collector.web.health import Health
 from collector.web.server import Pages, serving
 from collector.web.session import SECONDS, Sessions
 from collector.web.tokens import FRESH_SECONDS, Tokens
+from tests.support.console import make_console
 from tests.support.profiles import new_profile
 from tests.support.program import Program
 
@@ -66,7 +67,7 @@ class Clock:
 
 @asynccontextmanager
 async def pages(database: Database, door: Door | None = None) -> AsyncIterator[aiohttp.ClientSession]:
-    shown = MorePages(Health(database, Heartbeats(), hold=lambda: None), None)
+    shown = MorePages(Health(database, Heartbeats(), hold=lambda: None), None, make_console(database))
     jar = aiohttp.CookieJar(unsafe=True)
     async with (
         serving(shown, "127.0.0.1", 0, door=door) as url,
@@ -158,7 +159,7 @@ async def test_a_browser_signs_in_and_out(database: Database) -> None:
         browser = {"Accept": "text/html"}
         async with session.get("/all?a=1&b", headers=browser, allow_redirects=False) as response:
             assert (response.status, response.headers["Location"]) == (303, "/sign-in?next=/all?a%3D1%26b")
-        assert 'name="next" value="&lt;&quot;"' in (await ask(session, "GET", '/sign-in?next=<"'))[1]
+        assert 'name="next" value="&lt;&#34;"' in (await ask(session, "GET", '/sign-in?next=<"'))[1]
         answer = await sign_in(session, f" {READ} ")
         assert (answer.status, answer.headers["Location"]) == (303, "/mine?a=1")
         cookie = answer.headers["Set-Cookie"]

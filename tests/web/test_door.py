@@ -20,6 +20,7 @@ from collector.web.health import Health
 from collector.web.listener import Limits
 from collector.web.server import Pages, serving
 from collector.web.tokens import Tokens
+from tests.support.console import make_console
 
 FULL, READ = "full-0123456789ab", "read-0123456789ab"
 PATIENCE_SECONDS = 10.0
@@ -45,7 +46,7 @@ class MorePages(Pages):
 
 @asynccontextmanager
 async def pages(database: Database, door: Door | None = None, **limits: float) -> AsyncIterator[aiohttp.ClientSession]:
-    shown = MorePages(Health(database, Heartbeats(), hold=lambda: None), None)
+    shown = MorePages(Health(database, Heartbeats(), hold=lambda: None), None, make_console(database))
     bounds = Limits(**limits)  # type: ignore[arg-type]  # an integer among them
     async with serving(shown, "127.0.0.1", 0, door=door, limits=bounds) as url, aiohttp.ClientSession(url) as session:
         yield session
@@ -90,7 +91,7 @@ async def closed(reader: asyncio.StreamReader) -> bytes:
         ("GET", "/metrics", FULL, 200),
         ("POST", "/change", READ, 403),
         ("POST", "/change", FULL, 200),
-        ("GET", "/", None, 200),
+        ("GET", "/", None, 401),
     ],
 )
 async def test_a_token_opens_what_it_is_for(

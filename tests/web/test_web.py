@@ -20,6 +20,7 @@ from collector.store.pool import Database, open_database
 from collector.telemetry import REGISTRY
 from collector.web.health import Health
 from collector.web.server import Pages, serving
+from tests.support.console import make_console
 
 
 class Site:
@@ -30,7 +31,7 @@ class Site:
         self.exporter = Exporter(FleetStore(database), DropStore(database))
         self.hold: str | None = None
         health = Health(database, self.heartbeats, hold=lambda: self.hold)
-        self.pages = Pages(health, lambda: self.exporter.page)
+        self.pages = Pages(health, lambda: self.exporter.page, make_console(database))
 
 
 @asynccontextmanager

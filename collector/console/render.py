@@ -1,0 +1,148 @@
+"""Makes answers of templates: escapes, forbids what a page does not need, and knows what a browser has already."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from typing import Any, Final
+from urllib.parse import quote
+
+import jinja2
+import msgspec
+from aiohttp import hdrs, web
+from markupsafe import Markup
+from yarl import URL
+
+from collector import __version__
+from collector.access import VISITOR, Visitor
+from collector.chart import sparkline
+from collector.console import words
+from collector.console.assets import ASSETS
+
+# Nothing inline and nothing from elsewhere: a name that a client chose can be markup, and still does nothing.
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+_THEMES = frozenset({"light", "dark"})
+_SMALLEST_PACKED = 1024
+
+
+def _day(value: date) -> str:
+    return f"{value.day} {value:%b}"
+
+
+def _long_day(value: date) -> str:
+    return f"{value:%a} {value.day} {value:%b %Y}"
+
+
+def _utc(value: datetime) -> str:
+    at = value.astimezone(UTC)
+    return f"{at.day} {at:%b %Y %H:%M} UTC"
+
+
+def client_url(client: str) -> str:
+    """Return the address of a client's page. A path of dots alone would be resolved away, so names are in the query."""
+    return f"/client?{URL.build(query={'name': client}).raw_query_string}"
+
+
+def profile_url(profile_id: int) -> str:
+    return f"/profiles/{profile_id}"
+
+
+class Section(msgspec.Struct, frozen=True):
+    """An entry of the navigation; one that is not ``for_each_client`` is shown to those who may see all clients."""
+
+    name: str
+    address: str
+    text: str
+    for_each_client: bool = False
+
+
+SECTIONS: Final = (Section("fleet", "/", "Fleet"),)
+
+
+def _navigation(visitor: Visitor | None) -> list[Section]:
+    if visitor is None:
+        return []
+    if visitor.client is None:
+        return list(SECTIONS)
+    start = Section("client", client_url(visitor.client), visitor.client)
+    return [start, *(section for section in SECTIONS if section.for_each_client)]
+
+
+_FILTERS = {
+    "short": words.short,
+    "exact": words.exact,
+    "percent": words.percent,
+    "day": _day,
+    "long_day": _long_day,
+    "utc": _utc,
+}
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader(__package__),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.filters |= _FILTERS
+    environment.globals |= {
+        "asset": lambda name: ASSETS[name].path,
+        "client_url": client_url,
+        "counted": words.counted,
+        "profile_url": profile_url,
+        "quote": quote,
+        "sparkline": lambda values: Markup(sparkline(values)),  # noqa: S704 -- numbers only
+        "version": __version__,
+        "words": words,
+    }
+    return environment
+
+
+_TEMPLATES = _environment()
+
+
+def here(request: web.Request, **changes: object) -> str:
+    """Return the path of this page with other values in its query; None takes a value away."""
+    query = {name: value for name, value in request.query.items() if name != "part"}
+    query |= {name: str(value) for name, value in changes.items()}
+    kept = {name: value for name, value in query.items() if changes.get(name, "") is not None and value != ""}
+    return str(URL.build(path=request.path, query=kept)) if kept else request.path
+
+
+def render(request: web.Request, template: str, values: Mapping[str, Any], *, status: int = 200) -> web.Response:
+    """Answer with a page, or with "not modified" to a browser that has the same one."""
+    visitor = request.get(VISITOR)
+    theme = request.cookies.get("theme", "")
+    body = (
+        _TEMPLATES.get_template(template)
+        .render(
+            {
+                "here": lambda **changes: here(request, **changes),
+                "navigation": _navigation(visitor),
+                "theme": theme if theme in _THEMES else None,
+                "visitor": visitor,
+                **values,
+            }
+        )
+        .encode()
+    )
+    etag = hashlib.blake2b(body, digest_size=12).hexdigest()
+    headers = {
+        hdrs.CACHE_CONTROL: "private, no-cache",
+        "Content-Security-Policy": POLICY,
+        hdrs.VARY: f"{hdrs.COOKIE}, {hdrs.ACCEPT_ENCODING}",
+    }
+    known = request.if_none_match or ()
+    if status == web.HTTPOk.status_code and any(each.value == etag for each in known):
+        return web.Response(status=web.HTTPNotModified.status_code, headers={**headers, hdrs.ETAG: f'W/"{etag}"'})
+    response = web.Response(body=body, status=status, content_type="text/html", charset="utf-8", headers=headers)
+    if status == web.HTTPOk.status_code:
+        response.headers[hdrs.ETAG] = f'W/"{etag}"'
+    if len(body) > _SMALLEST_PACKED:
+        response.enable_compression()
+    return response

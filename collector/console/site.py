@@ -1,0 +1,52 @@
+"""The console: which pages there are, and for whom."""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from collector.access import VISITOR, for_each_client
+from collector.console.assets import ASSETS, asset
+from collector.console.fleet import FleetPage
+from collector.console.overview import OverviewKeeper
+from collector.console.page import OUTAGE
+from collector.console.render import client_url, render
+from collector.loops.outage import Outage
+from collector.store.pool import Database
+
+
+class Console:
+    """The handlers; ``problems`` tells what keeps this process from its work, and ``keeper`` has the fleet's sums."""
+
+    def __init__(
+        self,
+        database: Database,
+        keeper: OverviewKeeper,
+        problems: Callable[[], Awaitable[list[str]]],
+        outage: Outage,
+    ) -> None:
+        self._problems = problems
+        self._outage = outage
+        self._fleet = FleetPage(database, keeper)
+
+    def add_to(self, app: web.Application) -> None:
+        """Add the pages to an application."""
+        app[OUTAGE] = self._outage
+        app.add_routes(
+            [
+                web.get("/", self.start),
+                web.get("/pulse", self.pulse),
+                *(web.get(each.path, asset) for each in ASSETS.values()),
+            ]
+        )
+
+    @for_each_client
+    async def start(self, request: web.Request) -> web.StreamResponse:
+        """Show the fleet; a client's visitor starts at the client."""
+        if (client := request[VISITOR].client) is not None:
+            raise web.HTTPSeeOther(client_url(client))
+        return await self._fleet.answer(request)
+
+    @for_each_client
+    async def pulse(self, request: web.Request) -> web.Response:
+        """Show in the frame of every page whether this process can do its work."""
+        return render(request, "pulse.html", {"problems": await self._problems()})

@@ -1,0 +1,105 @@
+"""Says in words what states, outcomes and metrics are, and what to do about them. Pure."""
+
+from typing import Final
+
+import msgspec
+
+METRICS: Final = {
+    "engagement": "Engagement",
+    "impression": "Impressions",
+    "save": "Saves",
+    "pin_click": "Pin clicks",
+    "outbound_click": "Outbound clicks",
+}
+"""The metrics that can be summed, in the order in which pages show them."""
+
+
+class Word(msgspec.Struct, frozen=True):
+    """How something is shown: its name, the tone of its badge (good, info, warn, bad or quiet), and a sentence."""
+
+    name: str
+    tone: str
+    text: str = ""
+
+
+PROFILE_STATES: Final = {
+    "active": Word("Active", "good", "It is read as planned."),
+    "paused": Word("Paused", "quiet", "Nobody reads it until it is resumed."),
+    "unlinked": Word("Unlinked", "bad", "Pinterest is not linked any more: have the client link it again."),
+    "suspended": Word("Suspended", "bad", "Ayrshare has suspended it: ask Ayrshare to lift it, then resume it."),
+    "key_invalid": Word("Key invalid", "bad", "Ayrshare does not know its key: give it the new one."),
+}
+
+PIN_STATES: Final = {
+    "queued": Word("Queued", "info"),
+    "sending": Word("Sending", "info"),
+    "published": Word("Published", "good"),
+    "failed": Word("Failed", "bad"),
+    "unknown": Word("Unknown", "warn", "It was sent, and nobody knows yet whether it is live."),
+    "cancelled": Word("Cancelled", "quiet"),
+}
+
+OUTCOMES: Final = {
+    "ok": Word("New numbers", "good", "Ayrshare had numbers that were new or different."),
+    "unchanged": Word("No change", "quiet", "Ayrshare had nothing new."),
+    "rate_limited": Word("Slowed down", "warn", "Ayrshare said 429: too many requests. It is read again later."),
+    "quota": Word("Quota used up", "warn", "The month's posts are used up. Numbers are read again a little later."),
+    "unauthorized": Word("API key refused", "bad", "Ayrshare refuses the agency's API key: check it."),
+    "suspended": Word("Suspended", "bad", "Ayrshare says that the profile is suspended."),
+    "unlinked": Word("Not linked", "bad", "Pinterest is not linked: the client has to link it again."),
+    "key_invalid": Word("Key invalid", "bad", "Ayrshare does not know the profile's key."),
+    "upstream_error": Word("Ayrshare failed", "warn", "Ayrshare answered with an error. It is tried again soon."),
+    "timeout": Word("No answer", "warn", "Ayrshare did not answer in time. It is tried again soon."),
+    "network": Word("No connection", "warn", "Ayrshare could not be reached. It is tried again soon."),
+    "payload_invalid": Word("Unreadable", "warn", "The answer could not be read. It is tried again soon."),
+    "internal_error": Word("Defect", "bad", "A defect of this program ended the poll; its log has more."),
+}
+
+FAILING_AFTER: Final = 3
+"""Failures in a row after which a profile is called failing: one by itself is nothing."""
+
+ACCOUNT_CHANGED: Final = Word(
+    "Account changed?", "warn", "Most settled days were replaced: another Pinterest account may be linked."
+)
+
+ENDINGS: Final = {
+    "recovered": "recovered",
+    "new_normal": "it is the new normal",
+    "deepened": "it fell further",
+    "data_ended": "the data ended",
+    "account_changed": "another account was linked",
+}
+
+
+def counted(number: int, what: str, plural: str | None = None) -> str:
+    """Return a number with its noun."""
+    return f"{number:,} {what if number == 1 else plural or what + 's'}"
+
+
+def short(value: float | None) -> str:
+    """Return a number in four characters or so; an en dash where there is none."""
+    if value is None:
+        return "\N{EN DASH}"
+    for size, unit in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
+        if abs(value) >= size:
+            scaled = value / (1e3 if unit == "k" else size)
+            return f"{scaled:.1f}{unit}" if abs(scaled) < 100 else f"{scaled:,.0f}{unit}"  # noqa: PLR2004 -- digits
+    return f"{value:,.0f}"
+
+
+def exact(value: float | None) -> str:
+    """Return a whole number with commas; an en dash where there is none."""
+    return "\N{EN DASH}" if value is None else f"{value:,.0f}"
+
+
+def percent(share: float) -> str:
+    """Return a change with its sign, in per cent."""
+    sign = "+" if share > 0 else "\N{MINUS SIGN}" if share < 0 else "\N{PLUS-MINUS SIGN}"
+    value = abs(100 * share)
+    return f"{sign}{value:.1f} %" if value < 10 else f"{sign}{value:,.0f} %"  # noqa: PLR2004 -- digits
+
+
+def failing(failures: int, outcome: str | None) -> Word:
+    """Return what to show of a profile whose polls fail."""
+    why = OUTCOMES[outcome].text if outcome in OUTCOMES else ""
+    return Word("Failing", "warn", f"{failures} polls in a row failed. {why}".strip())

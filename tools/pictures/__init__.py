@@ -1,0 +1,1 @@
+"""Takes pictures of the console, on a made-up agency."""
