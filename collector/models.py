@@ -297,6 +297,7 @@ class UnknownPin(msgspec.Struct, frozen=True):
 
     ``token`` is the pin's, to which an attempt adds its number. The attempts nobody knows the end of began between
     ``first_sent_at`` and ``last_sent_at``. ``due`` tells whether this check is one of the planned ones.
+    ``lane_failed_pins`` is how many posts of the profile failed since one went out.
     """
 
     pin_id: int
@@ -309,6 +310,7 @@ class UnknownPin(msgspec.Struct, frozen=True):
     description: str = ""
     title: str | None = None
     refusals: int = 0
+    lane_failed_pins: int = 0
 
 
 class UnknownPins(msgspec.Struct, frozen=True):
@@ -325,7 +327,8 @@ class HistoryCheck(msgspec.Struct, frozen=True, kw_only=True):
 
     ``absent`` tells that the history would have the pin and does not; ``finding`` is the answer in words, about the
     attempt ``found_attempt``. ``quota_used_up`` puts the next check off until the quota begins anew;
-    ``refused`` is one more refusal after which the pin is sent again.
+    ``refused`` is one more refusal after which the pin is sent again, ``post_failed`` any post that failed, and
+    ``failing_seconds`` for how long the lane pauses after many of them in a row.
     """
 
     pin_id: int
@@ -339,6 +342,8 @@ class HistoryCheck(msgspec.Struct, frozen=True, kw_only=True):
     code: int | None = None
     quota_used_up: bool = False
     refused: bool = False
+    post_failed: bool = False
+    failing_seconds: float | None = None
 
 
 class PostedPin(msgspec.Struct, frozen=True):

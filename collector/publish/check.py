@@ -8,7 +8,7 @@ import msgspec
 from collector.ayrshare.refusal import RATE_LIMIT_WINDOW
 from collector.errors import AyrshareError
 from collector.models import Failure, History, HistoryCheck, NativePin, PinState, PostedPin, UnknownPin
-from collector.publish.decision import MORE_TRIES, PublishPolicy
+from collector.publish.decision import FAILING_WAIT, MORE_TRIES, MOST_FAILED_PINS, PublishPolicy
 from collector.publish.remedy import Remedy, remedy_of
 
 # The rows' times are Ayrshare's clock, ours is the database's.
@@ -37,7 +37,17 @@ def check_history(
             checks.append(_found(pin, found, policy, now))
         elif pin.due:
             checks.append(_not_found(pin, history, native, policy=policy, now=now))
-    return checks
+    return _pause_if_failing(pins, checks)
+
+
+def _pause_if_failing(pins: tuple[UnknownPin, ...], checks: list[HistoryCheck]) -> list[HistoryCheck]:
+    """Pause the lane with the failure that makes too many in a row; a pin that went out ends the row."""
+    failed = sum(check.post_failed for check in checks) + max((pin.lane_failed_pins for pin in pins), default=0)
+    if failed < MOST_FAILED_PINS or any(check.state is PinState.PUBLISHED for check in checks):
+        return checks
+    return [
+        msgspec.structs.replace(check, failing_seconds=FAILING_WAIT) if check.post_failed else check for check in checks
+    ]
 
 
 def missing(pins: tuple[UnknownPin, ...], history: History) -> bool:
@@ -96,6 +106,7 @@ def _found(pin: UnknownPin, found: tuple[int, PostedPin], policy: PublishPolicy,
         attempt=pin.attempt,
         state=PinState.QUEUED if again else row.state,
         refused=again,
+        post_failed=failed,
         absent=False,
         next_seconds=None,
         finding=row.detail or f"found in the history: {row.status}",

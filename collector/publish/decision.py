@@ -26,8 +26,8 @@ MORE_TRIES = (120.0, 900.0)
 # somebody gave up waiting, not that nothing happened.
 _CERTAIN = frozenset({200, 400, 402, 403, 413, 422})
 # A failed post uses the month's quota up like one that went out, so a profile that only fails gets one try a day.
-_MOST_FAILED_PINS = 10
-_FAILING_WAIT = 86_400.0
+MOST_FAILED_PINS = 10
+FAILING_WAIT = 86_400.0
 # They refuse the profile or the plan rather than the pin: its turn comes again, but not for ever.
 _NOT_ALLOWED = frozenset({402, 403})
 _NOT_ALLOWED_CODES = frozenset({169})
@@ -166,9 +166,9 @@ def _after_refusal(claim: PinClaim, error: AyrshareError, policy: PublishPolicy)
 
 def _pause_if_failing(claim: PinClaim, result: PinResult) -> PinResult:
     failed = result.state is PinState.FAILED or result.refused
-    if not failed or result.pause is not None or claim.lane_failed_pins + 1 < _MOST_FAILED_PINS:
+    if not failed or result.pause is not None or claim.lane_failed_pins + 1 < MOST_FAILED_PINS:
         return result
-    return msgspec.structs.replace(result, pause=PauseReason.FAILING, wait_seconds=_FAILING_WAIT)
+    return msgspec.structs.replace(result, pause=PauseReason.FAILING, wait_seconds=FAILING_WAIT)
 
 
 def _is_spam_block(error: AyrshareError) -> bool:

@@ -6,18 +6,20 @@ from operator import attrgetter
 
 from collector.models import HistoryCheck, PinState, UnknownPin, UnknownPins
 from collector.store.columns import arrays, columns, names, values
+from collector.store.pin_queue import LOCK_LANES_OF_PINS
 from collector.store.pool import Database
 
 _COLUMNS = """
     p.profile_id, f.name AS profile, f.key_ciphertext, p.id AS pin_id, p.attempts AS attempt, p.token::text AS token,
     p.looks AS checks, a.first_at AS first_sent_at, a.last_at AS last_sent_at,
-    p.description, p.title, p.refusals
+    p.description, p.title, p.refusals, coalesce(l.failed_pins, 0) AS lane_failed_pins
 """
 
 # The attempts of a pin whose end nobody knows.
 _OPEN_ATTEMPTS = """
 FROM pin p
 JOIN profile f ON f.id = p.profile_id
+LEFT JOIN pin_lane l ON l.profile_id = p.profile_id
 CROSS JOIN LATERAL (
     SELECT min(started_at) AS first_at, max(started_at) AS last_at
     FROM pin_attempt
@@ -95,6 +97,26 @@ returned AS (
     FROM changed
     WHERE state = 'queued'
 ),
+laned AS (
+    UPDATE pin_lane AS l
+    SET failed_pins = CASE WHEN c.published THEN 0 ELSE l.failed_pins + c.failed END,
+        not_before = greatest(l.not_before, now() + c.failing_seconds * interval '1 second'),
+        due_at = CASE
+            WHEN l.due_at IS NOT NULL THEN greatest(l.due_at, now() + c.failing_seconds * interval '1 second')
+        END,
+        paused_reason = CASE WHEN c.failing_seconds > 0 THEN 'failing' ELSE l.paused_reason END,
+        paused_since = CASE WHEN c.failing_seconds > 0 THEN now() ELSE l.paused_since END,
+        paused_detail = CASE WHEN c.failing_seconds > 0 THEN c.finding ELSE l.paused_detail END
+    FROM (
+        SELECT
+            profile_id, bool_or(state = 'published') AS published, count(*) FILTER (WHERE post_failed) AS failed,
+            max(failing_seconds) AS failing_seconds, max(finding) FILTER (WHERE failing_seconds > 0) AS finding
+        FROM changed
+        WHERE state = 'published' OR post_failed
+        GROUP BY profile_id
+    ) c
+    WHERE l.profile_id = c.profile_id
+),
 attempted AS (
     UPDATE pin_attempt AS a
     SET looked_at = now(),
@@ -136,7 +158,9 @@ class CheckStore:
 
     async def record(self, checks: Sequence[HistoryCheck]) -> dict[int, PinState]:
         """Write down what checks found; return the pins for which it still mattered, and their new states."""
-        rows = await self._database.fetch(_RECORD, *columns(HistoryCheck, checks))
+        async with self._database.transaction() as connection:
+            await connection.execute(LOCK_LANES_OF_PINS, [check.pin_id for check in checks])
+            rows = await connection.fetch(_RECORD, *columns(HistoryCheck, checks))
         changed = {row["pin_id"] for row in rows}
         return {check.pin_id: check.state for check in checks if check.pin_id in changed}
 

@@ -113,7 +113,8 @@ JOIN attempted a ON a.pin_id = s.id
 JOIN laned l ON l.profile_id = s.profile_id
 """
 
-_LOCK_OF_PINS = """
+# Taken before anything is recorded of pins.
+LOCK_LANES_OF_PINS = """
 SELECT
 FROM pin_lane
 WHERE profile_id IN (SELECT profile_id FROM pin WHERE id = ANY ($1::bigint[]))
@@ -302,7 +303,7 @@ class PinQueue:
         What an outcome says of its profile is recorded with it, so that an outcome recorded twice counts once.
         """
         async with self._database.transaction() as connection:
-            await connection.execute(_LOCK_OF_PINS, [result.pin_id for result in results])
+            await connection.execute(LOCK_LANES_OF_PINS, [result.pin_id for result in results])
             rows = await connection.fetch(_FINISH, *columns(PinResult, results))
             recorded = {row["pin_id"] for row in rows}
             # In one order; a poller may lock them in another, and whoever loses such a deadlock tries again.

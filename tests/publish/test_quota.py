@@ -95,6 +95,32 @@ async def test_the_quota_begins_anew_on_the_first(database: Database, now: str, 
     assert await database.fetchval(f"SELECT {body}") == wanted
 
 
+async def test_failures_that_only_the_history_tells_count_as_well(database: Database, ayrshare: Ayrshare) -> None:
+    await register(database, ayrshare, 1)
+    await ayrshare.fault("*", "post_error", endpoint="/post", message="The image is too small.", times=8)
+    store = PinStore(database)
+    await store.enqueue_all([(i, pin("client-001", f"{i}")) for i in range(13)])
+    async with working(database, ayrshare) as worker:
+        await until(lambda: count_of(database, "published", 5))
+        await database.execute("UPDATE pin_lane SET failed_pins = 8")
+        # As if the answers had been lost.
+        lost = "UPDATE pin SET state = 'unknown', next_look_at = now() WHERE id IN "
+        await database.execute(f"{lost} (SELECT id FROM pin WHERE state = 'failed' ORDER BY id LIMIT 2)")
+        await database.execute(
+            "UPDATE pin_attempt SET outcome = 'unknown' WHERE pin_id IN (SELECT id FROM pin WHERE state = 'unknown')"
+        )
+        await worker.reconciler.run_once()
+        assert await truth(database, "SELECT failed_pins = 10 AND paused_reason = 'failing' FROM pin_lane")
+        await store.enqueue(pin("client-001", "waits"))
+        assert (await store.summary()).paused == {"failing": 1}
+        assert (await worker.queue.claim(10))[0] == []
+        assert await truth(database, "SELECT not_before > now() + interval '23 h' FROM pin_lane")
+        assert await store.resume(["client-001"]) == {"client-001": "active"}
+        await until(lambda: settled(database))
+    assert await count_of(database, "failed", 8)
+    assert await truth(database, "SELECT failed_pins = 0 FROM pin_lane")
+
+
 async def test_a_quota_that_hides_the_history_puts_the_check_off(database: Database, ayrshare: Ayrshare) -> None:
     await register(database, ayrshare, 1)
     await ayrshare.fault("*", "reset_after", endpoint="/post", times=1)

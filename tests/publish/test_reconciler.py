@@ -12,6 +12,7 @@ from collector.ayrshare.native import parse_native_pins
 from collector.ayrshare.post import PostAnswer
 from collector.errors import AyrshareError, PinError
 from collector.models import Failure, History, NativePin, PinState, PostedPin, Publication, UnknownPin
+from collector.publish import decision
 from collector.publish.check import check_history, unreadable_history
 from collector.publish.decision import PublishPolicy, after_answer, after_error, interrupted
 from collector.publish.operator import FoundPin, PinOperator
@@ -92,7 +93,11 @@ async def test_an_absent_pin_is_sent_again_where_the_operator_wants_that(
     assert len(await posts(ayrshare)) == 1
 
 
-async def test_one_request_serves_all_unknown_pins_of_a_profile(database: Database, ayrshare: Ayrshare) -> None:
+async def test_one_request_serves_all_unknown_pins_of_a_profile(
+    database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decision, "_FIRST_BACKOFF", 0.0)
+    monkeypatch.setattr(decision, "_LEAST_WAIT", 0.0)
     await register(database, ayrshare, 1)
     await ayrshare.fault("*", "reset_after", endpoint="/post", times=5)
     await PinStore(database).enqueue_all([(i, pin("client-001", f"{i}")) for i in range(5)])

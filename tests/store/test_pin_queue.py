@@ -32,7 +32,7 @@ async def test_a_claim_walks_indexes_however_many_pins_were_published(database: 
     for sql, arguments in (
         (pin_queue._LOCK_DUE, (64,)),
         (pin_queue._CLAIM, ([1, 2, 3], "me", 60.0)),
-        (pin_queue._LOCK_OF_PINS, ([1, 2, 3],)),
+        (pin_queue.LOCK_LANES_OF_PINS, ([1, 2, 3],)),
     ):
         plan = json.loads(await database.fetchval(f"EXPLAIN (FORMAT JSON) {sql}", *arguments))
         scans = set(scans_of(plan[0]["Plan"]))
