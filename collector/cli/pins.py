@@ -13,6 +13,7 @@ import msgspec
 from collector.app import key_ring, make_gate, make_reconciler, open_ayrshare, open_storage
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import as_json_text, as_text, bad_lines, part_of, print_csv, print_table, when
+from collector.cli.media import check_media, insist_on_media, media_problems
 from collector.cli.option import Day, Form, TimeZone, Whole, in_format
 from collector.cli.plan import show_dry_run
 from collector.cli.story import pin_story
@@ -80,8 +81,16 @@ def _content_options(command: Callable[..., None]) -> Callable[..., None]:
     help="Your own name for the pin. The same one again changes nothing, so a command can be repeated safely.",
 )
 @_content_options
+@check_media
 def add(
-    *, profile: str, client_ref: str, publish_at: str | None, carousel: str | None, past: bool, **content: object
+    *,
+    profile: str,
+    client_ref: str,
+    publish_at: str | None,
+    carousel: str | None,
+    past: bool,
+    media: str,
+    **content: object,
 ) -> None:
     """Queue a pin of PROFILE."""
     given = {name: value for name, value in content.items() if value is not None}
@@ -93,6 +102,7 @@ def add(
     )
 
     async def work() -> str:
+        await insist_on_media(pin.content, media)
         async with _queue() as store:
             queued = await store.enqueue(pin, past=past)
             if queued.created:
@@ -110,7 +120,10 @@ def add(
 @pins.command()
 @click.argument("pin_id", metavar="ID", type=int)
 @_content_options
-def edit(*, pin_id: int, publish_at: str | None, carousel: str | None, past: bool, **content: object) -> None:
+@check_media
+def edit(
+    *, pin_id: int, publish_at: str | None, carousel: str | None, past: bool, media: str, **content: object
+) -> None:
     """Change a queued pin: what is given, and nothing else. An empty text takes a value away."""
     given = {name: value for name, value in content.items() if value not in (None, ())}
     if carousel is not None:
@@ -128,7 +141,9 @@ def edit(*, pin_id: int, publish_at: str | None, carousel: str | None, past: boo
                 raise PinError(f"publish_at is past, so the pin would go out at once: {publish_at}; --past allows it")
             before = {name: getattr(pin, name) for name in PinContent.__struct_fields__}
             after = before | {name: _emptied(name, value) for name, value in given.items()}
-            await store.edit(pin_id, msgspec.convert(after, PinContent), moment or pin.publish_at)
+            edited = msgspec.convert(after, PinContent)
+            await insist_on_media(edited, media if edited.media_urls != tuple(pin.media_urls) else "none")
+            await store.edit(pin_id, edited, moment or pin.publish_at)
 
     execute(work())
     changed = [name for name in PinContent.__struct_fields__ if name in given]
@@ -185,9 +200,17 @@ def _json(text: str | None) -> str | None:
 )
 @click.option("--replace", is_flag=True, help="Change pins that are queued already to what their lines say.")
 @_PAST
+@check_media
 @click.option("--dry-run", is_flag=True, help="Show what would be done with each line, and change nothing.")
 def import_(
-    *, file: BinaryIO, timezone: ZoneInfo | None, date_format: str, replace: bool, past: bool, dry_run: bool
+    *,
+    file: BinaryIO,
+    timezone: ZoneInfo | None,
+    date_format: str,
+    replace: bool,
+    past: bool,
+    media: str,
+    dry_run: bool,
 ) -> None:
     """Queue the pins of a table, all or none: a CSV, or a workbook (.xlsx) of which the first sheet is read.
 
@@ -201,16 +224,18 @@ def import_(
     except BadLinesError as error:
         raise PinError(bad_lines(error)) from None
 
+    bad = [*table.bad, *execute(media_problems(table.rows, media))]
+
     async def plan() -> list[tuple[int, Planned]]:
         async with _queue() as store:
             return await store.plan(table.rows, past=past, replace=replace)
 
     async def work() -> Imported:
         async with _queue() as store:
-            return await store.enqueue_all(table.rows, bad=table.bad, past=past, replace=replace)
+            return await store.enqueue_all(table.rows, bad=bad, past=past, replace=replace)
 
     if dry_run:
-        show_dry_run(execute(plan()), table.bad)
+        show_dry_run(execute(plan()), bad)
         return
     try:
         done = execute(work())

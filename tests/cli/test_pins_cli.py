@@ -447,3 +447,24 @@ async def test_a_profile_with_open_pins_is_not_removed(collector: Program, datab
     await collector("pins", "cancel", "1")
     assert (await collector("profiles", "remove", "acme", "--yes")).code == 0
     assert await stored(database) == 0
+
+
+async def test_images_that_cannot_be_looked_at_are_named_and_the_pin_is_queued(
+    collector: Program, database: Database, tmp_path: Path
+) -> None:
+    urls = ("https://127.0.0.1:1/a.jpg", "https://127.0.0.1:1/b.jpg")
+    carousel = [part for url in urls for part in ("--media-url", url)]
+    added = await collector("pins", "add", "acme", "--client-ref", "a", *carousel)
+    assert (added.code, added.out) == (0, "pin 1 queued\n")
+    assert added.err.splitlines() == [
+        f"not checked: {url}: 127.0.0.1 is no public address, so it is not asked" for url in urls
+    ]
+    silent = await collector("pins", "add", "acme", "--client-ref", "b", *carousel, "--check-media", "none")
+    assert (silent.code, silent.err) == (0, "")
+    single = await collector("pins", "add", "acme", "--client-ref", "c", "--media-url", urls[0])
+    assert (single.code, single.err) == (0, "")
+    table = tmp_path / "pins.csv"
+    table.write_text(f"profile,client_ref,publish_at,description,media_urls\nacme,d,,,{'|'.join(urls)}\n")
+    imported = await collector("pins", "import", str(table))
+    assert (imported.code, imported.err.count("not checked: ")) == (0, 2)
+    assert await stored(database) == 4

@@ -1,0 +1,194 @@
+"""Looks at images where they are, before a pin is queued: whether Ayrshare could fetch them, and how large they are.
+
+Nothing but public addresses is asked, since a table of pins may come from somebody else: else it could have this
+machine call its neighbours. What cannot be known from here is said and is no fault of the pin.
+"""
+
+import asyncio
+import io
+import ipaddress
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any, Final
+
+import aiohttp
+import imagesize
+import msgspec
+
+from collector.models import PinContent
+
+# Width and height are in the first bytes, but for a JPEG with much in front of them.
+_HEADER_BYTES: Final = 65_536
+_LARGEST_BYTES: Final = 20_000_000
+_SECONDS: Final = 5.0
+_AT_ONCE: Final = 8
+_AT_ONCE_OF_A_HOST: Final = 4
+# By their first bytes, so that nothing else is read as an image: SVG, say, is XML.
+_SIGNATURES: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*")
+_HEADERS: Final = {"Range": f"bytes=0-{_HEADER_BYTES - 1}", "Accept": "image/*", "Accept-Encoding": "identity"}
+# NAT64: the address of version 4 is in the last four bytes.
+_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class Media(msgspec.Struct, frozen=True):
+    """What is at an address; ``width`` and ``height`` in pixels, as shown.
+
+    ``problem`` is why Ayrshare or Pinterest would refuse it, ``unknown`` why it could not be looked at.
+    """
+
+    url: str
+    width: int | None = None
+    height: int | None = None
+    size_bytes: int | None = None
+    problem: str | None = None
+    unknown: str | None = None
+
+
+class _PrivateAddressError(OSError):
+    pass
+
+
+def is_public(address: Address) -> bool:
+    """Tell whether an address is one of the public internet, also where it carries another one in it."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if inner is None and address in _NAT64:
+            inner = ipaddress.IPv4Address(address.packed[-4:])
+        if inner is not None:
+            return is_public(inner)
+    return address.is_global and not address.is_multicast
+
+
+class MediaCheck:
+    """Looks at media, a few at once; nothing is asked twice, and no redirect is followed."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+        self._slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def look(self, urls: Sequence[str], *, seconds: float) -> dict[str, Media]:
+        """Return what is at each address; those not looked at after ``seconds`` in all are unknown."""
+        tasks = {url: asyncio.create_task(self._look(url)) for url in dict.fromkeys(urls)}
+        try:
+            if tasks:
+                await asyncio.wait(tasks.values(), timeout=seconds)
+            late = f"not looked at within {seconds:.0f} s"
+            return {url: task.result() if task.done() else Media(url, unknown=late) for url, task in tasks.items()}
+        finally:
+            for task in tasks.values():
+                task.cancel()
+            await asyncio.gather(*tasks.values(), return_exceptions=True)
+
+    async def _look(self, url: str) -> Media:
+        if not url.startswith("https://"):
+            return Media(url, problem="it is not https")
+        async with self._slots:
+            try:
+                async with self._session.get(url, headers=_HEADERS, allow_redirects=False) as response:
+                    return await _read(url, response)
+            except TimeoutError:
+                return Media(url, unknown=f"no answer within {_SECONDS:.0f} s")
+            except (aiohttp.ClientError, ValueError) as error:
+                return Media(url, unknown=_reason(error))
+
+
+async def _read(url: str, response: aiohttp.ClientResponse) -> Media:
+    if HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST:
+        return Media(url, problem=f"it redirects (HTTP {response.status}), which Ayrshare does not follow")
+    if response.status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
+        return Media(url, unknown=f"HTTP {response.status}")
+    head = await _head(response)
+    size_bytes = _size(response)
+    kind = response.content_type
+    is_image = head.startswith(_SIGNATURES) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP")
+    if not is_image:
+        problem = f"it is no image but {kind}" if kind.startswith("text/") or kind.endswith(("json", "xml")) else None
+        return Media(url, size_bytes=size_bytes, problem=problem, unknown=None if problem else f"not read: {kind}")
+    if size_bytes is not None and size_bytes > _LARGEST_BYTES:
+        return Media(url, size_bytes=size_bytes, problem=f"it has {size_bytes / 1e6:.1f} MB; at most 20 are taken")
+    width, height = imagesize.get(io.BytesIO(head))
+    if width <= 0 or height <= 0:
+        return Media(url, size_bytes=size_bytes, unknown="its first 64 kB do not tell its width and height")
+    return Media(url, round(width), round(height), size_bytes)
+
+
+async def _head(response: aiohttp.ClientResponse) -> bytes:
+    """Read the beginning, whatever the server sends after it."""
+    head = bytearray()
+    async for chunk in response.content.iter_any():
+        head += chunk
+        if len(head) >= _HEADER_BYTES:
+            # Not read to its end, so the connection cannot be used again.
+            response.close()
+            break
+    return bytes(head[:_HEADER_BYTES])
+
+
+def _size(response: aiohttp.ClientResponse) -> int | None:
+    if response.status == HTTPStatus.OK:
+        return response.content_length
+    total = response.headers.get("Content-Range", "").rpartition("/")[2]
+    return int(total) if total.isdecimal() and len(total) < 16 else None  # noqa: PLR2004 -- more is no size
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError):
+        cause: BaseException | None = error.os_error
+        return str(cause) if isinstance(cause, _PrivateAddressError) else f"no connection: {cause}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:150]}"
+
+
+def unequal(media: Sequence[Media]) -> str | None:
+    """Return why these images make no carousel; None where they do, or where it cannot be known."""
+    sizes = [(each.width, each.height) for each in media if each.width is not None]
+    if len(set(sizes)) < 2:  # noqa: PLR2004 -- two are needed to differ
+        return None
+    named = ", ".join(f"{width}x{height}" for width, height in sizes)
+    return f"the images of a carousel must have the same width and height; these have {named}"
+
+
+def to_look_at(content: PinContent, *, single: bool) -> tuple[str, ...]:
+    """Return the addresses of a pin's images: of a carousel, and with ``single`` of any pin; of a video its cover."""
+    if len(content.media_urls) > 1:
+        return content.media_urls
+    if not single:
+        return ()
+    return content.media_urls if content.thumbnail_url is None else (content.thumbnail_url,)
+
+
+def findings(content: PinContent, seen: Mapping[str, Media]) -> tuple[list[str], list[str]]:
+    """Return what is wrong with a pin's images, and what could not be known of them, in words."""
+    media = [seen[url] for url in to_look_at(content, single=True) if url in seen]
+    problems = [f"{each.url}: {each.problem}" for each in media if each.problem is not None]
+    if len(media) > 1 and (differ := unequal(media)) is not None:
+        problems.append(differ)
+    return problems, [f"{each.url}: {each.unknown}" for each in media if each.unknown is not None]
+
+
+@asynccontextmanager
+async def open_media_check(
+    *, allowed: Callable[[Address], bool] = is_public, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[MediaCheck]:
+    """Yield a check that connects to ``allowed`` addresses only, whatever a name resolves to."""
+
+    def make_socket(info: tuple[Any, ...]) -> socket.socket:
+        family, kind, protocol, _, peer = info
+        if not allowed(ipaddress.ip_address(peer[0].partition("%")[0])):
+            raise _PrivateAddressError(f"{peer[0]} is no public address, so it is not asked")
+        return socket.socket(family, kind, protocol)
+
+    connector = aiohttp.TCPConnector(
+        limit=_AT_ONCE, limit_per_host=_AT_ONCE_OF_A_HOST, ssl=tls or True, socket_factory=make_socket
+    )
+    async with aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=_SECONDS),
+        auto_decompress=False,
+    ) as session:
+        yield MediaCheck(session)

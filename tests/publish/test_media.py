@@ -1,0 +1,222 @@
+"""Looking at images before a pin is queued: what is refused, what is not known, and who is never asked."""
+
+import asyncio
+import ipaddress
+import ssl
+import struct
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from collector.cli.media import insist_on_media, media_problems
+from collector.errors import PinError
+from collector.models import NewPin, PinContent
+from collector.publish.media import Media, MediaCheck, findings, is_public, open_media_check, to_look_at
+
+PNG = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBB", 13, b"IHDR", 1000, 1500, 8, 2, 0, 0, 0) + bytes(64)
+GIF = b"GIF89a" + struct.pack("<HH", 640, 480) + bytes(64)
+WEBP = b"RIFF" + struct.pack("<I", 100) + b"WEBPVP8X" + struct.pack("<II", 10, 0) + b"\xe7\x03\0\xdb\x05\0" + bytes(64)
+SOF = b"\xff\xc0" + struct.pack(">HBHHB", 17, 8, 1500, 1000, 3) + bytes(64)
+JPEG = b"\xff\xd8" + b"\xff\xe0" + struct.pack(">H", 16) + b"JFIF\0\1\1\0\0\1\0\1\0\0" + SOF
+COMMENT = b"\xff\xfe" + struct.pack(">H", 65_000) + bytes(64_998)
+LATE_JPEG = JPEG[:20] + COMMENT * 2 + SOF
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="1000" height="1500"/>'
+
+Handler = Callable[[web.Request], Any]
+
+
+@pytest.fixture
+def identity(tmp_path: Path) -> Path:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "images")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    made = made.serial_number(1).not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    pem = serialization.Encoding.PEM
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    file = tmp_path / "identity.pem"
+    file.write_bytes(secret + made.sign(key, hashes.SHA256()).public_bytes(pem))
+    return file
+
+
+@asynccontextmanager
+async def serving(identity: Path, answer: Handler) -> AsyncIterator[str]:
+    app = web.Application()
+    app.router.add_route("*", "/{name}", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(identity)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
+    await site.start()
+    try:
+        yield f"https://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def checking() -> AsyncIterator[MediaCheck]:
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    async with open_media_check(allowed=lambda _address: True, tls=trusting) as check:
+        yield check
+
+
+async def looked_at(identity: Path, answer: Handler, *, seconds: float = 20.0) -> Media:
+    async with serving(identity, answer) as url, checking() as check:
+        [found] = (await check.look([f"{url}/a"], seconds=seconds)).values()
+    return found
+
+
+def body(content: bytes, kind: str, **others: Any) -> Handler:
+    async def answer(_request: web.Request) -> web.Response:
+        return web.Response(body=content, content_type=kind, **others)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("content", "size"),
+    [(PNG, (1000, 1500)), (GIF, (640, 480)), (WEBP, (1000, 1500)), (JPEG, (1000, 1500)), (LATE_JPEG, (None, None))],
+    ids=["png", "gif", "webp", "jpeg", "late jpeg"],
+)
+async def test_width_and_height_are_read_from_the_first_bytes(
+    identity: Path, content: bytes, size: tuple[int | None, int | None]
+) -> None:
+    found = await looked_at(identity, body(content, "application/octet-stream"))
+    assert ((found.width, found.height), found.problem) == (size, None)
+    assert found.size_bytes == len(content)
+    assert (found.unknown is not None) == (size[0] is None)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (body(b"<html>Log in</html>", "text/html"), "it is no image but text/html"),
+        (body(SVG, "image/svg+xml"), "it is no image but image/svg+xml"),
+        (body(b"", "text/plain", status=302, headers={"Location": "/other"}), "it redirects (HTTP 302)"),
+        (body(PNG, "image/png", status=206, headers={"Content-Range": "bytes 0-9/20000001"}), "it has 20.0 MB"),
+    ],
+)
+async def test_what_ayrshare_would_refuse_is_a_problem(identity: Path, answer: Handler, words: str) -> None:
+    found = await looked_at(identity, answer)
+    assert found.problem is not None
+    assert found.problem.startswith(words)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (body(b"", "text/html", status=404), "HTTP 404"),
+        (body(b"", "text/html", status=503), "HTTP 503"),
+        (body(bytes(100), "video/mp4"), "not read: video/mp4"),
+    ],
+)
+async def test_what_cannot_be_known_is_no_fault_of_the_pin(identity: Path, answer: Handler, words: str) -> None:
+    found = await looked_at(identity, answer)
+    assert (found.problem, found.unknown) == (None, words)
+
+
+async def test_an_endless_image_is_read_to_its_first_64_kilobytes(identity: Path) -> None:
+    async def endless(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(PNG)
+        while True:
+            await response.write(bytes(65_536))
+
+    assert (await looked_at(identity, endless)).width == 1000
+
+
+async def test_a_server_that_does_not_answer_is_waited_for_so_long(identity: Path) -> None:
+    never = asyncio.Event()
+
+    async def silent(_request: web.Request) -> web.Response:
+        await never.wait()
+        return web.Response()
+
+    found = await looked_at(identity, silent, seconds=0.3)
+    assert found.unknown is not None
+    assert found.unknown.startswith("not looked at within")
+
+
+async def test_a_private_address_is_never_connected_to(identity: Path) -> None:
+    asked = []
+
+    async def note(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response()
+
+    async with serving(identity, note) as url, open_media_check() as check:
+        port = url.rpartition(":")[2]
+        urls = [url, f"https://localhost:{port}", f"https://[::ffff:127.0.0.1]:{port}", "https://169.254.169.254/x"]
+        found = await check.look(urls, seconds=10.0)
+    assert asked == []
+    assert [each.unknown is not None and "no public address" in each.unknown for each in found.values()] == [True] * 4
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("93.184.215.14", True),
+        ("2606:2800:21f::1", True),
+        ("127.0.0.1", False),
+        ("10.1.2.3", False),
+        ("169.254.169.254", False),
+        ("100.64.0.1", False),
+        ("0.0.0.0", False),  # noqa: S104 -- nothing is bound to it
+        ("224.0.0.1", False),
+        ("::1", False),
+        ("fd00::1", False),
+        ("fe80::1", False),
+        ("::ffff:10.0.0.1", False),
+        ("::ffff:93.184.215.14", True),
+        ("2002:a00:1::", False),
+        ("64:ff9b::a00:1", False),
+        ("64:ff9b::5db8:d70e", True),
+    ],
+)
+def test_only_addresses_of_the_public_internet_are_asked(address: str, public: bool) -> None:  # noqa: FBT001
+    assert is_public(ipaddress.ip_address(address)) is public
+
+
+def test_a_carousel_whose_sizes_differ_is_refused_with_the_sizes() -> None:
+    urls = tuple(f"https://x/{i}" for i in range(3))
+    content = PinContent(media_urls=urls)
+    seen = {urls[0]: Media(urls[0], 1000, 1500), urls[1]: Media(urls[1], unknown="HTTP 404")}
+    assert findings(content, seen | {urls[2]: Media(urls[2], 1000, 1500)}) == ([], ["https://x/1: HTTP 404"])
+    [problem], _ = findings(content, seen | {urls[2]: Media(urls[2], 1000, 1000)})
+    assert "1000x1500, 1000x1000" in problem
+
+
+def test_of_a_video_the_cover_is_looked_at_and_of_single_images_only_on_demand() -> None:
+    video = PinContent(media_urls=("https://x/a.mp4",), thumbnail_url="https://x/a.png")
+    assert (to_look_at(video, single=True), to_look_at(video, single=False)) == (("https://x/a.png",), ())
+
+
+async def test_a_pin_or_line_whose_images_differ_is_refused(identity: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("collector.cli.media.open_media_check", checking)
+
+    async def by_name(request: web.Request) -> web.Response:
+        return web.Response(body=GIF if request.path == "/other" else PNG)
+
+    async with serving(identity, by_name) as url:
+        bad = PinContent(media_urls=(f"{url}/a", f"{url}/other"))
+        good = PinContent(media_urls=(f"{url}/a", f"{url}/b"))
+        lines = [(2, NewPin(profile="acme", client_ref="a", content=each)) for each in (good, bad)]
+        [(line, reason)] = await media_problems([lines[0], (3, lines[1][1])], "carousels")
+        assert (line, "1000x1500, 640x480" in reason) == (3, True)
+        await insist_on_media(good, "carousels")
+        with pytest.raises(PinError, match="same width and height"):
+            await insist_on_media(bad, "carousels")
+        await insist_on_media(bad, "none")
