@@ -1,32 +1,41 @@
 """Reads the settings from the environment, ``.env`` or a folder of secrets, all at once. Shows no secret."""
 
 import os
-import re
 from collections.abc import Callable, Iterable
 from enum import StrEnum
-from io import StringIO
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal, get_args
 
-from cryptography.fernet import Fernet
-from dotenv.parser import Original, parse_stream
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from pydantic_settings.exceptions import SettingsError
 
 from collector.errors import ConfigurationError
-
-PREFIX = "COLLECTOR_"
-_ENV_FILE = ".env"
-
-_SHORTEST_TOKEN = 16
-_UNITS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|)")
-_QUOTES = {('"', '"'), ("'", "'"), ("`", "`"), ("\u201c", "\u201d"), ("\u201e", "\u201c"), ("\u2018", "\u2019")}
-# One or more of host, host:port, [IPv6]:port, :port; none is the default.
-_HOSTS = re.compile(r"((\[[^\]]*\]|[^:,\[\]]*)(:[0-9]{1,5})?(,(?!$)|$))*")
+from collector.setting_file import (
+    ENV_FILE,
+    ENV_FILE_ENCODING,
+    PREFIX,
+    exposed,
+    files_in_folder,
+    misspelt,
+    names_in_env_file,
+)
+from collector.setting_kind import (
+    Choice,
+    Duration,
+    ListOf,
+    Rate,
+    Switch,
+    Whole,
+    fernet_key,
+    host,
+    http_url,
+    if_text,
+    is_loopback,
+    postgresql_url,
+    token,
+    unquoted,
+)
 
 
 class Role(StrEnum):
@@ -45,26 +54,10 @@ class OpenPages(StrEnum):
     METRICS = "metrics"
 
 
-def parse_duration(text: object) -> object:
-    """Return the seconds of ``30s``, ``15m``, ``6h`` or a number of seconds; other types are returned as they are."""
-    if not isinstance(text, str):
-        return text
-    match = _DURATION.fullmatch(text.strip().lower())
-    if match is None:
-        raise ValueError("is not a duration; write 30s, 15m, 6h, 1d or a number of seconds")
-    return float(match[1]) * _UNITS[match[2]]
-
-
-def unquoted(text: str) -> str:
-    """Return a secret without white space and quotation marks around it, which env files and copying leave there."""
-    text = text.strip()
-    while len(text) > 1 and (text[0], text[-1]) in _QUOTES:
-        text = text[1:-1].strip()
-    return text
-
-
-def _unquoted(value: object) -> object:
-    return unquoted(value) if isinstance(value, str) else value
+ApiKey = Annotated[SecretStr, BeforeValidator(if_text(unquoted))]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(postgresql_url)]
+ApiToken = Annotated[SecretStr, BeforeValidator(if_text(unquoted)), AfterValidator(token)]
+EncryptionKey = Annotated[SecretStr, BeforeValidator(if_text(unquoted)), AfterValidator(fernet_key)]
 
 
 def _comma_separated(value: object) -> object:
@@ -73,98 +66,13 @@ def _comma_separated(value: object) -> object:
     return [part.strip() for part in unquoted(value).split(",") if part.strip()]
 
 
-def _ascending(value: tuple[float, ...]) -> tuple[float, ...]:
-    if list(value) != sorted(set(value)):
-        raise ValueError("must grow from one to the next, like 1m,5m,20m,60m")
-    return value
-
-
-def _http_url(value: str) -> str:
-    try:
-        url = urlsplit(value)
-        host = url.hostname if url.scheme in {"http", "https"} and url.port != 0 else None
-    except ValueError:
-        host = None
-    if not host or url.query or url.fragment:
-        raise ValueError("is not an http(s) address")
-    if "@" in url.netloc:
-        raise ValueError("must hold neither a user nor a password: addresses are logged")
-    if url.scheme == "http" and not _is_private(host):
-        raise ValueError(
-            "would send the keys unencrypted; use https (http is for addresses on this machine or network)"
-        )
-    if host.endswith("ayrshare.com") and not url.path.strip("/"):
-        raise ValueError(f"lacks /api at its end; write {value.rstrip('/')}/api")
-    return value.rstrip("/")
-
-
-def _is_private(host: str) -> bool:
-    try:
-        return ip_address(host).is_private
-    except ValueError:
-        return "." not in host or host.endswith((".localhost", ".local", ".internal"))
-
-
-def _postgresql_url(value: SecretStr) -> SecretStr:
-    # The parser's own error would show the password, and so would any error about a part of what follows.
-    text = value.get_secret_value()
-    try:
-        url = urlsplit(text)
-        readable = url.scheme in {"postgres", "postgresql"} and _HOSTS.fullmatch(url.netloc.rpartition("@")[2])
-    except ValueError:
-        readable = None
-    encoded = readable and "@" not in url.path + url.query and "#" not in text
-    if text.startswith(("postgres://", "postgresql://")) and not encoded:
-        raise ValueError(
-            "cannot be read; percent-encode the password: @ is %40, / is %2F, # is %23, ? is %3F, : is %3A, [ is %5B"
-        )
-    if not readable:
-        raise ValueError("is not a PostgreSQL address; write postgresql://user:password@host:5432/database")
-    return value
-
-
-def _fernet_key(value: SecretStr) -> SecretStr:
-    try:
-        Fernet(value.get_secret_value())
-    except ValueError:
-        raise ValueError(
-            "holds something that is not an encryption key: 32 bytes in URL-safe base64; make one with "
-            "`openssl rand -base64 32 | tr '+/' '-_'`"
-        ) from None
-    return value
-
-
-def _token(value: SecretStr) -> SecretStr:
-    text = value.get_secret_value()
-    if len(text) < _SHORTEST_TOKEN or not text.isascii() or not text.isprintable() or " " in text:
-        raise ValueError(
-            f"is no token: take {_SHORTEST_TOKEN} letters and digits or more; make one with `openssl rand -hex 24`"
-        )
-    return value
-
-
-def is_loopback(host: str) -> bool:
-    """Tell whether ``host`` is this machine and nothing else; a name other than localhost may be anything."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-Duration = Annotated[float, BeforeValidator(parse_duration)]
-DatabaseUrl = Annotated[SecretStr, AfterValidator(_postgresql_url)]
-ApiKey = Annotated[SecretStr, BeforeValidator(_unquoted)]
-ApiToken = Annotated[SecretStr, BeforeValidator(_unquoted), AfterValidator(_token)]
-EncryptionKey = Annotated[SecretStr, BeforeValidator(_unquoted), AfterValidator(_fernet_key)]
-
-
 class Settings(BaseSettings):
     """Every setting of the program; ``docs/configuration.md`` shows the descriptions."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
-        env_file=_ENV_FILE,
-        env_file_encoding="utf-8-sig",
+        env_file=ENV_FILE,
+        env_file_encoding=ENV_FILE_ENCODING,
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
@@ -186,7 +94,7 @@ class Settings(BaseSettings):
         description="Folder with `postgres` and `initdb` for the embedded database. Unset: the binaries that came with "
         "the installation. With TimescaleDB in that server, it is used.",
     )
-    ayrshare_url: Annotated[str, AfterValidator(_http_url)] = Field(
+    ayrshare_url: Annotated[str, AfterValidator(http_url)] = Field(
         "https://api.ayrshare.com/api", description="Base address of Ayrshare's API."
     )
     ayrshare_api_key: ApiKey | None = Field(
@@ -198,61 +106,58 @@ class Settings(BaseSettings):
         description="Keys that encrypt the profile keys at rest, separated by commas: the first encrypts, all decrypt. "
         "Required with `DATABASE_URL`; else one is generated into `DATA_DIR` (mode 0600).",
     )
-    roles: Annotated[frozenset[Role], NoDecode, BeforeValidator(_comma_separated), Field(min_length=1)] = Field(
+    roles: Annotated[frozenset[Role], NoDecode, BeforeValidator(ListOf(Choice(tuple(Role)), least=1))] = Field(
         frozenset(Role),
-        description="What this process does, separated by commas.",
+        description="What this process does.",
     )
-    poll_interval: Annotated[Duration, Field(ge=1, le=86400)] = Field(
+    poll_interval: Annotated[float, BeforeValidator(Duration(1, 86400))] = Field(
         21600.0,
         description="How often each profile is read. Each has its own moment of the interval, so the first gap is "
         "between half and one and a half of it. At the start, profiles that wait for longer than that are moved to "
         "their moment.",
     )
-    poll_concurrency: Annotated[int, Field(ge=1, le=1000)] = Field(
+    poll_concurrency: Annotated[int, BeforeValidator(Whole(1, 1000))] = Field(
         32, description="How many profiles are read at the same time by this process."
     )
-    request_timeout: Annotated[Duration, Field(gt=0, le=600)] = Field(
+    request_timeout: Annotated[float, BeforeValidator(Duration(0.001, 600))] = Field(
         30.0, description="How long one request to Ayrshare may take in all."
     )
-    max_requests_per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+    max_requests_per_second: Annotated[float, BeforeValidator(Rate(10_000))] = Field(
         20.0, description="Upper limit of requests to Ayrshare by this process, over all profiles."
     )
-    settle_days: Annotated[int, Field(ge=0, le=30)] = Field(
+    settle_days: Annotated[int, BeforeValidator(Whole(0, 30))] = Field(
         3,
         description="Pinterest restates recent days; a day this many days old when it was last read is settled.",
     )
-    lease_time: Annotated[Duration, Field(ge=1, le=86400)] = Field(
+    lease_time: Annotated[float, BeforeValidator(Duration(1, 86400))] = Field(
         180.0,
         description="How long a claim on a profile, or on a pin, holds when its owner has died. No request may take "
         "longer than a fifth of it.",
     )
-    pin_lane_gap: Annotated[Duration, Field(ge=0, le=86400)] = Field(
+    pin_lane_gap: Annotated[float, BeforeValidator(Duration(0, 86400))] = Field(
         10.0,
         description="Time between two pins of a profile. Ayrshare takes 300 requests of a profile in five minutes.",
     )
-    pin_concurrency: Annotated[int, Field(ge=1, le=1000)] = Field(
+    pin_concurrency: Annotated[int, BeforeValidator(Whole(1, 1000))] = Field(
         64, description="How many pins are sent at the same time by this process, each of another profile."
     )
     pin_reconcile_after: Annotated[
-        tuple[Annotated[Duration, Field(ge=1, le=604800)], ...],
+        tuple[float, ...],
         NoDecode,
-        BeforeValidator(_comma_separated),
-        Field(min_length=1, max_length=20),
-        AfterValidator(_ascending),
+        BeforeValidator(ListOf(Duration(1, 604800), least=1, most=20, growing=True)),
     ] = Field(
         (60.0, 300.0, 1200.0, 3600.0),
-        description="When Ayrshare's history is checked for an unknown pin, counted from when it became unknown; "
-        "separated by commas.",
+        description="When Ayrshare's history is checked for an unknown pin, counted from when it became unknown.",
     )
-    pins_requeue_absent: bool = Field(
+    pins_requeue_absent: Annotated[bool, BeforeValidator(Switch())] = Field(
         False,  # noqa: FBT003 -- a default
         description="Send a pin again that the last of these checks did not find. Unset: it stays `unknown` until "
         "`collector pins retry`.",
     )
-    pin_spam_cooldown: Annotated[Duration, Field(ge=60, le=604800)] = Field(
+    pin_spam_cooldown: Annotated[float, BeforeValidator(Duration(60, 604800))] = Field(
         21600.0, description="How long a profile publishes nothing after Pinterest blocked it as spam."
     )
-    retention_days: Annotated[int, Field(ge=91)] | None = Field(
+    retention_days: Annotated[int | None, BeforeValidator(Whole(91, 36_500))] = Field(
         None,
         description="Delete days, their former versions and snapshots older than this many days. Unset: kept for ever.",
     )
@@ -261,12 +166,12 @@ class Settings(BaseSettings):
         description="Password that `collector migrate` gives to the role `grafana_reader`, with which Grafana reads. "
         "Unset: the role keeps the one it has.",
     )
-    http_host: str = Field(
+    http_host: Annotated[str, AfterValidator(host)] = Field(
         "127.0.0.1",
         description="Address on which the pages are served. One that other machines reach needs `API_TOKEN` or "
         "`API_TOKEN_READ`.",
     )
-    http_port: Annotated[int, Field(ge=0, le=65535)] = Field(
+    http_port: Annotated[int, BeforeValidator(Whole(0, 65535))] = Field(
         9470, description="Port on which the pages are served; 0 finds a free one."
     )
     api_token: ApiToken | None = Field(
@@ -275,22 +180,22 @@ class Settings(BaseSettings):
         "With neither token set, everybody on this machine may. `collector tokens` makes more.",
     )
     api_token_read: ApiToken | None = Field(None, description="The same for those who may only look.")
-    http_open: Annotated[frozenset[OpenPages], NoDecode, BeforeValidator(_comma_separated)] = Field(
+    http_open: Annotated[frozenset[OpenPages], NoDecode, BeforeValidator(ListOf(Choice(tuple(OpenPages))))] = Field(
         frozenset(),
-        description="Pages that need no token, separated by commas: `health`, `metrics`.",
+        description="Pages that need no token.",
     )
-    http_behind_proxy: bool = Field(
+    http_behind_proxy: Annotated[bool, BeforeValidator(Switch())] = Field(
         False,  # noqa: FBT003 -- a default
         description="Whether all requests come through a reverse proxy that sets `X-Forwarded-For`, "
         "`X-Forwarded-Proto` and `X-Forwarded-Host`. They are believed then: for the limit of wrong tokens, and so "
         "that cookies go over https only.",
     )
-    log_format: Literal["console", "json"] = Field(
+    log_format: Annotated[Literal["console", "json"], BeforeValidator(Choice(("console", "json")))] = Field(
         "console", description="How log lines are written, on standard error."
     )
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], BeforeValidator(lambda v: str(v).lower())] = (
-        Field("info", description="The least important log lines that are written.")
-    )
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], BeforeValidator(Choice(("debug", "info", "warning", "error")))
+    ] = Field("info", description="The least important log lines that are written.")
 
     @property
     def calls_ayrshare(self) -> bool:
@@ -314,8 +219,10 @@ def load_settings(
         ConfigurationError: something is wrong or missing; it lists every problem, and shows no secret.
     """
     try:
-        in_file = _names_in_env_file()
-        settings, problems = _read(overrides | {"_secrets_dir": _secrets_dir()})
+        in_file, folder = names_in_env_file(), _secrets_dir()
+        wrong_names = [f"{ENV_FILE}, {text}" for text in misspelt(in_file, _known())]
+        wrong_names += [f"{folder}, {text}" for text in misspelt((p.name for p in files_in_folder(folder)), _known())]
+        settings, problems = _read(overrides | {"_secrets_dir": folder})
     except (SettingsError, UnicodeDecodeError, OSError) as error:
         raise ConfigurationError([f"the settings cannot be read: {error}"]) from None
     # A wrong setting was replaced by its default, and would be reported as missing as well.
@@ -324,6 +231,7 @@ def load_settings(
     problems += [
         text for text in lacking if not any(text.split()[0] == known.split()[0].rstrip(":") for known in problems)
     ]
+    problems = wrong_names + problems
     if settings is None or problems:
         raise ConfigurationError(problems)
     return settings
@@ -343,46 +251,17 @@ def _read(arguments: dict[str, Any]) -> tuple[Settings | None, list[str]]:
         return None, problems
 
 
-def _names_in_env_file() -> set[str]:
-    """Return the names that ``.env`` sets.
-
-    Raises:
-        ConfigurationError: it has lines that cannot be read, which would be passed over otherwise.
-
-    """
-    path = Path(_ENV_FILE)
-    if not path.is_file():
-        return set()
-    data = path.read_bytes()
-    try:
-        found = list(parse_stream(StringIO(data.decode("utf-8-sig"))))
-    except UnicodeDecodeError as error:
-        line = 1 + data.count(b"\n", 0, error.start)
-        raise ConfigurationError([f"{_ENV_FILE}, line {line}: is not UTF-8; save the file as UTF-8"]) from None
-    problems = [_bad_line(each.original) for each in found if each.error]
-    if problems:
-        raise ConfigurationError(problems)
-    return {each.key.upper() for each in found if each.key}
-
-
-def _bad_line(original: Original) -> str:
-    # Never the value: it may be a secret.
-    name = re.match(r"\s*(?:export\s+)?(\w+)", original.string)
-    what = f"{name[1]} cannot be read" if name else "is no setting"
-    return f"{_ENV_FILE}, line {original.line}: {what}; write NAME=value, between one pair of quotation marks or none"
-
-
 def _with_file(problem: str, in_file: set[str]) -> str:
     name, colon, rest = problem.partition(":")
-    return f"{name} (in {_ENV_FILE}){colon}{rest}" if name in in_file and name not in os.environ else problem
+    return f"{name} (in {ENV_FILE}){colon}{rest}" if name in in_file and name not in os.environ else problem
 
 
 def _secrets_dir() -> str | None:
     class Where(BaseSettings):
         model_config = SettingsConfigDict(
             env_prefix=PREFIX,
-            env_file=_ENV_FILE,
-            env_file_encoding="utf-8-sig",
+            env_file=ENV_FILE,
+            env_file_encoding=ENV_FILE_ENCODING,
             env_ignore_empty=True,
             extra="ignore",
         )
@@ -398,13 +277,34 @@ def _problem(location: tuple[int | str, ...], message: str) -> str:
     message = message.removeprefix("Value error, ")
     if not location:
         return message
-    return f"{PREFIX}{str(location[0]).upper()}: {message[:1].lower()}{message[1:]}"
+    return f"{_variable(str(location[0]))}: {message}"
 
 
-def unknown_settings(environment: Iterable[str]) -> list[str]:
-    """Return the names in the environment that look like settings but are not, so that a misspelt one is noticed."""
-    known = {f"{PREFIX}{name.upper()}" for name in (*Settings.model_fields, "secrets_dir")}
-    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+def _known() -> list[str]:
+    return list(map(_variable, (*Settings.model_fields, "secrets_dir")))
+
+
+def _variable(field: str) -> str:
+    return f"{PREFIX}{field.upper()}"
+
+
+def doubts(environment: Iterable[str] | None = None) -> list[str]:
+    """Return what looks wrong and harms nobody yet: names in the environment, and files that everybody may read.
+
+    A name that is no setting is an error in our own files. Others write into the environment too: Kubernetes does, for
+    a service that is called collector, and a daemon must not stop for that.
+    """
+    found = misspelt(os.environ if environment is None else environment, _known())
+    secret = {
+        f"{PREFIX}{name.upper()}" for name, field in Settings.model_fields.items() if _is_secret(field.annotation)
+    }
+    paths = [Path(ENV_FILE)] if names_in_env_file() & secret else []
+    open_to_all = exposed([*paths, *files_in_folder(_secrets_dir())])
+    return found + ([open_to_all] if open_to_all is not None else [])
+
+
+def _is_secret(annotation: object) -> bool:
+    return annotation is SecretStr or any(map(_is_secret, get_args(annotation)))
 
 
 def require_secrets(settings: Settings, *, api_key: bool = True) -> None:

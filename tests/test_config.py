@@ -7,18 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from collector.cli import main
-from collector.config import (
-    PREFIX,
-    OpenPages,
-    Role,
-    Settings,
-    load_settings,
-    missing_secrets,
-    parse_duration,
-    require_secrets,
-    unknown_settings,
-)
+from collector.config import OpenPages, Role, Settings, doubts, load_settings, missing_secrets, require_secrets
 from collector.errors import ConfigurationError
+from collector.setting_file import PREFIX
+from collector.setting_kind import Duration
 
 ONE, TWO = (urlsafe_b64encode(digit * 32).decode() for digit in (b"1", b"2"))
 
@@ -139,58 +131,124 @@ def test_the_defaults_are_enough_to_start_from() -> None:
     ],
 )
 def test_durations(text: object, seconds: float) -> None:
-    assert parse_duration(text) == seconds
+    assert Duration(0, 86_400)(text) == seconds
 
 
 @pytest.mark.parametrize("text", ["soon", "", "-5s", "1e3", "5 parsecs", "1h30m", "5,5s", "s", ".5s", "inf", "nan"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is not a duration; write 30s, 15m, 6h, 1d or a number of seconds"):
-        parse_duration(text)
+    with pytest.raises(ValueError, match="is not a duration from 0s to 1d; write 30s, 15m, 6h, 1d or a number of sec"):
+        Duration(0, 86_400)(text)
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "why"),
-    [
-        ("POLL_INTERVAL", "0s", "greater than or equal to 1"),
-        ("POLL_INTERVAL", "2d", "less than or equal to 86400"),
-        ("POLL_INTERVAL", "9" * 400, "less than or equal to 86400"),
-        ("REQUEST_TIMEOUT", "0", "greater than 0"),
-        ("LEASE_TIME", "0.5s", "greater than or equal to 1"),
-        ("POLL_CONCURRENCY", "0", "greater than or equal to 1"),
-        ("MAX_REQUESTS_PER_SECOND", "0", "greater than 0"),
-        ("MAX_REQUESTS_PER_SECOND", "inf", "finite"),
-        ("MAX_REQUESTS_PER_SECOND", "nan", "finite"),
-        ("SETTLE_DAYS", "-1", "greater than or equal to 0"),
-        ("RETENTION_DAYS", "90", "greater than or equal to 91"),
-        ("HTTP_PORT", "65536", "less than or equal to 65535"),
-        ("API_TOKEN", "short", "is no token: take 16 letters and digits or more"),
-        ("API_TOKEN_READ", "with a space in the middle", "is no token"),
-        ("HTTP_OPEN", "metrics,console", "'health' or 'metrics'"),
-        ("ROLES", "poller,dancer", "'poller', 'publisher', 'exporter' or 'detector'"),
-        ("ROLES", " , ", "at least 1 item"),
-        ("LOG_FORMAT", "xml", "'console' or 'json'"),
-        ("LOG_LEVEL", "loud", "'debug', 'info', 'warning' or 'error'"),
-        ("SECRETS_DIR", "/no/such/folder", "there is no folder /no/such/folder"),
-        ("AYRSHARE_URL", "ftp://example.com", "is not an http(s) address"),
-        ("AYRSHARE_URL", "https://", "is not an http(s) address"),
-        ("AYRSHARE_URL", "https://example.com:port", "is not an http(s) address"),
-        ("AYRSHARE_URL", "https://[::1", "is not an http(s) address"),
-        ("AYRSHARE_URL", "https://example.com/?a=b", "is not an http(s) address"),
-        ("AYRSHARE_URL", "https://u:hunter2@example.com", "must hold neither a user nor a password"),
-        ("AYRSHARE_URL", "http://api.ayrshare.com/api", "would send the keys unencrypted; use https"),
-        ("AYRSHARE_URL", "http://8.8.8.8/api", "would send the keys unencrypted; use https"),
-        ("AYRSHARE_URL", "http://localhost.example.com", "would send the keys unencrypted; use https"),
-    ],
-)
-def test_wrong_settings_are_refused_by_name(name: str, text: str, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(f"{PREFIX}{name}", text)
+# Field, a wrong value, and all that is said of it.
+WRONG: list[tuple[str, str, str]] = [
+    (
+        "database_url",
+        "mysql://u:hunter2@db/x",
+        "is not a PostgreSQL address; write postgresql://user:password@host:5432/database",
+    ),
+    ("ayrshare_url", "ftp://example.com", "ftp://example.com is not an http(s) address, like {url}"),
+    ("ayrshare_url", "https://", "https:// is not an http(s) address, like {url}"),
+    ("ayrshare_url", "https://example.com:port", "https://example.com:port is not an http(s) address, like {url}"),
+    ("ayrshare_url", "https://[::1", "https://[::1 is not an http(s) address, like {url}"),
+    ("ayrshare_url", "https://u:hunter2@[::1", "is not an http(s) address, like {url}"),
+    ("ayrshare_url", "https://example.com/?a=b", "https://example.com/?a=b is not an http(s) address, like {url}"),
+    (
+        "ayrshare_url",
+        "https://u:hunter2@example.com",
+        "must hold neither a user nor a password: addresses are logged",
+    ),
+    *(
+        (
+            "ayrshare_url",
+            url,
+            f"{url} would send the keys unencrypted; use https (http is for addresses on this machine or network)",
+        )
+        for url in ("http://api.ayrshare.com/api", "http://8.8.8.8/api", "http://localhost.example.com")
+    ),
+    (
+        "ayrshare_url",
+        "https://api.ayrshare.com/",
+        "https://api.ayrshare.com/ lacks /api at its end; write https://api.ayrshare.com/api",
+    ),
+    (
+        "encryption_keys",
+        "hunter2",
+        (
+            "holds something that is not an encryption key: 32 bytes in URL-safe base64; make one with "
+            "`openssl rand -base64 32 | tr '+/' '-_'`"
+        ),
+    ),
+    ("roles", "poller,dancer", "dancer is not one of poller, publisher, exporter, detector"),
+    (
+        "roles",
+        ",",
+        ", holds 0 values; 1 to 100 are taken, each one of poller, publisher, exporter, detector",
+    ),
+    ("poll_interval", "0s", "0s is not a duration from 1s to 1d"),
+    ("poll_interval", "2d", "2d is not a duration from 1s to 1d"),
+    ("poll_interval", "9" * 400, f"{'9' * 60}... is not a duration from 1s to 1d"),
+    ("poll_interval", "soon", "soon is not a duration from 1s to 1d; write 30s, 15m, 6h, 1d or a number of seconds"),
+    ("poll_concurrency", "0", "0 is not a whole number from 1 to 1000"),
+    ("poll_concurrency", "1.5", "1.5 is not a whole number from 1 to 1000"),
+    ("request_timeout", "0", "0 is not a duration from 1ms to 10m"),
+    ("max_requests_per_second", "0", "0 is not a number above 0, and at most 10000, like 20 or 0.5"),
+    ("max_requests_per_second", "inf", "inf is not a number above 0, and at most 10000, like 20 or 0.5"),
+    ("max_requests_per_second", "nan", "nan is not a number above 0, and at most 10000, like 20 or 0.5"),
+    ("settle_days", "-1", "-1 is not a whole number from 0 to 30"),
+    ("settle_days", "three", "three is not a whole number from 0 to 30"),
+    ("lease_time", "0.5s", "0.5s is not a duration from 1s to 1d"),
+    ("pin_lane_gap", "2d", "2d is not a duration from 0s to 1d"),
+    ("pin_concurrency", "1001", "1001 is not a whole number from 1 to 1000"),
+    (
+        "pin_reconcile_after",
+        "5m,1m",
+        (
+            "5m,1m is not a list, separated by commas, of which each is a duration from 1s to 7d, "
+            "each longer than the one before it"
+        ),
+    ),
+    ("pin_reconcile_after", "1m,8d", "8d is not a duration from 1s to 7d"),
+    ("pins_requeue_absent", "maybe", "maybe is not true or false"),
+    ("pin_spam_cooldown", "59", "59 is not a duration from 1m to 7d"),
+    ("retention_days", "90", "90 is not a whole number from 91 to 36500"),
+    (
+        "http_host",
+        "0.0.0.0:9470",
+        "0.0.0.0:9470 is not an IP address or a host name; the port is COLLECTOR_HTTP_PORT",
+    ),
+    ("http_port", "65536", "65536 is not a whole number from 0 to 65535"),
+    ("http_port", "\x1b[31m", "?[31m is not a whole number from 0 to 65535"),
+    ("api_token", "short", "is no token: take 16 letters and digits or more; make one with `openssl rand -hex 24`"),
+    (
+        "api_token_read",
+        "with a space in the middle",
+        "is no token: take 16 letters and digits or more; make one with `openssl rand -hex 24`",
+    ),
+    ("http_open", "metrics,console", "console is not one of health, metrics"),
+    ("http_behind_proxy", "nginx", "nginx is not true or false"),
+    ("log_format", "xml", "xml is not one of console, json"),
+    ("log_level", "loud", "loud is not one of debug, info, warning, error"),
+    ("secrets_dir", "/no/such/folder", "there is no folder /no/such/folder"),
+]
+# Any text is one of these; whether it is the right one is found out when it is used.
+FREE = {"data_dir", "pg_bindir", "ayrshare_api_key", "grafana_password"}
+
+
+def test_the_table_of_wrong_values_holds_every_setting() -> None:
+    assert {name for name, *_ in WRONG} | FREE == {*Settings.model_fields, "secrets_dir"}
+
+
+@pytest.mark.parametrize(("name", "text", "told"), WRONG)
+def test_a_wrong_setting_is_refused_with_its_name_its_value_and_what_is_allowed(
+    name: str, text: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"{PREFIX}{name.upper()}", text)
 
     with pytest.raises(ConfigurationError) as raised:
         load_settings()
 
-    [problem] = raised.value.problems
-    assert problem.startswith(f"{PREFIX}{name}")
-    assert why in problem
+    assert raised.value.problems == [f"{PREFIX}{name.upper()}: {told.replace('{url}', 'https://api.ayrshare.com/api')}"]
 
 
 @pytest.mark.parametrize(
@@ -298,7 +356,7 @@ def test_missing_and_wrong_settings_are_reported_together(monkeypatch: pytest.Mo
         load_settings(missing=missing_secrets)
 
     wrong, no_api_key, no_keys = raised.value.problems
-    assert wrong.startswith("COLLECTOR_LEASE_TIME: is not a duration")
+    assert wrong.startswith("COLLECTOR_LEASE_TIME: soon is not a duration")
     assert no_api_key.startswith("COLLECTOR_AYRSHARE_API_KEY is not set")
     assert no_keys.startswith("COLLECTOR_ENCRYPTION_KEYS is required")
 
@@ -336,9 +394,61 @@ def test_no_request_outlives_a_claim_that_had_to_wait_for_others() -> None:
     assert load_settings(lease_time=10.0).request_seconds == 2.0
 
 
-def test_a_misspelt_setting_is_noticed() -> None:
-    names = ["COLLECTOR_POLL_INTERVALL", "COLLECTOR_POLL_INTERVAL", "COLLECTOR_SECRETS_DIR", "PATH"]
-    assert unknown_settings(names) == ["COLLECTOR_POLL_INTERVALL"]
+def test_a_misspelt_setting_in_the_environment_is_a_doubt_since_others_write_there_too() -> None:
+    names = ["COLLECTOR_POLL_INTERVALL", "COLLECTOR_POLL_INTERVAL", "COLLECTOR_SECRETS_DIR", "PATH", "COLLECTOR_QQ"]
+
+    assert doubts(names) == [
+        "COLLECTOR_POLL_INTERVALL: there is no such setting; is COLLECTOR_POLL_INTERVAL meant?",
+        "COLLECTOR_QQ: there is no such setting; `collector run --help` lists them all",
+    ]
+
+
+def test_a_misspelt_setting_in_our_own_files_is_refused_with_the_nearest(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "collector_ayrshare_apikey").write_text("hunter2")
+    (folder / "another-program").write_text("hunter2")
+    (tmp_path / ".env").write_text(
+        f"COLLECTOR_SECRETS_DIR={folder}\nCOLLECTOR_POLL_INTERVALL=1h\nCOLLECTOR_HTTP_PORT=x\nGRAFANA_PASSWORD=hunter2\n"
+    )
+
+    with pytest.raises(ConfigurationError) as refused:
+        load_settings()
+
+    assert refused.value.problems == [
+        ".env, COLLECTOR_POLL_INTERVALL: there is no such setting; is COLLECTOR_POLL_INTERVAL meant?",
+        f"{folder}, collector_ayrshare_apikey: there is no such setting; is COLLECTOR_AYRSHARE_API_KEY meant?",
+        "COLLECTOR_HTTP_PORT (in .env): x is not a whole number from 0 to 65535",
+    ]
+
+
+def test_files_with_secrets_that_everybody_may_read_are_doubted_with_the_mend(tmp_path: Path) -> None:
+    folder = tmp_path / "the secrets"
+    folder.mkdir()
+    key, token = folder / "collector_ayrshare_api_key", folder / "collector_api_token"
+    for file in (key, token):
+        file.write_text("0123456789abcdef")
+    env = tmp_path / ".env"
+    env.write_text(f"COLLECTOR_SECRETS_DIR={folder}\nCOLLECTOR_GRAFANA_PASSWORD=hunter2\n")
+    for file, mode in ((env, 0o644), (key, 0o604), (token, 0o640)):
+        file.chmod(mode)
+
+    assert doubts([]) == [
+        f".env, {key} hold secrets, and every user of this machine can read them; run: chmod 600 .env '{key}'"
+    ]
+
+    key.chmod(0o600)
+    assert doubts([]) == [".env holds secrets, and every user of this machine can read it; run: chmod 600 .env"]
+
+    env.chmod(0o640)
+    assert doubts([]) == []
+
+
+def test_an_env_file_without_secrets_may_be_read_by_everybody(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("COLLECTOR_HTTP_PORT=9\nCOLLECTOR_AYRSHARE_API_KEY=\n")
+    (tmp_path / ".env").chmod(0o644)
+
+    assert doubts([]) == []
 
 
 @pytest.mark.parametrize(
@@ -354,8 +464,11 @@ def test_a_misspelt_setting_is_noticed() -> None:
         (b"=hunter2\n", ".env, line 1: is no setting; write NAME=value, between one pair of quotation marks or none"),
         (b"A=b\nB=hunter2\xff\n", ".env, line 2: is not UTF-8; save the file as UTF-8"),
         (
-            b"COLLECTOR_POLL_INTERVAL=hunter2\n",
-            "COLLECTOR_POLL_INTERVAL (in .env): is not a duration; write 30s, 15m, 6h, 1d or a number of seconds",
+            b"COLLECTOR_POLL_INTERVAL=soon\n",
+            (
+                "COLLECTOR_POLL_INTERVAL (in .env): soon is not a duration from 1s to 1d; "
+                "write 30s, 15m, 6h, 1d or a number of seconds"
+            ),
         ),
     ],
 )
@@ -374,14 +487,3 @@ def test_an_env_file_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"\xef\xbb\xbfCOLLECTOR_HTTP_PORT=9\r\n")
 
     assert load_settings().http_port == 9
-
-
-def test_the_address_of_ayrshare_without_api_is_refused_with_the_right_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLLECTOR_AYRSHARE_URL", "https://api.ayrshare.com/")
-
-    with pytest.raises(ConfigurationError) as refused:
-        load_settings()
-
-    assert refused.value.problems == [
-        "COLLECTOR_AYRSHARE_URL: lacks /api at its end; write https://api.ayrshare.com/api"
-    ]

@@ -1,7 +1,6 @@
 """Runs a command's coroutine: a fast loop, and signals that end it tidily."""
 
 import asyncio
-import os
 import signal
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -9,7 +8,7 @@ from typing import Any, TypeVar
 import click
 import structlog
 
-from collector.config import Settings, load_settings, missing_secrets, missing_token, unknown_settings
+from collector.config import Settings, doubts, load_settings, missing_secrets, missing_token
 from collector.errors import CollectorError
 from collector.telemetry import configure_logging
 
@@ -39,8 +38,8 @@ def settings_for_command(*, keys: bool = False, api_key: bool = False, by_roles:
 
     settings = load_settings(missing=missing)
     configure_logging(settings.log_format, settings.log_level)
-    for name in unknown_settings(os.environ):
-        log.warning("there is no such setting; is it spelt right?", name=name)
+    for doubt in doubts():
+        log.warning(doubt)
     return settings
 
 

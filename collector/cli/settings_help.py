@@ -1,9 +1,8 @@
 """The settings as text: for ``collector run --help`` and for ``docs/configuration.md``."""
 
-from collector.config import PREFIX, Role, Settings
-
-_DURATIONS = frozenset({"poll_interval", "request_timeout", "lease_time", "pin_lane_gap", "pin_spam_cooldown"})
-_UNITS = ((3600, "h"), (60, "m"), (1, "s"))
+from collector.config import Role, Settings
+from collector.setting_file import PREFIX
+from collector.setting_kind import Duration, ListOf, as_duration, kind_of
 
 _HEAD = f"""# Configuration
 
@@ -22,10 +21,7 @@ secrets.
 
 def settings() -> list[tuple[str, str, str]]:
     """Return every setting as (variable, default as one would write it, description)."""
-    rows = [
-        (f"{PREFIX}{name.upper()}", _default(name, field.default), field.description or "")
-        for name, field in Settings.model_fields.items()
-    ]
+    rows = [(f"{PREFIX}{name.upper()}", _default(name), _meaning(name)) for name in Settings.model_fields]
     return [*rows, (f"{PREFIX}SECRETS_DIR", "", "Folder with a file a setting, for example of mounted secrets.")]
 
 
@@ -35,20 +31,25 @@ def markdown() -> str:
     return _HEAD + "".join(rows)
 
 
-def _default(name: str, value: object) -> str:
+def _meaning(name: str) -> str:
+    field = Settings.model_fields[name]
+    kind = kind_of(field.metadata)
+    if kind is None:
+        return field.description or ""
+    return f"{field.description} It is {kind}."
+
+
+def _default(name: str) -> str:
+    field = Settings.model_fields[name]
+    value, kind = field.default, kind_of(field.metadata)
     if name == "roles":
         return ",".join(Role)
-    if name in _DURATIONS and isinstance(value, float):
-        return _duration(value)
-    if name == "pin_reconcile_after" and isinstance(value, tuple):
-        return ",".join(map(_duration, value))
+    if isinstance(kind, Duration):
+        return as_duration(value)
+    if isinstance(kind, ListOf) and isinstance(kind.each, Duration):
+        return ",".join(map(as_duration, value))
     if isinstance(value, bool):
         return str(value).lower()
     if value in (None, (), frozenset()):
         return ""
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _duration(seconds: float) -> str:
-    size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
-    return f"{seconds / size:g}{unit}"

@@ -8,8 +8,8 @@ from typing import TypeVar
 import msgspec
 from pydantic import SecretStr
 
-from collector.config import unquoted
 from collector.errors import RegistryError
+from collector.setting_kind import unquoted
 
 T = TypeVar("T")
 

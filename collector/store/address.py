@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from collector.config import is_loopback
 from collector.errors import DatabaseUnavailableError
+from collector.setting_kind import is_loopback
 
 _NO_TLS = (
     "the server offers no TLS, and the password would travel in clear text; turn TLS on there, or add sslmode=disable "

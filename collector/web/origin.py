@@ -3,7 +3,7 @@
 from aiohttp import hdrs, web
 from yarl import URL
 
-from collector.config import is_loopback
+from collector.setting_kind import is_loopback
 
 _FETCH_SITE = "Sec-Fetch-Site"
 

@@ -20,7 +20,8 @@ from click.testing import CliRunner
 from collector.cli import main
 from collector.cli.group import LazyCommand
 from collector.cli.progress import progress
-from collector.config import PREFIX, Settings
+from collector.config import Settings
+from collector.setting_file import PREFIX
 from collector.store.pool import Database
 from tests.support.ayrshare import Ayrshare
 from tests.support.profiles import ENCRYPTION_KEY, KEYS, registered
