@@ -158,6 +158,8 @@ class PollRecord(msgspec.Struct, frozen=True, kw_only=True):
 class Written(msgspec.Struct, frozen=True):
     """What a poll changed in the database; its outcome is ``unchanged`` where good data changed nothing.
 
+    ``rows_kept`` are settled days that came without numbers which they have, and keep; ``rows_withdrawn`` provisional
+    ones that lost such numbers to the ledger. ``detail`` is what is stored of the poll for the operator.
     ``other_account`` tells that it replaced most settled days, so that the profile is marked.
     """
 
@@ -165,6 +167,9 @@ class Written(msgspec.Struct, frozen=True):
     outcome: Outcome
     rows_new: int
     rows_changed: int
+    rows_kept: int = 0
+    rows_withdrawn: int = 0
+    detail: str | None = None
     other_account: bool = False
 
 

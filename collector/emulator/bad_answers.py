@@ -7,7 +7,7 @@ import msgspec
 
 from collector.emulator.faults import Fault
 
-UNTRUE = frozenset({"no_days", "frozen_stamp", "bloated"})
+UNTRUE = frozenset({"no_days", "no_numbers", "frozen_stamp", "bloated"})
 
 
 def bad_answer(fault: Fault, good: bytes) -> bytes:
@@ -24,6 +24,9 @@ def bad_answer(fault: Fault, good: bytes) -> bytes:
     match fault.fault:
         case "no_days":
             block["analytics"]["daily"] = []
+        case "no_numbers":
+            for day in block["analytics"]["daily"]:
+                day.update(dataStatus="BEFORE_BUSINESS_CREATED", metrics={})
         case "frozen_stamp":
             block["lastUpdated"] = fault.stamp
         case "bloated":

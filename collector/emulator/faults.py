@@ -30,6 +30,7 @@ FaultName = Literal[
     "quota",
     "gateway",
     "no_days",
+    "no_numbers",
     "frozen_stamp",
     "escaped",
     "bloated",
@@ -52,15 +53,16 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     """One fault as asked for over HTTP.
 
     `endpoint` is a path (`/post`) or a method and a path (`DELETE /post`). `times` ends the fault after that many
-    requests. `seconds` is the length of `latency`, `hang` and `processing`. `after_work` lets `status`, `html`, `hang`,
-    `wrong_json` and `huge` do the work first: the pin is published, the answer is lost. `status`, `code`, `message`
-    and `shape` describe the error of those faults that answer with one. `gateway` is a 403 in JSON that is not
-    Ayrshare's, with `message` in it; `escaped` is an error whose `message` is in JSON escapes. `no_days` empties
-    `daily`, `frozen_stamp` puts `stamp` into `lastUpdated`, `bloated` adds bad days up to `size_bytes`. `since` and
-    `until` are the first and the last day of `drop`, and of `gap`, which are days that are not shown; `factor` and
-    `metrics` belong to `drop`, `rows` (at most so many are shown) and `counts_all` (`count` is of all) to
-    `short_history`, `size_bytes` to `huge`, `retry_after` (seconds) to `rate_limited`, `retry_available` to
-    `post_error`. `relinked` has the numbers and the name of another account.
+    requests. `seconds` is the length of `latency`, `hang` and `processing`. `after_work` lets `status`, `html`,
+    `hang`, `wrong_json` and `huge` do the work first: the pin is published, the answer is lost. `status`, `code`,
+    `message` and `shape` describe the error of those faults that answer with one. `gateway` is a 403 in JSON that
+    is not Ayrshare's, with `message` in it; `escaped` is an error whose `message` is in JSON escapes. `no_days`
+    empties `daily`, `no_numbers` says of each day that it has no number. `frozen_stamp` puts `stamp` into
+    `lastUpdated`, `bloated` adds bad days up to `size_bytes`. `since` and `until` are the first and the last day of
+    `drop`, and of `gap`, which are days that are not shown; `factor` and `metrics` belong to `drop`, `rows` (at
+    most so many are shown) and `counts_all` (`count` is of all) to `short_history`, `size_bytes` to `huge`,
+    `retry_after` (seconds) to `rate_limited`, `retry_available` to `post_error`. `relinked` has the numbers and the
+    name of another account.
     """
 
     fault: FaultName

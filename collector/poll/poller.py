@@ -198,12 +198,12 @@ class Poller:
         if claim is None or claim.lease_until != record.lease_until:
             return
         del self._open[record.profile_id]
-        outcome = record.outcome if written is None else written.outcome
+        outcome, detail = (record.outcome, record.detail) if written is None else (written.outcome, written.detail)
         if written is None or record.analytics is None:
-            reason = record.detail if written is not None else "its lease was lost; another process polls it"
+            reason = detail if written is not None else "its lease was lost; another process polls it"
             log.warning("poll failed", profile=claim.name, outcome=outcome.value, reason=reason)
         elif written.other_account:
             log.warning("most settled days changed at once: another Pinterest account?", profile=claim.name)
-        elif record.detail is not None:
-            log.warning("an answer was not used in full", profile=claim.name, reason=record.detail)
-        self._on_result(PollResult(claim.name, outcome, record.detail, written))
+        elif detail is not None:
+            log.warning("an answer was not used in full", profile=claim.name, reason=detail)
+        self._on_result(PollResult(claim.name, outcome, detail, written))

@@ -9,7 +9,7 @@ import structlog
 from collector.errors import DatabaseUnavailableError, DataRefusedError
 from collector.models import AccountAnalytics, Failure, PollRecord, Written
 from collector.store.metric import MetricStore
-from collector.telemetry import LEASES_LOST, POLLS, ROWS
+from collector.telemetry import LEASES_LOST, PAYLOAD_PROBLEMS, POLLS, ROWS
 
 log = structlog.get_logger(__name__)
 
@@ -18,6 +18,8 @@ _PUT_OFF_SECONDS = 300.0
 
 _polls = cache(POLLS.labels)
 _NEW, _CHANGED, _UNCHANGED = (ROWS.labels(change) for change in ("new", "changed", "unchanged"))
+
+_KEPT, _WITHDRAWN = (PAYLOAD_PROBLEMS.labels(reason) for reason in ("numbers_missing", "numbers_withdrawn"))
 
 OnWritten = Callable[[PollRecord, Written | None], None]
 
@@ -50,7 +52,7 @@ class PollTarget:
             else:
                 return plain, written
         await self._metrics.put_off(plain)
-        return plain, Written(plain.profile_id, plain.outcome, 0, 0)
+        return plain, Written(plain.profile_id, plain.outcome, 0, 0, detail=plain.detail)
 
     def on_written(self, record: PollRecord, written: Written | None) -> None:
         _count(record, written)
@@ -75,6 +77,8 @@ def _count(record: PollRecord, written: Written | None) -> None:
         LEASES_LOST.inc()
         return
     _polls(written.outcome.value).inc()
+    _KEPT.inc(written.rows_kept)
+    _WITHDRAWN.inc(written.rows_withdrawn)
     days = len(record.analytics.days) if isinstance(record.analytics, AccountAnalytics) else 0
     if days:
         _NEW.inc(written.rows_new)

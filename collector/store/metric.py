@@ -21,7 +21,7 @@ from collector.models import (
     Success,
     Written,
 )
-from collector.store.account import compare_accounts, note_accounts
+from collector.store.account import Accounts, compare_accounts, note_accounts
 from collector.store.columns import arrays, columns, names
 from collector.store.polled_profile import days_of, end_polls
 from collector.store.pool import Database
@@ -39,12 +39,25 @@ _LOG = (
 
 
 class _Change(msgspec.Struct, frozen=True):
-    """A day that is not what is stored: ``restated``, its former version last seen then, or not stored at all."""
+    """A day that is not what is stored: ``restated``, its former version last seen then, or not stored at all.
+
+    ``loses`` tells that a number is stored of it and none came, ``settled`` that it was not expected to change.
+    """
 
     profile_id: int
     day: date
     restated: bool
     last_seen_at: datetime | None
+    loses: bool
+    settled: bool
+
+
+class _Comparison(msgspec.Struct, frozen=True):
+    """What differs from what is stored, whose accounts seem to be others, and the settled days that were kept."""
+
+    changes: Sequence[_Change] = ()
+    accounts: Accounts = Accounts()
+    kept: Sequence[_Change] = ()
 
 
 def _list(columns: Iterable[str], prefix: str = "") -> str:
@@ -58,6 +71,9 @@ CREATE TEMPORARY TABLE IF NOT EXISTS polled_day
 ON COMMIT DELETE ROWS
 AS SELECT {_list((*_KEY, *_VALUES))} FROM daily_metric WITH NO DATA
 """
+
+_NUMBERS = ("extra", *Metrics.__struct_fields__)
+_LOSES = " OR ".join(f"(m.{name} IS NOT NULL AND d.{name} IS NULL)" for name in _NUMBERS)
 
 # An unchanged day is only read: an ON CONFLICT ... WHERE would lock it, and a lock is WAL. OFFSET 0 keeps the planner
 # from joining the whole table instead of walking each profile's stretch of the key, whatever the statistics say; the
@@ -77,11 +93,33 @@ WITH stored AS MATERIALIZED (
 )
 SELECT
     d.profile_id, d.day, m.profile_id IS NOT NULL AS restated,
-    (SELECT last_success_at FROM profile WHERE id = d.profile_id) AS last_seen_at
+    (SELECT last_success_at FROM profile WHERE id = d.profile_id) AS last_seen_at,
+    {_LOSES} AS loses,
+    coalesce(
+        is_settled(d.day, (SELECT settled_through FROM profile WHERE id = d.profile_id), m.data_status), false
+    ) AS settled
 FROM polled_day d
 LEFT JOIN stored m ON m.profile_id = d.profile_id AND m.day = d.day
 WHERE m.profile_id IS NULL
    OR ({_list(_VALUES, "m.")}) IS DISTINCT FROM ({_list(_VALUES, "d.")})
+"""
+
+# "No number" takes no settled number away, in columns; the status of a day without any number is not believed either.
+_KEEP = f"""
+UPDATE polled_day AS d
+SET data_status = CASE WHEN num_nonnulls({_list(_NUMBERS, "d.")}) = 0 THEN m.data_status ELSE d.data_status END,
+    {", ".join(f"{name} = coalesce(d.{name}, m.{name})" for name in _NUMBERS)}
+FROM unnest($1::bigint[], $2::date[]) AS k (profile_id, day)
+CROSS JOIN LATERAL (
+    SELECT *
+    FROM daily_metric m
+    WHERE m.profile_id = k.profile_id
+      AND m.day = k.day
+      AND m.day BETWEEN $3::date AND $4::date
+    OFFSET 0
+) m
+WHERE d.profile_id = k.profile_id
+  AND d.day = k.day
 """
 
 # ON CONFLICT finds each row by its key. An UPDATE that joins would unpack all of a columnstore chunk for one day in it.
@@ -166,16 +204,15 @@ class MetricStore:
 
     async def _write(self, records: Sequence[PollRecord], batch: _Batch) -> list[Written]:
         async with self._database.transaction() as connection:
-            changes = await _compare(connection, batch.known)
-            for change in changes:
+            found = await _compare(connection, records, batch.known)
+            for change in found.changes:
                 if not change.restated:
                     batch.new[change.profile_id].append(batch.known[change.profile_id, change.day])
-            restated = [change for change in changes if change.restated]
-            accounts = await compare_accounts(connection, records, Counter(each.profile_id for each in restated))
-            written = _amounts(records, batch.new, restated)
+            restated = [change for change in found.changes if change.restated]
+            written = _amounts(records, batch.new, restated, found.kept)
             ours = await end_polls(connection, records, list(written.values()))
             kept = [record for record in records if record.profile_id in ours]
-            noticed = await note_accounts(connection, accounts, ours)
+            noticed = await note_accounts(connection, found.accounts, ours)
             await _restate(connection, [change for change in restated if change.profile_id in ours])
             await _append(
                 connection,
@@ -204,11 +241,28 @@ class MetricStore:
         )
 
 
-async def _compare(connection: asyncpg.Connection, known: Mapping[tuple[int, date], _DayRow]) -> list[_Change]:
+async def _compare(
+    connection: asyncpg.Connection, records: Sequence[PollRecord], known: Mapping[tuple[int, date], _DayRow]
+) -> _Comparison:
+    """Compare days with what is stored; settled ones that came without their numbers keep them."""
     if not known:
-        return []
+        return _Comparison()
     await connection.execute(_STAGE)
     await _append(connection, "polled_day", (*_KEY, *_VALUES), known.values())
+    changes = await _differing(connection, known)
+    counts = Counter(change.profile_id for change in changes if change.restated)
+    accounts = await compare_accounts(connection, records, counts)
+    # Another account's days are not those of the one that had the numbers.
+    others = {*accounts.returned, *(each.profile_id for each in accounts.replaced)}
+    kept = [each for each in changes if each.loses and each.settled and each.profile_id not in others]
+    if kept:
+        ids, days, *_ = columns(_Change, kept)
+        await connection.execute(_KEEP, ids, days, min(days), max(days))
+        changes = await _differing(connection, known)
+    return _Comparison(changes, accounts, kept)
+
+
+async def _differing(connection: asyncpg.Connection, known: Iterable[tuple[int, date]]) -> list[_Change]:
     spans: dict[int, tuple[date, date]] = {}
     for profile_id, day in known:
         first, _ = spans.setdefault(profile_id, (day, day))
@@ -220,7 +274,7 @@ async def _compare(connection: asyncpg.Connection, known: Mapping[tuple[int, dat
 
 async def _restate(connection: asyncpg.Connection, changes: Sequence[_Change]) -> None:
     if changes:
-        ids, days, _, seen = columns(_Change, changes)
+        ids, days, _, seen, *_ = columns(_Change, changes)
         await connection.execute(_RESTATE, ids, days, seen, min(days), max(days))
 
 
@@ -260,18 +314,29 @@ def _batch(records: Sequence[PollRecord], *, compare_all: bool = False) -> _Batc
 
 
 def _amounts(
-    records: Sequence[PollRecord], new: Mapping[int, Sequence[_DayRow]], restated: Sequence[_Change]
+    records: Sequence[PollRecord],
+    new: Mapping[int, Sequence[_DayRow]],
+    restated: Sequence[_Change],
+    kept: Sequence[_Change],
 ) -> dict[int, Written]:
     changed = Counter(change.profile_id for change in restated)
+    keeping = Counter(change.profile_id for change in kept)
+    losing = Counter(change.profile_id for change in restated if change.loses)
     return {
-        record.profile_id: _written(record, len(new[record.profile_id]), changed[record.profile_id])
-        for record in records
+        each.profile_id: _written(
+            each, len(new[each.profile_id]), *(counts[each.profile_id] for counts in (changed, keeping, losing))
+        )
+        for each in records
     }
 
 
-def _written(record: PollRecord, rows_new: int, rows_changed: int) -> Written:
+def _written(record: PollRecord, rows_new: int, rows_changed: int, rows_kept: int, rows_withdrawn: int) -> Written:
     unchanged = record.outcome is Success.OK and rows_new + rows_changed == 0
-    return Written(record.profile_id, Success.UNCHANGED if unchanged else record.outcome, rows_new, rows_changed)
+    outcome = Success.UNCHANGED if unchanged else record.outcome
+    kept = f"settled days that came without their numbers, and keep them: {rows_kept}" if rows_kept else None
+    lost = f"days whose numbers were withdrawn, and are in the ledger: {rows_withdrawn}" if rows_withdrawn else None
+    detail = "; ".join(filter(None, (record.detail, kept, lost))) or None
+    return Written(record.profile_id, outcome, rows_new, rows_changed, rows_kept, rows_withdrawn, detail)
 
 
 def _log_row(record: PollRecord, written: Written) -> tuple[Any, ...]:
@@ -285,7 +350,9 @@ def _log_row(record: PollRecord, written: Written) -> tuple[Any, ...]:
         record.duration_seconds,
         written.rows_new,
         written.rows_changed,
-        len(analytics.problems) if isinstance(analytics, AccountAnalytics) else 0,
-        record.detail,
+        written.rows_kept
+        + written.rows_withdrawn
+        + (len(analytics.problems) if isinstance(analytics, AccountAnalytics) else 0),
+        written.detail,
         record.excerpt,
     )

@@ -111,7 +111,7 @@ def _polled(record: PollRecord, written: Written) -> _PolledProfile:
         lease_until=record.lease_until,
         outcome=written.outcome,
         state=record.state,
-        detail=record.detail,
+        detail=written.detail,
         seen=isinstance(record.analytics, SeenAnswer),
         good=record.analytics is not None,
         changed=written.rows_new + written.rows_changed > 0,

@@ -434,6 +434,33 @@ async def test_an_empty_list_of_days_is_a_failure_that_the_operator_sees(
     assert await database.fetchval("SELECT count(*) FROM daily_metric") == 30
 
 
+async def test_settled_numbers_stay_when_an_answer_has_none(database: Database, ayrshare: Ayrshare) -> None:
+    problems = "collector_payload_problems_total"
+    before = REGISTRY.get_sample_value(problems, {"reason": "numbers_missing"}) or 0.0
+    [profile_id] = await register(database, ayrshare, 1)
+    numbers = "SELECT count(impression), sum(impression)::bigint FROM daily_metric WHERE day <= $1"
+    async with polling(database, ayrshare) as fixture:
+        await fixture.poller.poll_named([profile_id])
+        settled = await database.fetchval("SELECT settled_through FROM profile")
+        known = await database.fetchrow(numbers, settled)
+        provisional = await database.fetchval("SELECT count(impression) FROM daily_metric WHERE day > $1", settled)
+        await ayrshare.fault("client-001", "no_numbers")
+        await fixture.poller.poll_named([profile_id])
+        await fixture.poller.poll_named([profile_id])
+
+    assert known is not None
+    assert known[0] > 20
+    assert await database.fetchrow(numbers, settled) == known
+    assert await database.fetchval("SELECT count(*) FROM daily_metric_revision") == provisional
+    [troubled] = await FleetStore(database).troubled()
+    assert troubled.reason == (
+        f"settled days that came without their numbers, and keep them: {known[0]}; "
+        f"days whose numbers were withdrawn, and are in the ledger: {provisional}"
+    )
+    assert REGISTRY.get_sample_value(problems, {"reason": "numbers_missing"}) == before + known[0]
+    assert (await FleetStore(database).recent_polls(profile_id, 5))[1].problems == known[0] + provisional
+
+
 @pytest.mark.parametrize("days", [-3, 3])
 async def test_a_clock_days_off_settles_nothing_and_loses_nothing(
     database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch, days: int

@@ -132,6 +132,35 @@ async def test_a_day_read_again_without_a_change_is_not_written(
     assert await database.fetchval("SELECT last_outcome FROM profile WHERE name = 'one'") == "unchanged"
 
 
+async def test_no_number_takes_no_settled_number_away(
+    database: Database, leases: LeaseStore, metrics: MetricStore
+) -> None:
+    def days(*, save: int | None, status: str | None, extra: str | None) -> AccountAnalytics:
+        whole = [(age, Metrics(impression=age * 10, save=save)) for age in (9, 8, 1)]
+        return answer(*(DayMetrics(TODAY - timedelta(days=age), status, extra, numbers) for age, numbers in whole))
+
+    stored = "SELECT impression, save, data_status, extra FROM daily_metric ORDER BY day"
+    await store(database, leases, metrics, days(save=4, status="READY", extra='{"closeup": 3}'))
+
+    written = await store(database, leases, metrics, days(save=None, status="READY", extra=None))
+    assert (written.rows_changed, written.rows_kept, written.rows_withdrawn) == (1, 2, 1)
+    kept = [(90, 4, "READY", '{"closeup": 3}'), (80, 4, "READY", '{"closeup": 3}')]
+    assert [tuple(row) for row in await database.fetch(stored)] == [*kept, (10, None, "READY", None)]
+    assert await database.fetchval("SELECT array_agg(save) FROM daily_metric_revision") == [4]
+
+    blank = [DayMetrics(TODAY - timedelta(days=age), "BEFORE_BUSINESS_CREATED") for age in (9, 8, 1)]
+    written = await store(database, leases, metrics, answer(*blank))
+    assert (written.rows_changed, written.rows_kept, written.rows_withdrawn) == (1, 2, 1)
+    withdrawn = (None, None, "BEFORE_BUSINESS_CREATED", None)
+    assert [tuple(row) for row in await database.fetch(stored)] == [*kept, withdrawn]
+
+    mixed = answer(day(9, 91, data_status="READY"), *blank[1:])
+    written = await store(database, leases, metrics, mixed)
+    assert (written.rows_changed, written.rows_kept, written.rows_withdrawn) == (1, 2, 0)
+    corrected = (91, 4, "READY", '{"closeup": 3}')
+    assert [tuple(row) for row in await database.fetch(stored)] == [corrected, kept[1], withdrawn]
+
+
 async def test_a_restated_day_is_updated_in_place_and_its_former_version_is_kept(
     database: Database, leases: LeaseStore, metrics: MetricStore
 ) -> None:
