@@ -38,6 +38,7 @@ from collector.publish.publisher import Published, Publisher
 from collector.publish.reconciler import Reconciler
 from collector.publish.sender import Sender
 from collector.registry.register import try_encryption_keys
+from collector.registry.trial import try_api_key
 from collector.store.address import place
 from collector.store.daemon import DaemonStore
 from collector.store.drop import DropStore
@@ -250,6 +251,8 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
     async with AsyncExitStack() as resources:
         if settings.calls_ayrshare:
             await try_encryption_keys(ProfileStore(database), key_ring(settings))
+            asking = await resources.enter_async_context(open_ayrshare(settings, gate, connections=1))
+            loops.append(partial(try_api_key, asking, gate))
         if Role.POLLER in settings.roles:
             client = await resources.enter_async_context(open_ayrshare(settings, gate))
             await shorten_waits(_leases(settings, database), _poll_policy(settings))

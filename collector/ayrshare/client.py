@@ -129,6 +129,10 @@ class AyrshareClient:
             cursors.add(page.next_cursor)
             query = {"limit": _PAGE, "cursor": page.next_cursor}
 
+    async def insist_on_answer(self) -> None:
+        """``GET /profiles`` for one profile: the cheapest call that tells whether the API key is good."""
+        await self._call("GET", self._profiles, _insist_on_success, query={"limit": "1"})
+
     async def publish(
         self, profile_key: SecretStr, content: PinContent, *, idempotency_key: str, notes: str
     ) -> PostAnswer:

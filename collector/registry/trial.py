@@ -6,12 +6,18 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 import msgspec
+import structlog
 from pydantic import SecretStr
 
 from collector.ayrshare.client import AyrshareClient
 from collector.errors import AyrshareError, CollectorError
-from collector.loops.gate import Gate
+from collector.loops.gate import Gate, Hold
 from collector.models import Failure
+
+log = structlog.get_logger(__name__)
+
+# The gate lets one call a minute through.
+_AGAIN_SECONDS = 5.0
 
 
 class Standing(StrEnum):
@@ -79,15 +85,41 @@ async def insist_on_ayrshare(client: AyrshareClient) -> None:
 
     """
     try:
-        await anext(client.profiles(), None)
+        await client.insist_on_answer()
     except AyrshareError as error:
-        match error.failure:
-            case Failure.RATE_LIMITED:
-                return
-            case Failure.UNAUTHORIZED:
-                why = "Ayrshare refuses the API key: check COLLECTOR_AYRSHARE_API_KEY"
-            case _ if error.unsent:
-                why = f"Ayrshare cannot be asked: {error}"
-            case _:
-                why = f"Ayrshare cannot be asked: {error}; check COLLECTOR_AYRSHARE_URL, which ends in /api"
-        raise CollectorError(f"{why}; nothing was polled or written") from None
+        if error.failure is not Failure.RATE_LIMITED:
+            raise CollectorError(f"{_why(error)}; nothing was polled or written") from None
+
+
+async def try_api_key(client: AyrshareClient, gate: Gate) -> None:
+    """Make the cheapest call, so that a refused API key is known before a profile is due; then until it is accepted.
+
+    The gate logs the refusal, and is what readiness asks. Any other failure is only logged: calls are tried again when
+    there is something to do.
+    """
+    while True:
+        with gate.permits(1) as permits:
+            permits.used = permits.count
+            if permits.count:
+                await _try_once(client)
+        if gate.hold is not Hold.KEY_REFUSED:
+            return
+        await asyncio.sleep(_AGAIN_SECONDS)
+
+
+async def _try_once(client: AyrshareClient) -> None:
+    try:
+        await client.insist_on_answer()
+    except AyrshareError as error:
+        if error.failure not in {Failure.RATE_LIMITED, Failure.UNAUTHORIZED}:
+            log.warning("the API key could not be tried", reason=_why(error))
+
+
+def _why(error: AyrshareError) -> str:
+    match error.failure:
+        case Failure.UNAUTHORIZED:
+            return Hold.KEY_REFUSED.value
+        case _ if error.unsent:
+            return f"Ayrshare cannot be asked: {error}"
+        case _:
+            return f"Ayrshare cannot be asked: {error}; check COLLECTOR_AYRSHARE_URL, which ends in /api"
