@@ -1,6 +1,9 @@
 """``collector alerts``: lists open drops, replays history, and sets how small a drop matters."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Literal
 
@@ -8,7 +11,7 @@ import click
 
 from collector.app import open_storage
 from collector.cli.execute import execute, settings_for_command
-from collector.cli.format import as_json_text
+from collector.cli.format import as_json_text, counted
 from collector.cli.option import Day, Whole
 from collector.cli.picture_file import Draw, picture_file
 from collector.config import Settings
@@ -16,12 +19,13 @@ from collector.detect.backtest import Asked, Rates, Replay
 from collector.detect.backtest import backtest as replay
 from collector.detect.panel import read_panels
 from collector.errors import RegistryError
-from collector.models import Sensitivity
+from collector.models import ProfileState, Sensitivity
 from collector.store.drop import DropStore, ListedDrop
 from collector.store.fleet_drop import FleetDrop
-from collector.store.listing import Listing
+from collector.store.listing import Listing, SilentProfile
 from collector.store.profile import ProfileStore
 
+_MOST_NAMED = 10
 _SENSITIVITIES = [each.value for each in Sensitivity]
 
 
@@ -40,12 +44,15 @@ def alerts() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(*, closed: int, as_json: bool) -> None:
-    """List open drops, each with the sentence that explains it. Drops of the whole fleet come first."""
+    """List open drops, each with the sentence that explains it. Drops of the whole fleet come first.
 
-    async def work() -> tuple[list[FleetDrop], list[ListedDrop], dict[str, int]]:
+    Then the profiles of which nothing can be said, and why: that no drop of theirs is open proves nothing.
+    """
+
+    async def work() -> tuple[list[FleetDrop], list[ListedDrop], list[SilentProfile]]:
         async with open_storage(settings_for_command()) as database:
             store = DropStore(database)
-            return await store.fleet_listed(closed), await store.listed(closed), await store.silent()
+            return await store.fleet_listed(closed), await store.listed(closed), await Listing(database).silent()
 
     fleet, drops, silent = execute(work())
     if as_json:
@@ -57,8 +64,20 @@ def list_(*, closed: int, as_json: bool) -> None:
         click.echo(f"{listed.client}: {listed.sentence}")
     if not fleet and not drops:
         click.echo("no drop is open")
-    for reason, profiles in silent.items():
-        click.echo(f"nothing is said of {_number(profiles, 'profile')}: {reason}")
+    for why, profiles in groupby(silent, attrgetter("why")):
+        click.echo(_nothing_said(why, list(profiles)))
+
+
+def _nothing_said(why: str, silent: Sequence[SilentProfile]) -> str:
+    names = ", ".join(map(_silent_name, silent[:_MOST_NAMED]))
+    more = f" and {len(silent) - _MOST_NAMED} more; --json names them all" if len(silent) > _MOST_NAMED else ""
+    return f"nothing is said of {counted(len(silent), 'profile')}: {why}: {names}{more}"
+
+
+def _silent_name(silent: SilentProfile) -> str:
+    state = "" if silent.state is ProfileState.ACTIVE else f"{silent.state}, "
+    late = f" ({state}since {silent.settled_through})" if silent.why == "no fresh data" else ""
+    return f"{silent.profile}{late}"
 
 
 @alerts.command()
@@ -140,13 +159,9 @@ async def _replay(settings: Settings, asked: Asked, draw: Draw | None = None) ->
 
 def _summary(rates: Rates) -> str:
     summary = (
-        f"{_number(rates.alarms, 'alarm')} in {rates.profile_years:g} client-years, "
+        f"{counted(rates.alarms, 'alarm')} in {rates.profile_years:g} client-years, "
         f"{rates.alarms_per_client_year:g} a year; "
-        f"{_number(rates.episodes, 'episode')} of {_number(rates.profiles, 'profile')}, "
+        f"{counted(rates.episodes, 'episode')} of {counted(rates.profiles, 'profile')}, "
         f"of which {rates.not_judged} could not be judged"
     )
     return f"{summary}; {rates.inhibited} of the episodes belonged to the fleet's drops" if rates.inhibited else summary
-
-
-def _number(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

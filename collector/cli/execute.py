@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Coroutine
+from functools import cache
 from typing import Any, TypeVar
 
 import click
@@ -39,8 +40,12 @@ def settings_for_command(*, keys: bool = False, api_key: bool = False, by_roles:
     settings = load_settings(missing=missing)
     configure_logging(settings.log_format, settings.log_level)
     for doubt in doubts():
-        log.warning(doubt)
+        _warn_once(doubt)
     return settings
+
+
+# A command may read its settings for each of its steps.
+_warn_once = cache(log.warning)
 
 
 def execute(main: Coroutine[Any, Any, T]) -> T:

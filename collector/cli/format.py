@@ -105,7 +105,9 @@ def bad_lines(error: BadLinesError) -> str:
     shown = [f"line {number}: {reason}" for number, reason in error.lines[:_MOST_LINES_SHOWN]]
     if len(error.lines) > _MOST_LINES_SHOWN:
         shown.append(f"... and {len(error.lines) - _MOST_LINES_SHOWN} more")
-    return "\n".join([f"nothing was imported; {counted(len(error.lines), 'bad line')}:", *shown])
+    return "\n".join(
+        [f"nothing was imported; {counted(len({number for number, _ in error.lines}), 'bad line')}:", *shown]
+    )
 
 
 def counted(number: int, what: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 import click
@@ -52,11 +52,34 @@ class Whole(click.IntRange):
 
     name = "whole number"
 
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 -- click's own signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> int:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value} is not a {self.name} from {self.min} to {self.max}", param, ctx)
+
 
 class Seconds(click.FloatRange):
     """A number of seconds within bounds."""
 
     name = "number of seconds"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 -- click's own signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            most = "" if self.max is None else f", {self.max:g} at most"
+            self.fail(f"{value} is not a {self.name}{most}", param, ctx)
 
 
 def in_format(command: Command) -> Command:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TextIO, TypeVar
 
@@ -11,22 +11,23 @@ import msgspec
 from pydantic import SecretStr
 
 from collector.app import key_ring, make_gate, open_ayrshare, open_storage
+from collector.cli import profile_page
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import ago, as_json_text, bad_lines, counted, part_of, print_csv, print_table, when
 from collector.cli.option import Day, Form, Whole, in_format
 from collector.cli.plan import done, refused, sentence, show_dry_run, trial_summary
-from collector.cli.story import profile_story
+from collector.cli.profile_page import ProfilePage
 from collector.crypto import KeyRing, fingerprint, refuse_readable_by_others
-from collector.errors import BadLinesError, RegistryError
+from collector.errors import BadLinesError, CollectorError, RegistryError
 from collector.models import Planned, ProfileState
 from collector.registry.register import Comparison, compare, insist, register
 from collector.registry.table import scan_profiles
 from collector.registry.trial import Standing, Trial, try_key, try_keys
 from collector.registry.validate import Registration, checked_key, checked_text, registration
-from collector.store.drop import DropStore
 from collector.store.fleet import FleetStore
 from collector.store.listing import Listing, ProfileFilter, ProfileSort
 from collector.store.profile import ProfileStore, RegisteredProfile
+from collector.store.profile_page import missing_days_of, particulars_of
 from collector.store.profile_plan import ProfileChange
 
 # Whoever adds a profile waits for it.
@@ -123,17 +124,22 @@ def import_(file: BinaryIO, *, dry_run: bool, clear_empty: bool, check: bool) ->
     except BadLinesError as error:
         raise RegistryError(bad_lines(error)) from None
 
-    async def work() -> list[Planned]:
-        async with _registry_and_keys(create=not dry_run) as (store, keys):
-            return await register([profile for _, profile in table.rows], store, keys, dry_run=dry_run)
+    async def work(*, only_look: bool) -> list[Planned]:
+        async with _registry_and_keys(create=not only_look) as (store, keys):
+            return await register([profile for _, profile in table.rows], store, keys, dry_run=only_look)
 
-    if table.bad and not dry_run:
-        raise RegistryError(bad_lines(BadLinesError(table.bad)))
-    if check:
+    def planned(*, only_look: bool) -> list[tuple[int, Planned]]:
+        outcomes = execute(work(only_look=only_look))
+        return [(line, each) for (line, _), each in zip(table.rows, outcomes, strict=True)]
+
+    if check and (dry_run or not table.bad):
         table.bad.extend(_try_lines(table.rows))
-        if table.bad and not dry_run:
-            raise RegistryError(bad_lines(BadLinesError(table.bad)))
-    lines = [(line, each) for (line, _), each in zip(table.rows, execute(work()), strict=True)]
+    if table.bad and not dry_run:
+        # Of the other lines the database may refuse some, if there is one already.
+        with suppress(CollectorError):
+            table.bad.extend(refused(planned(only_look=True)))
+        raise RegistryError(bad_lines(BadLinesError(sorted(table.bad))))
+    lines = planned(only_look=dry_run)
     if dry_run:
         show_dry_run(lines, table.bad)
     elif wrong := refused(lines):
@@ -232,16 +238,20 @@ def list_(*, sort: str, limit: int | None, form: str, **wanted: object) -> None:
 def show(name: str, *, as_json: bool) -> None:
     """Show one profile: its state, its newest numbers, its gaps, and its last polls."""
 
-    async def work() -> str:
-        settings = settings_for_command()
-        async with open_storage(settings) as database:
+    async def work() -> ProfilePage:
+        async with open_storage(settings_for_command()) as database:
             [profile] = await ProfileStore(database).named([name])
             fleet = FleetStore(database)
             [status] = await fleet.status_of([profile.id])
-            sensitivity = await DropStore(database).sensitivity_of(profile.id)
-            return profile_story(status, sensitivity, await fleet.recent_polls(profile.id, 10), as_json=as_json)
+            return ProfilePage(
+                status,
+                await particulars_of(database, profile.id),
+                await missing_days_of(database, profile.id),
+                await fleet.recent_polls(profile.id, 10),
+            )
 
-    click.echo(execute(work()))
+    page = execute(work())
+    click.echo(profile_page.as_json(page) if as_json else profile_page.as_page(page))
 
 
 @profiles.command()

@@ -36,14 +36,15 @@ class Status(msgspec.Struct, frozen=True):
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(*, as_json: bool) -> None:
     """Show profiles by state, freshness, polls, pins, the database, and what troubles which profile."""
-    found = execute(_status(settings_for_command()))
+    found = execute(read_status(settings_for_command()))
     if as_json:
         click.echo(as_json_text(_as_dict(found)))
     else:
-        _show(found)
+        show_status(found)
 
 
-async def _status(settings: Settings) -> Status:
+async def read_status(settings: Settings) -> Status:
+    """Ask the database."""
     async with open_storage(settings) as database:
         fleet = FleetStore(database)
         return Status(
@@ -84,7 +85,8 @@ def _as_dict(found: Status) -> dict[str, object]:
     }
 
 
-def _show(found: Status) -> None:
+def show_status(found: Status) -> None:
+    """Print it for a person."""
     if not found.states:
         click.echo(f"no profiles yet in {found.where}; `collector profiles add` or `import` registers them")
     else:

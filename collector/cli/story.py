@@ -1,4 +1,4 @@
-"""Tells everything that is known of one profile or of one pin."""
+"""Tells everything that is known of one pin."""
 
 from collections.abc import Sequence
 
@@ -7,24 +7,7 @@ import msgspec
 from collector.cli.format import as_json_text, as_text
 from collector.models import PinState
 from collector.publish.remedy import ADVICE, remedy_of
-from collector.store.fleet import Poll, ProfileStatus
 from collector.store.pin import PinAttempt, PinDetails
-
-
-def profile_story(profile: ProfileStatus, drop_sensitivity: str | None, polls: Sequence[Poll], *, as_json: bool) -> str:
-    """Return a profile's status and its last polls."""
-    fields = {**msgspec.structs.asdict(profile), "drop_sensitivity": drop_sensitivity}
-    if as_json:
-        return as_json_text({**fields, "polls": polls})
-    lines = _aligned({name: value for name, value in fields.items() if value is not None and name != "id"})
-    lines += ["", "last polls"]
-    for poll in polls:
-        days = f"{poll.rows_new} new, {poll.rows_changed} changed"
-        why = f"  {poll.detail}" if poll.detail else ""
-        lines.append(f"{as_text(poll.polled_at)}  {poll.outcome}  {poll.duration_seconds:.2f} s  {days}{why}")
-        if poll.excerpt:
-            lines.append(f"    {poll.excerpt}")
-    return "\n".join(lines)
 
 
 def pin_story(pin: PinDetails, attempts: Sequence[PinAttempt], *, as_json: bool) -> str:

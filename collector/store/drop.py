@@ -260,21 +260,10 @@ WHERE open
    OR last_day >= (SELECT max(settled_through) FROM profile) - $1::integer
 ORDER BY first_day DESC
 """
-_SILENT = """
-SELECT v.silence, count(*) AS profiles
-FROM drop_verdict v
-JOIN profile p ON p.id = v.profile_id
-WHERE v.silence IS NOT NULL
-  AND p.state <> 'paused'
-GROUP BY v.silence
-ORDER BY v.silence
-"""
-
 _SET_SENSITIVITY = """
 INSERT INTO drop_sensitivity (scope, name, sensitivity) VALUES ($1, $2, $3)
 ON CONFLICT (scope, name) DO UPDATE SET sensitivity = excluded.sensitivity
 """
-_SENSITIVITY_OF = "SELECT sensitivity FROM chosen_sensitivity WHERE profile_id = $1"
 _UNSET_SENSITIVITY = "DELETE FROM drop_sensitivity WHERE scope = $1 AND name = $2"
 
 
@@ -342,15 +331,6 @@ class DropStore:
 
     async def fleet_listed(self, closed_days: int) -> list[FleetDrop]:
         return values(FleetDrop, await self._database.fetch(_FLEET_LISTED, closed_days))
-
-    async def silent(self) -> dict[str, int]:
-        """Return how many profiles nothing is known about, by the reason."""
-        return {row["silence"]: row["profiles"] for row in await self._database.fetch(_SILENT)}
-
-    async def sensitivity_of(self, profile_id: int) -> Sensitivity | None:
-        """Return the preset that a profile is judged by; None if there is no such profile."""
-        chosen = await self._database.fetchval(_SENSITIVITY_OF, profile_id)
-        return None if chosen is None else Sensitivity(chosen)
 
     async def set_sensitivity(
         self, scope: Literal["client", "profile"], name: str, sensitivity: Sensitivity | None

@@ -1,7 +1,7 @@
 """Lists profiles and pins, chosen by filters; all filters of a list apply together."""
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 import msgspec
@@ -29,6 +29,16 @@ class ListedPin(msgspec.Struct, frozen=True, kw_only=True):
     published_at: datetime | None
     waits_for: str | None
     waits_until: datetime | None
+
+
+class SilentProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """A profile of which the detector says nothing, and why; ``settled_through`` is its newest settled day."""
+
+    profile: str
+    client: str
+    state: ProfileState
+    settled_through: date | None
+    why: str
 
 
 class ProfileSort(StrEnum):
@@ -90,6 +100,26 @@ _PROFILE_ORDER = {
     ProfileSort.LAST_READ: "last_success_at NULLS FIRST, name",
     ProfileSort.NEXT_POLL: "next_poll_at NULLS LAST, name",
 }
+
+# Two days of grace: Ayrshare's cache, and Pinterest's delay. Nothing is expected of a paused profile.
+_SILENT = """
+SELECT name AS profile, client, state, settled_through, why
+FROM (
+    SELECT
+        p.*,
+        CASE
+            WHEN p.settled_through IS NULL THEN 'no settled day yet'
+            WHEN p.settled_through < newest_day_due(p.settle_days) - 2 THEN 'no fresh data'
+            WHEN v.profile_id IS NULL THEN 'no detector has looked at it yet'
+            ELSE v.silence
+        END AS why
+    FROM profile p
+    LEFT JOIN drop_verdict v ON v.profile_id = p.id
+    WHERE p.state <> 'paused'
+) s
+WHERE why IS NOT NULL
+ORDER BY why, client, name
+"""
 
 _PINS = """
 SELECT
@@ -161,6 +191,10 @@ class Listing:
         await self.insist_on_known(profile=wanted.profile, client=wanted.client, tag=wanted.tag, text=wanted.text)
         statement = f"{_PINS} ORDER BY {_PIN_ORDER[sort]} LIMIT $8"
         return values(ListedPin, await self._database.fetch(statement, *msgspec.structs.astuple(wanted), limit))
+
+    async def silent(self) -> list[SilentProfile]:
+        """Return the profiles that cannot be judged at present, so that no drop of theirs would be told."""
+        return values(SilentProfile, await self._database.fetch(_SILENT))
 
     async def count_profiles(self, wanted: ProfileFilter) -> int:
         return int(await self._database.fetchval(_count(_PROFILES), *msgspec.structs.astuple(wanted)))

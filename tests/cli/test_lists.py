@@ -95,7 +95,7 @@ async def test_pins_are_chosen_and_ordered(collector: Program, options: tuple[st
         (("pins", "list", "--profile", b"x\xff"), 1, "no such profile: x"),
         (("pins", "list", "--since", "soon"), 2, "soon is not a day; write one like 2026-12-24"),
         (("alerts", "backtest", "--since", "24.12.2026"), 2, "24.12.2026 is not a day; write one like 2026-12-24"),
-        (("pins", "list", "--limit", "few"), 2, "'few' is not a valid whole number."),
+        (("pins", "list", "--limit", "few"), 2, "few is not a whole number from 1 to 1000000"),
     ],
 )
 @pytest.mark.usefixtures("fleet")

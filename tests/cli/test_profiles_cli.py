@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGINT
@@ -179,6 +180,20 @@ async def test_an_import_can_be_repeated_changed_and_corrected(collector: Progra
     assert rows["b, c"]["next_poll_at"] is not None
     ciphertext = await database.fetchval("SELECT key_ciphertext FROM profile WHERE name = 'b, c'")
     assert KEYS.decrypt(ciphertext).get_secret_value() == "BRAND-NEW-KEY"
+
+
+async def test_a_bad_line_does_not_hide_what_is_wrong_with_the_others(collector: Program, database: Database) -> None:
+    await add(database, "a")
+    table = "name,client,profile_key\nnew,,\n-x,acme,KEY-OF-NOBODY\n"
+
+    refused = await collector("profiles", "import", "-", stdin=table)
+
+    assert refused.code == 1
+    assert refused.err.splitlines() == [
+        "error: nothing was imported; 2 bad lines:",
+        "line 2: there is no profile of this name, and a new one needs a client and a profile_key",
+        "line 3: the name begins with -, so commands would take it for an option; choose another",
+    ]
 
 
 async def test_an_import_with_the_key_of_a_registered_profile_changes_nothing(
@@ -370,9 +385,81 @@ async def test_show_prints_the_last_polls_and_the_newest_numbers(
     assert told["impression"] == await database.fetchval(
         "SELECT impression FROM daily_metric WHERE day = (SELECT settled_through FROM profile)"
     )
-    assert "out of [coffee]" in shown.out
-    assert "30 new, 0 changed" in shown.out
-    assert f"impression                  {told['impression']}\n" in shown.out
+    sections = dict(part.split("\n", 1) for part in shown.out.strip().split("\n\n"))
+    lines = {key: dict(re.split(r" {2,}", line.strip(), maxsplit=1) for line in text.split("\n")) for key, text in
+             sections.items() if key != "recent polls"}  # fmt: skip
+    who, data = lines[f"{identity.title}, client acme (times are UTC)"], lines["data"]
+    assert re.fullmatch(r"active, since 20\d\d-\d\d-\d\d \d\d:\d\d \(\d+ s ago\)", who["state"])
+    assert who["account"] == "Boards of 0"
+    assert re.fullmatch(r"upstream_error, .* ago\); 1 failure in a row", data["last poll"])
+    assert "out of [coffee]" in data["what was wrong"]
+    assert re.fullmatch(r".* \((in )?\d+ (s|min)( ago)?\)", data["next poll"])
+    assert data["days"] == f"{told['first_day']} to {told['last_day']}, settled through {told['settled_through']}"
+    assert (data["window"], data["missing days"]) == ("30 days in an answer", "none")
+    numbers = lines[f"numbers of {told['settled_day']}, the newest settled day"]
+    assert numbers["impression"] == f"{told['impression']}, {told['window_impression']} in the window"
+    assert lines["drops"] == {"not judged": "no detector has looked at it yet", "sensitivity": "normal"}
+    assert "pins" not in lines
+    failed, good = sections["recent polls"].split("\n")
+    assert "  upstream_error  " in failed
+    assert "out of [coffee]" in failed
+    assert "  ok              " in good
+    assert "30 new, 0 changed" in good
+
+
+async def test_the_page_of_a_profile_tells_its_gaps_its_drops_and_its_pins(
+    collector: Program, database: Database
+) -> None:
+    await add(database, "a")
+    await database.execute("""
+        UPDATE profile
+        SET first_day = t.today - 60, last_day = t.today - 1, settled_through = t.today - 3, settle_days = 3,
+            window_days = 30, state = 'suspended', state_reason = 'too many 429', next_poll_at = NULL,
+            account_name = 'Acme Boards'
+        FROM (SELECT (now() AT TIME ZONE 'UTC')::date AS today) t
+    """)
+    await database.execute("""
+        INSERT INTO daily_metric (profile_id, day, impression)
+        SELECT p.id, p.first_day + n, 10
+        FROM profile p, generate_series(0, 59) n
+        WHERE n NOT IN (5, 50, 52)
+    """)
+    await database.execute("""
+        INSERT INTO drop_verdict (profile_id, settled_through, sensitivity)
+        SELECT id, settled_through, 'normal' FROM profile
+    """)
+    await database.execute("""
+        INSERT INTO drop_episode (
+            profile_id, metric, first_day, detected_day, last_day, observed, expected, expected_low, score, lost_share,
+            sentence
+        )
+        SELECT id, 'engagement', settled_through - 3, settled_through, settled_through, 1, 10, 7, 9, 0.9, 'a fell to 1'
+        FROM profile
+    """)
+    for ref, when in (("late", "now() - interval '1 hour'"), ("next", "now() + interval '50 hours'")):
+        await database.execute(f"""
+            INSERT INTO pin (profile_id, client_ref, media_urls, publish_at)
+            SELECT id, '{ref}', ARRAY['https://x.example/a.jpg'], {when} FROM profile
+        """)
+    await database.execute("""
+        INSERT INTO pin_lane (profile_id, paused_reason, paused_since) SELECT id, 'suspended', now() FROM profile
+    """)
+
+    shown = (await collector("profiles", "show", "a")).out
+
+    lost, *kept = await database.fetch("SELECT day FROM missing_day ORDER BY day")
+    days = ", ".join(str(row["day"]) for row in (lost, *kept))
+    for line in (
+        r"state    suspended: too many 429, since .*",
+        r"account  Acme Boards",
+        r"next poll         none, until somebody acts",
+        rf"missing days      3: {days}; the next is lost in 20 days, 1 already is",
+        r"open         a fell to 1",
+        r"queued     2, 1 due, the next one .* \(in 2 d\)",
+        r"they wait  suspended",
+        r"recent polls: none",
+    ):
+        assert re.search(rf"^ *{line}$", shown, re.MULTILINE), (line, shown)
 
 
 # Changing.

@@ -1,13 +1,16 @@
 """``collector status`` and the wrong folder: what somebody is told who thinks that data is gone."""
 
 import asyncio
-from datetime import datetime
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
 
 import msgspec
 import pytest
 
+from collector.cli.status import read_status, show_status
+from collector.config import load_settings
 from collector.store.pool import Database
 from tests.support.ayrshare import Ayrshare
 from tests.support.profiles import ENCRYPTION_KEY, registered
@@ -104,6 +107,28 @@ async def test_status_says_that_a_daemon_was_killed_and_what_is_overdue(collecto
     assert "overdue: 1 profile to read, the first for 2 h; no daemon has the role poller" in during.out
     assert "was heard of 5 min ago, and was not told to stop" in after.out
     assert "overdue: 1 profile to read" in after.out
+
+
+@pytest.mark.parametrize(("minutes", "direction"), [(-5, "behind"), (5, "ahead of"), (0.5, None)])
+async def test_status_says_that_the_clocks_disagree(
+    database: Database,
+    dsn: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    minutes: float,
+    direction: str | None,
+) -> None:
+    assert await database.fetchval("SELECT true")
+    monkeypatch.setattr("collector.store.fleet.machine_time", lambda: datetime.now(UTC) + timedelta(minutes=minutes))
+
+    show_status(await read_status(load_settings(database_url=dsn)))
+
+    told = [line for line in capsys.readouterr().out.splitlines() if "clock" in line]
+    what = (
+        rf"this machine's clock is (299|300|301) s {direction} the database's, and no day is settled: set both by NTP"
+    )
+    assert len(told) == (direction is not None)
+    assert all(re.fullmatch(what, line) for line in told)
 
 
 async def test_a_name_that_looks_like_an_option_is_refused_clearly(collector: Program) -> None:

@@ -18,6 +18,7 @@ from collector.store.fleet_drop import FleetDropStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
 from tests.support.drops import DAYS, SETTLED, fill
+from tests.support.profiles import registered
 from tests.support.program import Program
 
 
@@ -156,7 +157,31 @@ async def test_too_little_history_is_reported(database: Database, detector: Dete
     text = await page(database)
     assert "pinterest_engagement_drop{" not in text
     told = (await collector("alerts", "list")).out
-    assert "nothing is said of 1 profile: too little history" in told
+    assert told == "no drop is open\nnothing is said of 1 profile: too little history: new\n"
+
+
+async def test_profiles_of_which_nothing_can_be_said_are_named(
+    database: Database, detector: Detector, collector: Program
+) -> None:
+    for name in ("well", "gone", "off"):
+        await fill(database, name)
+    await registered(database, {f"never-{number:02}": f"KEY-{number}" for number in range(12)})
+    await detector.run_once()
+    await database.execute("UPDATE profile SET settled_through = settled_through - 5 WHERE name = 'gone'")
+    await database.execute("UPDATE profile SET state = 'unlinked' WHERE name = 'gone'")
+    await database.execute("UPDATE profile SET state = 'paused' WHERE name = 'off'")
+
+    told = (await collector("alerts", "list")).out
+    as_json = msgspec.json.decode((await collector("alerts", "list", "--json")).out)["not_judged"]
+
+    ten = ", ".join(f"never-{number:02}" for number in range(10))
+    assert told == (
+        "no drop is open\n"
+        f"nothing is said of 1 profile: no fresh data: gone (unlinked, since {SETTLED - timedelta(days=5)})\n"
+        f"nothing is said of 12 profiles: no settled day yet: {ten} and 2 more; --json names them all\n"
+    )
+    assert [each["profile"] for each in as_json] == ["gone", *(f"never-{number:02}" for number in range(12))]
+    assert as_json[0]["why"] == "no fresh data"
 
 
 async def test_a_drop_of_the_whole_fleet_is_one_drop_and_not_the_clients(
