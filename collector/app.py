@@ -14,6 +14,8 @@ import structlog
 from pydantic import SecretStr
 
 from collector import __version__
+from collector.api.services import Services
+from collector.api.site import Api
 from collector.ayrshare.client import AyrshareClient, open_client
 from collector.config import Role, Settings, missing_token, require_secrets
 from collector.console.overview import REFRESH_SECONDS, OverviewKeeper
@@ -28,6 +30,7 @@ from collector.loops.gate import Gate
 from collector.loops.recall import Recall
 from collector.memory import collect_seldom, release_memory
 from collector.migrate import check, migrate
+from collector.models import HistoryCheck, UnknownPins
 from collector.poll.decision import Policy
 from collector.poll.interval import shorten_waits
 from collector.poll.poller import Poller, PollResult
@@ -38,7 +41,7 @@ from collector.publish.publisher import Published, Publisher
 from collector.publish.reconciler import Reconciler
 from collector.publish.sender import Sender
 from collector.registry.register import try_encryption_keys
-from collector.registry.trial import try_api_key
+from collector.registry.trial import Standing, Trial, try_api_key, try_key
 from collector.store.address import place
 from collector.store.daemon import DaemonStore
 from collector.store.drop import DropStore
@@ -64,6 +67,8 @@ _EXPORT_SECONDS = 5.0
 _BACKLOG_SECONDS = 15.0
 _PRESENCE_SECONDS = 15.0
 _LEAVE_SECONDS = 1.0
+# Whoever adds a profile waits for it.
+_TRIAL_SECONDS = 10.0
 _EXPIRY_SECONDS = 3600.0
 _QUEUE_SECONDS = 15.0
 _HISTORIES = 32
@@ -267,7 +272,8 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
         keeper = OverviewKeeper(database)
         loops.append(partial(every, REFRESH_SECONDS, "console", keeper.refresh, heartbeats))
         console = Console(database, keeper, health.problems, heartbeats.outage)
-        pages = Pages(health, (lambda: exporter.page) if exporter else None, console)
+        api = Api(_services(settings, database, heartbeats, health))
+        pages = Pages(health, (lambda: exporter.page) if exporter else None, console, api)
         address = await resources.enter_async_context(
             serving(pages, settings.http_host, settings.http_port, door=_door(settings, database))
         )
@@ -284,6 +290,35 @@ async def _leave(daemons: DaemonStore, owner: str) -> None:
     with suppress(TimeoutError, DatabaseUnavailableError):
         async with asyncio.timeout(_LEAVE_SECONDS):
             await daemons.leave(owner)
+
+
+def _services(settings: Settings, database: Database, heartbeats: Heartbeats, health: Health) -> Services:
+    return Services(
+        database=database,
+        heartbeats=heartbeats,
+        keys=partial(key_ring, settings),
+        try_key=partial(try_profile_key, settings),
+        check_pins=partial(check_pins, settings, database),
+        problems=health.problems,
+        where=where(settings),
+    )
+
+
+async def try_profile_key(settings: Settings, key: SecretStr) -> Trial:
+    """Ask Ayrshare whether a profile key is valid; whoever asks waits for it."""
+    if settings.ayrshare_api_key is None:
+        return Trial(Standing.UNTRIED, "COLLECTOR_AYRSHARE_API_KEY is not set")
+    hasty = settings.model_copy(update={"request_timeout": min(settings.request_timeout, _TRIAL_SECONDS)})
+    async with open_ayrshare(hasty, make_gate(hasty)) as client:
+        return await try_key(client, key)
+
+
+async def check_pins(settings: Settings, database: Database, group: UnknownPins) -> HistoryCheck:
+    """Look for a pin in Ayrshare's history. Raises ``ConfigurationError`` without an API key."""
+    gate = make_gate(settings)
+    async with open_ayrshare(settings, gate) as client:
+        [found] = await make_reconciler(settings, database, client, gate).check(group)
+    return found
 
 
 def _door(settings: Settings, database: Database) -> Door:

@@ -17,6 +17,7 @@
     └── AyrshareError              a call failed; its ``failure`` says what becomes of the profile
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from collector.models import Failure
@@ -67,7 +68,14 @@ class MigrationError(CollectorError):
 
 
 class RegistryError(CollectorError):
-    """A profile cannot be added, found or changed as asked; nothing was changed."""
+    """A profile cannot be added, found or changed as asked; nothing was changed.
+
+    ``fields`` are the reasons by what is wrong, where that is known.
+    """
+
+    def __init__(self, message: str, *, fields: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.fields = fields or {}
 
 
 class PinError(CollectorError):

@@ -1,6 +1,5 @@
 """Formats values for a person or a program: JSON, tables, instants, lists of bad lines."""
 
-import csv
 import os
 import sys
 from collections.abc import Sequence
@@ -14,10 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from collector.errors import BadLinesError
+from collector.table.line import csv_lines
 
 _MOST_LINES_SHOWN = 50
-# A spreadsheet would calculate a cell that begins so.
-_FORMULA = ("=", "+", "-", "@", "\t")
 _COLOURS = {
     **dict.fromkeys(("active", "published", "added"), "green"),
     **dict.fromkeys(("queued", "sending", "changed"), "cyan"),
@@ -65,16 +63,7 @@ def _colour(title: str, cell: str) -> str:
 
 def print_csv(kind: type[msgspec.Struct], values: Sequence[msgspec.Struct]) -> None:
     """Print values as CSV, with the names of their fields; several values in a cell are separated by ``|``."""
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(kind.__struct_fields__)
-    writer.writerows(map(_csv_cell, msgspec.structs.astuple(value)) for value in values)
-
-
-def _csv_cell(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    text = "" if value is None else "|".join(value) if isinstance(value, list) else str(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    click.echo(csv_lines(kind, values), nl=False)
 
 
 def when(instant: datetime | None) -> str:

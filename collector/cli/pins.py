@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import BinaryIO
 from zoneinfo import ZoneInfo
@@ -10,16 +9,15 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
-from collector.app import key_ring, make_gate, make_reconciler, open_ayrshare, open_storage
+from collector.app import check_pins, key_ring, make_gate, open_ayrshare, open_storage
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import as_json_text, as_text, bad_lines, part_of, print_csv, print_table, when
 from collector.cli.media import check_media, insist_on_media, media_problems
 from collector.cli.option import Day, Form, TimeZone, Whole, in_format
 from collector.cli.plan import show_dry_run
 from collector.cli.story import pin_story
-from collector.config import Settings
 from collector.errors import BadLinesError, PinError
-from collector.models import Board, HistoryCheck, NewPin, PinContent, PinState, Planned, UnknownPins
+from collector.models import Board, NewPin, PinContent, PinState, Planned
 from collector.publish.operator import Evidence, FoundPin, PinOperator, Retry
 from collector.publish.table import publish_time, scan_pins
 from collector.store.listing import ListedPin, Listing, PinFilter, PinSort
@@ -133,17 +131,10 @@ def edit(
     moment = publish_time(publish_at) if publish_at is not None else None
 
     async def work() -> None:
-        async with _queue() as store:
-            pin, _ = await store.story(pin_id)
-            if pin.state is not PinState.QUEUED:
-                raise PinError(f"pin {pin_id} is {pin.state.value}; only a queued one can be changed")
-            if moment is not None and not past and moment < datetime.now(UTC) - timedelta(days=1):
-                raise PinError(f"publish_at is past, so the pin would go out at once: {publish_at}; --past allows it")
-            before = {name: getattr(pin, name) for name in PinContent.__struct_fields__}
-            after = before | {name: _emptied(name, value) for name, value in given.items()}
-            edited = msgspec.convert(after, PinContent)
-            await insist_on_media(edited, media if edited.media_urls != tuple(pin.media_urls) else "none")
-            await store.edit(pin_id, edited, moment or pin.publish_at)
+        changes = {name: _emptied(name, value) for name, value in given.items()}
+        async with open_storage(settings_for_command()) as database:
+            look = partial(insist_on_media, which=media)
+            await _operator(database).edit(pin_id, changes, moment, past=past, look=look)
 
     execute(work())
     changed = [name for name in PinContent.__struct_fields__ if name in given]
@@ -338,7 +329,7 @@ def retry(pin_id: int, *, yes: bool, without_history: bool) -> None:
 
     async def prepare() -> Retry:
         async with open_storage(settings) as database:
-            check = None if without_history else partial(_check, settings, database)
+            check = None if without_history else partial(check_pins, settings, database)
             return await _operator(database).prepare_retry(pin_id, check)
 
     async def work() -> None:
@@ -360,13 +351,6 @@ def retry(pin_id: int, *, yes: bool, without_history: bool) -> None:
 
 def _operator(database: Database) -> PinOperator:
     return PinOperator(PinStore(database), CheckStore(database))
-
-
-async def _check(settings: Settings, database: Database, group: UnknownPins) -> HistoryCheck:
-    gate = make_gate(settings)
-    async with open_ayrshare(settings, gate) as client:
-        [found] = await make_reconciler(settings, database, client, gate).check(group)
-    return found
 
 
 @pins.command()

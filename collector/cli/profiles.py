@@ -10,7 +10,7 @@ import click
 import msgspec
 from pydantic import SecretStr
 
-from collector.app import key_ring, make_gate, open_ayrshare, open_storage
+from collector.app import key_ring, make_gate, open_ayrshare, open_storage, try_profile_key
 from collector.cli import profile_page
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import ago, as_json_text, bad_lines, counted, part_of, print_csv, print_table, when
@@ -22,16 +22,13 @@ from collector.errors import BadLinesError, CollectorError, RegistryError
 from collector.models import Planned, ProfileState
 from collector.registry.register import Comparison, compare, insist, register
 from collector.registry.table import scan_profiles
-from collector.registry.trial import Standing, Trial, try_key, try_keys
+from collector.registry.trial import Standing, Trial, try_keys
 from collector.registry.validate import Registration, checked_key, checked_text, registration
 from collector.store.fleet import FleetStore
 from collector.store.listing import Listing, ProfileFilter, ProfileSort
 from collector.store.profile import ProfileStore, RegisteredProfile
 from collector.store.profile_page import missing_days_of, particulars_of
 from collector.store.profile_plan import ProfileChange
-
-# Whoever adds a profile waits for it.
-_TRIAL_SECONDS = 10.0
 
 
 @click.group()
@@ -85,7 +82,7 @@ def add(name: str, client: str, ref_id: str, tags: str, key_file: TextIO, *, che
             if any(row.name == profile.name for row in await store.all()):
                 raise RegistryError(f"{profile.name} is registered already; `profiles rotate-key` changes its key")
             finding = await _tried(profile.profile_key, check=check)
-            insist(await register([profile], store, keys))
+            insist(await register([profile], store, keys, only_new=True))
             return finding
 
     finding = execute(work())
@@ -96,12 +93,7 @@ async def _tried(key: SecretStr | None, *, check: bool) -> str:
     """Try a key; return what was found, as the end of a sentence. Raises ``RegistryError`` for an invalid one."""
     if key is None or not check:
         return ""
-    settings = settings_for_command()
-    if settings.ayrshare_api_key is None:
-        return ". Its key was not tried: COLLECTOR_AYRSHARE_API_KEY is not set"
-    hasty = settings.model_copy(update={"request_timeout": min(settings.request_timeout, _TRIAL_SECONDS)})
-    async with open_ayrshare(hasty, make_gate(hasty)) as client:
-        trial = await try_key(client, key)
+    trial = await try_profile_key(settings_for_command(), key)
     if trial.standing is Standing.INVALID:
         raise RegistryError(f"the profile key is {trial}; nothing was changed. --no-check takes it all the same")
     return f". Its key was {trial}" if trial.standing is Standing.UNTRIED else f". Its key works: {trial}"

@@ -3,33 +3,18 @@
 from collections.abc import Collection, Sequence
 
 import click
-import msgspec
 
 from collector.app import open_storage, where
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import ago, as_json_text, counted, print_table, span
 from collector.config import Role, Settings
+from collector.export.status import PinsStatus, Status, gather_status
 from collector.store.clock import clock_problem
-from collector.store.daemon import DaemonProcess, DaemonStore
-from collector.store.fleet import Backlog, DatabaseInfo, FleetStore, StateSummary, TroubledProfile
-from collector.store.pin import PinStore, QueueSummary
+from collector.store.daemon import DaemonProcess
+from collector.store.fleet import StateSummary, TroubledProfile
 
 _MOST_SHOWN = 50
 _OVERDUE_SECONDS = 300.0
-
-
-class Status(msgspec.Struct, frozen=True):
-    """What the command shows."""
-
-    states: list[StateSummary]
-    troubled: list[TroubledProfile]
-    backlog: Backlog
-    polls_24h: dict[str, int]
-    pins: QueueSummary
-    database: DatabaseInfo
-    where: str
-    daemons: list[DaemonProcess]
-    last_daemon: DaemonProcess | None
 
 
 @click.command()
@@ -38,7 +23,7 @@ def status(*, as_json: bool) -> None:
     """Show profiles by state, freshness, polls, pins, the database, and what troubles which profile."""
     found = execute(read_status(settings_for_command()))
     if as_json:
-        click.echo(as_json_text(_as_dict(found)))
+        click.echo(as_json_text(found))
     else:
         show_status(found)
 
@@ -46,58 +31,22 @@ def status(*, as_json: bool) -> None:
 async def read_status(settings: Settings) -> Status:
     """Ask the database."""
     async with open_storage(settings) as database:
-        fleet = FleetStore(database)
-        return Status(
-            states=await fleet.summary(),
-            troubled=await fleet.troubled(),
-            backlog=await fleet.backlog(),
-            polls_24h=await fleet.polls(),
-            pins=await PinStore(database).summary(),
-            database=await fleet.database(),
-            where=where(settings),
-            daemons=await DaemonStore(database).running(),
-            last_daemon=await DaemonStore(database).last(),
-        )
-
-
-def _as_dict(found: Status) -> dict[str, object]:
-    return {
-        "profiles": {
-            "total": sum(each.profiles for each in found.states),
-            "by_state": {each.state: each for each in found.states},
-            "due": found.backlog.due,
-            "lag_seconds": found.backlog.lag_seconds,
-            "troubled": found.troubled,
-        },
-        "polls_24h": found.polls_24h,
-        "pins": {
-            "by_state": found.pins.states,
-            "paused_lanes": found.pins.paused,
-            "unresolved": found.pins.unresolved,
-            "late": found.pins.late,
-            "oldest_due_seconds": found.pins.oldest_due_seconds,
-        },
-        "database": found.database,
-        "where": found.where,
-        "daemons": found.daemons,
-        "last_daemon": found.last_daemon,
-        "clock_offset_seconds": found.backlog.clock_offset_seconds,
-    }
+        return await gather_status(database, where(settings))
 
 
 def show_status(found: Status) -> None:
     """Print it for a person."""
-    if not found.states:
+    if not found.profiles.by_state:
         click.echo(f"no profiles yet in {found.where}; `collector profiles add` or `import` registers them")
     else:
-        _show_states(found.states)
-        _show_troubled(found.troubled)
+        _show_states(list(found.profiles.by_state.values()))
+        _show_troubled(found.profiles.troubled)
     _show_daemons(found)
     polls = ", ".join(f"{count} {outcome}" for outcome, count in found.polls_24h.items()) or "none"
     click.echo(f"\npolls of the last 24 hours: {polls}")
-    waited = f"; the first has waited {found.backlog.lag_seconds:.0f} s" if found.backlog.due else ""
-    click.echo(f"due now: {found.backlog.due or 'none'}{waited}")
-    if (problem := clock_problem(found.backlog.clock_offset_seconds)) is not None:
+    waited = f"; the first has waited {found.profiles.lag_seconds:.0f} s" if found.profiles.due else ""
+    click.echo(f"due now: {found.profiles.due or 'none'}{waited}")
+    if (problem := clock_problem(found.clock_offset_seconds)) is not None:
         click.echo(problem)
     _show_pins(found.pins)
     database = found.database
@@ -115,8 +64,8 @@ def _show_daemons(found: Status) -> None:
     roles = {role for each in found.daemons for role in each.roles}
     if not found.daemons:
         click.echo(f"no daemon runs; `collector run` starts one. {_end(found.last_daemon)}")
-    if found.backlog.due and (Role.POLLER not in roles or found.backlog.lag_seconds > _OVERDUE_SECONDS):
-        due, late = counted(found.backlog.due, "profile"), span(found.backlog.lag_seconds)
+    if found.profiles.due and (Role.POLLER not in roles or found.profiles.lag_seconds > _OVERDUE_SECONDS):
+        due, late = counted(found.profiles.due, "profile"), span(found.profiles.lag_seconds)
         click.echo(f"overdue: {due} to read, the first for {late}{_nobody(Role.POLLER, roles)}")
     if (waited := found.pins.oldest_due_seconds) > 0 and (Role.PUBLISHER not in roles or waited > _OVERDUE_SECONDS):
         click.echo(f"overdue: pins, the first for {span(waited)}{_nobody(Role.PUBLISHER, roles)}")
@@ -134,12 +83,12 @@ def _nobody(role: Role, roles: Collection[str]) -> str:
     return "" if role in roles else f"; no daemon has the role {role}"
 
 
-def _show_pins(pins: QueueSummary) -> None:
-    counts = ", ".join(f"{count} {state}" for state, count in sorted(pins.states.items()) if count) or "none"
+def _show_pins(pins: PinsStatus) -> None:
+    counts = ", ".join(f"{count} {state}" for state, count in sorted(pins.by_state.items()) if count) or "none"
     waited = f"; the first that is due has waited {pins.oldest_due_seconds:.0f} s" if pins.oldest_due_seconds else ""
     click.echo(f"pins: {counts}{waited}")
-    if pins.paused:
-        lanes = ", ".join(f"{count} {reason}" for reason, count in sorted(pins.paused.items()))
+    if pins.paused_lanes:
+        lanes = ", ".join(f"{count} {reason}" for reason, count in sorted(pins.paused_lanes.items()))
         click.echo(f"profiles whose pins wait: {lanes}; {pins.late} pins will go out later than planned")
 
 

@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import structlog
 
 from collector.errors import DatabaseUnavailableError
@@ -29,6 +30,15 @@ def jitter(seconds: float) -> float:
     return random.uniform(0.0, seconds)  # noqa: S311 -- jitter is no secret
 
 
+class LoopState(msgspec.Struct, frozen=True, kw_only=True):
+    """A loop of this process: how often it is to work, and for how many seconds it has not."""
+
+    name: str
+    period_seconds: float
+    idle_seconds: float
+    late: bool
+
+
 class Heartbeats:
     """When each loop of this process last did its work, and how long it may go without.
 
@@ -48,10 +58,17 @@ class Heartbeats:
         self._loops[name] = (self._loops[name][0], time.monotonic())
         LOOP_LAST_SUCCESS.labels(name).set_to_current_time()
 
+    def states(self) -> list[LoopState]:
+        """Return all loops by name."""
+        now = time.monotonic()
+        return [
+            LoopState(name=name, period_seconds=period, idle_seconds=now - beat, late=now - beat > 3 * max(period, 5.0))
+            for name, (period, beat) in sorted(self._loops.items())
+        ]
+
     def late(self) -> dict[str, float]:
         """Return the late loops and for how many seconds each has not done its work."""
-        now = time.monotonic()
-        return {name: now - beat for name, (period, beat) in self._loops.items() if now - beat > 3 * max(period, 5.0)}
+        return {loop.name: loop.idle_seconds for loop in self.states() if loop.late}
 
 
 async def every(

@@ -1,16 +1,18 @@
-"""What an operator may do to a pin: cancel one that waits or may be live, and send one again that is not live."""
+"""What an operator may do to a pin: change or cancel one that waits, give one up, send one again that is not live."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 import msgspec
 
 from collector.errors import PinError
-from collector.models import HistoryCheck, PinState, UnknownPins
+from collector.models import HistoryCheck, PinContent, PinState, UnknownPins
 from collector.store.pin import PinStore
 from collector.store.pin_check import CheckStore
 
 _CANCELLABLE = frozenset({PinState.QUEUED, PinState.UNKNOWN})
+_LONG_PAST = timedelta(days=1)
 _RETRIABLE = frozenset({PinState.FAILED, PinState.CANCELLED, PinState.UNKNOWN})
 
 Check = Callable[[UnknownPins], Awaitable[HistoryCheck]]
@@ -41,11 +43,36 @@ class Retry(msgspec.Struct, frozen=True):
 
 
 class PinOperator:
-    """Changes pins in two steps, between which the operator may be asked. Both raise ``PinError``."""
+    """Changes pins. What may do harm takes two steps, between which the operator is asked. All raise ``PinError``."""
 
     def __init__(self, pins: PinStore, checks: CheckStore) -> None:
         self._pins = pins
         self._checks = checks
+
+    async def edit(
+        self,
+        pin_id: int,
+        given: Mapping[str, object],
+        publish_at: datetime | None,
+        *,
+        past: bool = False,
+        look: Callable[[PinContent], Awaitable[None]] | None = None,
+    ) -> None:
+        """Change what is ``given`` of a queued pin, by the names of `PinContent`, and its time if there is one.
+
+        ``past`` allows a time long ago; ``look`` is called where the media are others, and may refuse them.
+        """
+        pin, _ = await self._pins.story(pin_id)
+        if pin.state is not PinState.QUEUED:
+            raise PinError(f"pin {pin_id} is {pin.state.value}; only a queued one can be changed")
+        if publish_at is not None and not past and publish_at < datetime.now(UTC) - _LONG_PAST:
+            told = publish_at.astimezone(UTC).isoformat(timespec="seconds")
+            raise PinError(f"publish_at is past, so the pin would go out at once: {told}; --past allows it")
+        before = {name: getattr(pin, name) for name in PinContent.__struct_fields__}
+        edited = msgspec.convert(before | dict(given), PinContent)
+        if look is not None and edited.media_urls != tuple(pin.media_urls):
+            await look(edited)
+        await self._pins.edit(pin_id, edited, publish_at or pin.publish_at)
 
     async def find_cancellable(self, pin_id: int) -> FoundPin:
         """Return a pin that can be cancelled; an unknown one may be live and is then given up."""

@@ -30,18 +30,23 @@ async def try_encryption_keys(store: ProfileStore, keys: KeyRing) -> None:
 
 
 async def register(
-    profiles: Sequence[Registration], store: ProfileStore, keys: KeyRing, *, dry_run: bool = False
+    profiles: Sequence[Registration],
+    store: ProfileStore,
+    keys: KeyRing,
+    *,
+    dry_run: bool = False,
+    only_new: bool = False,
 ) -> list[Planned]:
     """Add or change profiles by name, all or none; return what was done with each, in their order.
 
-    Where one of them is refused, and in a ``dry_run``, nothing is changed.
+    Where one of them is refused, and in a ``dry_run``, nothing is changed. ``only_new`` refuses what is registered.
 
     Raises:
         ConfigurationError: see :func:`try_encryption_keys`.
 
     """
     await try_encryption_keys(store, keys)
-    return await store.put([_change(profile, keys) for profile in profiles], dry_run=dry_run)
+    return await store.put([_change(profile, keys) for profile in profiles], dry_run=dry_run, only_new=only_new)
 
 
 def _change(profile: Registration, keys: KeyRing) -> ProfileChange:

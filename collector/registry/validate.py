@@ -1,7 +1,7 @@
 """Checks one profile before anything of it is stored. Messages never show a key."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from collector.errors import RegistryError
 from collector.setting_kind import unquoted
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 _LONGEST_NAME = 200
 _LONGEST_KEY = 500
@@ -45,39 +46,41 @@ def registration(
     client: str | None = None,
     profile_key: str | None = None,
     ref_id: str | None = None,
-    tags: str | None = None,
+    tags: str | Sequence[str] | None = None,
 ) -> Registration:
-    """Return a checked profile; ``tags`` are separated by ``|`` or ``,``, and may be empty, as may ``ref_id``.
+    """Return a checked profile; ``tags`` of one text are separated by ``|`` or ``,``. They may be empty, as ``ref_id``.
 
     Raises:
         RegistryError: with everything that is wrong.
 
     """
-    problems: list[str] = []
+    problems: dict[str, str] = {}
 
-    def check(checked: Callable[[str], T], value: str | None) -> T | None:
+    def check(field: str, checked: Callable[[U], T], value: U | None) -> T | None:
         try:
             return None if value is None else checked(value)
         except RegistryError as error:
-            problems.append(str(error))
+            problems[field] = str(error)
             return None
 
     found = Registration(
-        name=check(partial(checked_text, "name"), name) or "",
-        client=check(partial(checked_text, "client"), client),
-        profile_key=check(checked_key, profile_key),
-        ref_id=check(lambda text: checked_text("ref_id", text) if text.strip() else "", ref_id),
-        tags=check(_checked_tags, tags),
+        name=check("name", partial(checked_text, "name"), name) or "",
+        client=check("client", partial(checked_text, "client"), client),
+        profile_key=check("profile_key", checked_key, profile_key),
+        ref_id=check("ref_id", lambda text: checked_text("ref_id", text) if text.strip() else "", ref_id),
+        tags=check("tags", _checked_tags, tags),
     )
     if problems:
-        raise RegistryError("; ".join(problems))
+        raise RegistryError("; ".join(problems.values()), fields=problems)
     return found
 
 
-def _checked_tags(tags: str) -> tuple[str, ...]:
-    parts = [tag.strip() for tag in re.split(r"[|,]", tags) if tag.strip()]
+def _checked_tags(tags: str | Sequence[str]) -> tuple[str, ...]:
+    parts = [tag.strip() for tag in re.split(r"[|,]", tags) if tag.strip()] if isinstance(tags, str) else tags
     if len(parts) > _MOST_TAGS:
         raise RegistryError(f"more than {_MOST_TAGS} tags")
+    if divided := [tag for tag in parts if re.search(r"[|,]", tag)]:
+        raise RegistryError(f"the tag {divided[0][:_LONGEST_TAG]} holds | or a comma, which separate tags")
     return tuple(dict.fromkeys(checked_text("tag", tag, _LONGEST_TAG) for tag in parts))
 
 

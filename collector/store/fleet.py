@@ -124,12 +124,12 @@ class Backlog(msgspec.Struct, frozen=True):
 
 
 class DatabaseInfo(msgspec.Struct, frozen=True):
-    """The server's version, TimescaleDB's where it is there, and what the database holds."""
+    """The server's version, TimescaleDB's where it is there, and what the database holds; ``days`` if asked for."""
 
     version: str
     timescaledb: str | None
     size_bytes: int
-    days: int
+    days: int | None
 
 
 _STATUS = f"SELECT {names(ProfileStatus)} FROM profile_status ORDER BY name"
@@ -193,7 +193,7 @@ SELECT
     current_setting('server_version') AS version,
     (SELECT extversion FROM pg_extension WHERE extname = 'timescaledb') AS timescaledb,
     pg_database_size(current_database()) AS size_bytes,
-    (SELECT count(*) FROM daily_metric) AS days
+    CASE WHEN $1 THEN (SELECT count(*) FROM daily_metric) END AS days
 """
 
 _BACKLOG = f"""
@@ -261,8 +261,8 @@ class FleetStore:
         """Return the number of polls of the last 24 hours by outcome."""
         return dict(await self._database.fetch(_POLLS))
 
-    async def database(self) -> DatabaseInfo:
-        [found] = values(DatabaseInfo, await self._database.fetch(_DATABASE))
+    async def database(self, *, count_days: bool = True) -> DatabaseInfo:
+        [found] = values(DatabaseInfo, await self._database.fetch(_DATABASE, count_days))
         return found
 
     async def recent_polls(self, profile_id: int, count: int) -> list[Poll]:

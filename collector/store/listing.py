@@ -3,6 +3,7 @@
 import re
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -69,6 +70,7 @@ class ProfileFilter(msgspec.Struct, frozen=True, kw_only=True):
     text: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    name: str | None = None
 
 
 class PinFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +85,7 @@ class PinFilter(msgspec.Struct, frozen=True, kw_only=True):
     until: datetime | None = None
 
 
-_PROFILES = f"""
+PROFILES: Final = f"""
 SELECT {names(RegisteredProfile)}
 FROM profile
 WHERE ($1::text IS NULL OR client = $1)
@@ -92,6 +94,7 @@ WHERE ($1::text IS NULL OR client = $1)
   AND ($4::text IS NULL OR strpos(lower(concat_ws(' ', name, client, ref_id)), lower($4)) > 0)
   AND ($5::timestamptz IS NULL OR last_success_at >= $5)
   AND ($6::timestamptz IS NULL OR last_success_at < $6 OR last_success_at IS NULL)
+  AND ($7::text IS NULL OR name = $7)
 """
 _PROFILE_ORDER = {
     ProfileSort.NAME: "name",
@@ -121,7 +124,7 @@ WHERE why IS NOT NULL
 ORDER BY why, client, name
 """
 
-_PINS = """
+PINS: Final = """
 SELECT
     p.id, f.name AS profile, f.client, p.client_ref, p.state, p.state_since, p.publish_at, p.attempts, p.last_error,
     p.pin_url, p.published_at,
@@ -180,7 +183,7 @@ class Listing:
     ) -> list[RegisteredProfile]:
         """Return profiles. Raises ``RegistryError`` for a client or a tag that no profile has."""
         await self.insist_on_known(client=wanted.client, tag=wanted.tag, text=wanted.text)
-        statement = f"{_PROFILES} ORDER BY {_PROFILE_ORDER[sort]} LIMIT $7"
+        statement = f"{PROFILES} ORDER BY {_PROFILE_ORDER[sort]} LIMIT $8"
         rows = await self._database.fetch(statement, *msgspec.structs.astuple(wanted), limit)
         return values(RegisteredProfile, rows)
 
@@ -189,7 +192,7 @@ class Listing:
     ) -> list[ListedPin]:
         """Return pins. Raises ``RegistryError`` for a profile that there is not, a client or a tag that none has."""
         await self.insist_on_known(profile=wanted.profile, client=wanted.client, tag=wanted.tag, text=wanted.text)
-        statement = f"{_PINS} ORDER BY {_PIN_ORDER[sort]} LIMIT $8"
+        statement = f"{PINS} ORDER BY {_PIN_ORDER[sort]} LIMIT $8"
         return values(ListedPin, await self._database.fetch(statement, *msgspec.structs.astuple(wanted), limit))
 
     async def silent(self) -> list[SilentProfile]:
@@ -197,10 +200,10 @@ class Listing:
         return values(SilentProfile, await self._database.fetch(_SILENT))
 
     async def count_profiles(self, wanted: ProfileFilter) -> int:
-        return int(await self._database.fetchval(_count(_PROFILES), *msgspec.structs.astuple(wanted)))
+        return int(await self._database.fetchval(_count(PROFILES), *msgspec.structs.astuple(wanted)))
 
     async def count_pins(self, wanted: PinFilter) -> int:
-        return int(await self._database.fetchval(_count(_PINS), *msgspec.structs.astuple(wanted)))
+        return int(await self._database.fetchval(_count(PINS), *msgspec.structs.astuple(wanted)))
 
     async def insist_on_known(
         self, *, profile: str | None = None, client: str | None = None, tag: str | None = None, text: str | None = None

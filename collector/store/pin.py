@@ -105,6 +105,16 @@ SELECT id, created, differs
 FROM enqueue_pin($1, $2, $3::text[], $4, $5, $6, $7, $8::text[], $9::jsonb, $10, $11, $12, $13)
 """
 
+_WRONG = """
+SELECT problem
+FROM unnest(
+    pin_problems($1, $2::text[], $3, $4, $5, $6, $7::text[], $8::jsonb, $9, $10, coalesce($11, now()))
+    || pin_past_problem(coalesce($11, now()), $12)
+) WITH ORDINALITY AS p (problem, place)
+WHERE problem IS NOT NULL
+ORDER BY place
+"""
+
 _INCOMING = """
 CREATE TEMPORARY TABLE IF NOT EXISTS incoming_pin (
     line integer, profile text, client_ref text, media_urls text[], description text, title text, link text,
@@ -327,6 +337,12 @@ class PinStore:
         except DataRefusedError as error:
             raise PinError(f"{error}; nothing was queued") from None
         return enqueued
+
+    async def problems(self, pin: NewPin, *, past: bool = False) -> list[str]:
+        """Return everything that is wrong with a pin of a profile that there is, each by itself."""
+        refuse_unsendable(pin)
+        _, ref, *content, publish_at = _arguments(pin)
+        return [text for (text,) in await self._database.fetch(_WRONG, ref, *content, publish_at, past)]
 
     async def enqueue_all(
         self,

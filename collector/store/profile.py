@@ -1,7 +1,7 @@
 """The registry of profiles: adding, importing, listing, and changing them. Keys come and go only encrypted."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 import asyncpg
@@ -34,6 +34,7 @@ class RegisteredProfile(msgspec.Struct, frozen=True):
 
 
 _LIST = f"SELECT {names(RegisteredProfile)} FROM profile ORDER BY name"
+_OF_ID = f"SELECT {names(RegisteredProfile)} FROM profile WHERE id = $1"
 _NAMED = f"SELECT {names(RegisteredProfile)} FROM profile WHERE name = ANY ($1::text[]) ORDER BY name"
 
 _DUE_IDS = "SELECT id FROM profile WHERE next_poll_at <= now() ORDER BY next_poll_at"
@@ -205,12 +206,16 @@ class ProfileStore:
             RegistryError: one or more are not registered.
 
         """
-        sendable = [name for name in set(names) if not _UNSENDABLE.search(name)]
-        found = values(RegisteredProfile, await self._database.fetch(_NAMED, sendable))
+        found = await self.known(names)
         unknown = sorted(set(names) - {profile.name for profile in found})
         if unknown:
             raise RegistryError(f"no such profile: {', '.join(unknown)}; `collector profiles list` shows them all")
         return found
+
+    async def known(self, names: Collection[str]) -> list[RegisteredProfile]:
+        """Return those of these profiles that are registered, by name."""
+        sendable = [name for name in set(names) if not _UNSENDABLE.search(name)]
+        return values(RegisteredProfile, await self._database.fetch(_NAMED, sendable))
 
     async def due_ids(self) -> list[int]:
         return [profile_id for (profile_id,) in await self._database.fetch(_DUE_IDS)]
@@ -218,39 +223,44 @@ class ProfileStore:
     async def unpaused_ids(self) -> list[int]:
         return [profile_id for (profile_id,) in await self._database.fetch(_UNPAUSED_IDS)]
 
-    async def put(self, profiles: Sequence[ProfileChange], *, dry_run: bool = False) -> list[Planned]:
+    async def find(self, profile_id: int) -> RegisteredProfile | None:
+        found = values(RegisteredProfile, await self._database.fetch(_OF_ID, profile_id))
+        return found[0] if found else None
+
+    async def put(
+        self, profiles: Sequence[ProfileChange], *, dry_run: bool = False, only_new: bool = False
+    ) -> list[Planned]:
         """Add or change profiles by name, all or none, and return what was done with each, in their order.
 
-        Where one of them is refused, and in a ``dry_run``, nothing is changed.
+        Where one of them is refused, and in a ``dry_run``, nothing is changed. ``only_new`` refuses what is registered.
         """
         async with self._database.transaction() as connection:
-            await take(Lock.REGISTRY, connection)
-            wanted = [profile.name for profile in profiles]
-            current = values(CurrentProfile, await connection.fetch(_CURRENT, wanted))
-            taken = await _owners_of_refs(connection, profiles) | await _owners_of_keys(connection, profiles)
-            planned = plan(profiles, {profile.name: profile for profile in current}, taken)
-            if dry_run or any(each.action is Action.REFUSED for each in planned):
-                return planned
-            for action, statement in ((Action.ADDED, _ADD), (Action.CHANGED, _CHANGE)):
-                chosen = [p for p, each in zip(profiles, planned, strict=True) if each.action is action]
-                if chosen:
-                    await connection.execute(statement, *_arguments(chosen))
-        return planned
+            return await _put(connection, profiles, dry_run=dry_run, only_new=only_new)
 
-    async def rename(self, name: str, new: str) -> None:
-        """Give a profile another name; what is chosen for the name stays with the profile.
+    async def edit(self, change: ProfileChange, new_name: str | None = None) -> Planned:
+        """Change a registered profile, and its name if there is a new one, or neither; return what was done.
+
+        What is chosen for the name stays with the profile.
 
         Raises:
             RegistryError: the profile is unknown, or the new name is another's.
 
         """
-        await self.named([name])
+        await self.named([change.name])
         async with self._database.transaction() as connection:
-            await take(Lock.REGISTRY, connection)
-            if await connection.fetch(_NAMED, [new]):
-                raise RegistryError(f"{new} is registered already; nothing was changed")
-            await connection.execute(_RENAME, name, new)
-            await connection.execute(_RENAME_SENSITIVITY, name, new)
+            [planned] = await _put(connection, [change])
+            if new_name is None or new_name == change.name or planned.action is Action.REFUSED:
+                return planned
+            if await connection.fetch(_NAMED, [new_name]):
+                message = f"{new_name} is registered already"
+                raise RegistryError(f"{message}; nothing was changed", fields={"name": message})
+            await connection.execute(_RENAME, change.name, new_name)
+            await connection.execute(_RENAME_SENSITIVITY, change.name, new_name)
+        return planned
+
+    async def rename(self, name: str, new: str) -> None:
+        """Give a profile another name. Raises ``RegistryError``: it is unknown, or the new name is another's."""
+        await self.edit(ProfileChange(name=name), new)
 
     async def pause(self, names: Sequence[str], reason: str) -> None:
         """Stop polling these profiles until they are resumed. Raises ``RegistryError`` for an unknown one."""
@@ -314,6 +324,27 @@ class ProfileStore:
             ids = [profile_id for (profile_id,) in await connection.fetch(_REMOVE, names)]
             for statement in _REMOVE_DATA:
                 await connection.execute(statement, ids)
+
+
+async def _put(
+    connection: asyncpg.Connection,
+    profiles: Sequence[ProfileChange],
+    *,
+    dry_run: bool = False,
+    only_new: bool = False,
+) -> list[Planned]:
+    await take(Lock.REGISTRY, connection)
+    wanted = [profile.name for profile in profiles]
+    current = values(CurrentProfile, await connection.fetch(_CURRENT, wanted))
+    taken = await _owners_of_refs(connection, profiles) | await _owners_of_keys(connection, profiles)
+    planned = plan(profiles, {profile.name: profile for profile in current}, taken, only_new=only_new)
+    if dry_run or any(each.action is Action.REFUSED for each in planned):
+        return planned
+    for action, statement in ((Action.ADDED, _ADD), (Action.CHANGED, _CHANGE)):
+        chosen = [p for p, each in zip(profiles, planned, strict=True) if each.action is action]
+        if chosen:
+            await connection.execute(statement, *_arguments(chosen))
+    return planned
 
 
 async def _owners_of_keys(connection: asyncpg.Connection, profiles: Sequence[ProfileChange]) -> dict[str, str]:

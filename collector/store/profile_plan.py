@@ -29,17 +29,26 @@ class CurrentProfile(msgspec.Struct, frozen=True):
 
 
 def plan(
-    wanted: Sequence[ProfileChange], current: Mapping[str, CurrentProfile], taken: Mapping[str, str]
+    wanted: Sequence[ProfileChange],
+    current: Mapping[str, CurrentProfile],
+    taken: Mapping[str, str],
+    *,
+    only_new: bool = False,
 ) -> list[Planned]:
-    """Say of each profile what would be done; ``taken`` says of the named ones what is another's."""
-    return [_planned(change, current.get(change.name), taken.get(change.name)) for change in wanted]
+    """Say of each profile what would be done; ``taken`` says of the named ones what is another's.
+
+    ``only_new`` refuses those that are registered.
+    """
+    return [_planned(change, current.get(change.name), taken.get(change.name), only_new=only_new) for change in wanted]
 
 
-def _planned(change: ProfileChange, current: CurrentProfile | None, taken: str | None) -> Planned:
+def _planned(change: ProfileChange, current: CurrentProfile | None, taken: str | None, *, only_new: bool) -> Planned:
     if taken is not None:
         return Planned(change.name, Action.REFUSED, reason=taken)
     if current is None:
         return _new(change)
+    if only_new:
+        return Planned(change.name, Action.REFUSED, reason="a profile of this name is registered already")
     changes = tuple(_changes(change, current))
     return Planned(change.name, Action.CHANGED if changes else Action.UNCHANGED, changes)
 

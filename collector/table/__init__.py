@@ -1,1 +1,1 @@
-"""Reads the tables that people make, with whatever program: every bad line with its reason, to be mended at once."""
+"""Tables: those that people make, read with every bad line and its reason, and those that are made for them."""

@@ -2,14 +2,15 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Protocol
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from collector import __version__
+from collector.api.site import as_problems
 from collector.console.page import as_pages
-from collector.console.site import Console
 from collector.errors import CollectorError, DatabaseUnavailableError
 from collector.export.page import CONTENT_TYPE, Page
 from collector.telemetry import REGISTRY
@@ -28,13 +29,19 @@ _HEADERS = {
 }
 
 
+class Site(Protocol):
+    """Pages that come from a package of their own."""
+
+    def add_to(self, app: web.Application) -> None: ...
+
+
 class Pages:
     """The handlers, and what they show; ``page`` is None where this process has no exporter."""
 
-    def __init__(self, health: Health, page: Callable[[], Page | None] | None, console: Console) -> None:
+    def __init__(self, health: Health, page: Callable[[], Page | None] | None, *sites: Site) -> None:
         self._health = health
         self._page = page
-        self._console = console
+        self._sites = sites
 
     def application(self, *middlewares: Middleware) -> web.Application:
         app = web.Application(middlewares=middlewares)
@@ -47,7 +54,8 @@ class Pages:
                 web.get("/metrics/profiles", self.profiles),
             ]
         )
-        self._console.add_to(app)
+        for site in self._sites:
+            site.add_to(app)
         return app
 
     async def healthz(self, _request: web.Request) -> web.Response:
@@ -112,7 +120,7 @@ async def serving(
         CollectorError: the address cannot be listened on.
     """
     listener, door = Listener(limits or Limits()), door or Door()
-    app = pages.application(listener.middleware(), as_pages, answer_outages, door.middleware())
+    app = pages.application(listener.middleware(), as_pages, answer_outages, as_problems(), door.middleware())
     app.add_routes(SigningIn(door).routes())
     async with AsyncExitStack() as open_until_the_end:
         try:

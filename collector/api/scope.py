@@ -1,0 +1,81 @@
+"""What every resource asks: whose rows a visitor may see, and which page of a list is wanted."""
+
+from http import HTTPStatus
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from collector.access import Visitor
+from collector.api.cursor import place
+from collector.api.problem import FieldProblem, ProblemError, not_found
+from collector.models import Action, Planned
+from collector.store.paging import Wish
+from collector.store.profile import ProfileStore, RegisteredProfile
+
+# How the reasons of the registry begin.
+_TAKEN = {"the profile key": "profile_key", "the ref_id": "ref_id", "a profile of this name": "name"}
+
+Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
+Text = Annotated[str, Meta(max_length=200)]
+Limit = Annotated[int, Meta(ge=1, le=1000, description="How many rows a page has at most.")]
+Cursor = Annotated[str, Meta(max_length=2000, description="`next` of the page before.")]
+
+
+class IdPath(msgspec.Struct, frozen=True):
+    """The path to one thing."""
+
+    id: Id
+
+
+class ListQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What all lists take; ``total`` asks how many rows there are in all."""
+
+    limit: Limit = 100
+    cursor: Cursor | None = None
+    total: bool = False
+
+    def wish(self, order: str, *, descending: bool = False) -> Wish:
+        """Return which page is wanted. Raises ``ProblemError`` for a cursor of another list."""
+        return Wish(
+            limit=self.limit,
+            after=place(self.cursor, ordered(order, descending=descending)),
+            descending=descending,
+            total=self.total,
+        )
+
+
+def ordered(order: str, *, descending: bool = False) -> str:
+    """Return the name of an order, as cursors have it."""
+    return f"-{order}" if descending else order
+
+
+def bound(visitor: Visitor, client: str | None) -> str | None:
+    """Return the client whose rows are asked for; None is all. Raises ``ProblemError`` for another client's."""
+    if client is not None and not visitor.may_see(client):
+        raise ProblemError(
+            HTTPStatus.FORBIDDEN,
+            f"this token is for the client {visitor.client}",
+            fields=[FieldProblem("client", f"client: this token is for {visitor.client}")],
+        )
+    return client if visitor.client is None else visitor.client
+
+
+async def visible_profile(store: ProfileStore, visitor: Visitor, profile_id: int) -> RegisteredProfile:
+    """Return a profile. Raises ``ProblemError`` when there is none that this visitor may see."""
+    found = await store.find(profile_id)
+    if found is None or not visitor.may_see(found.client):
+        raise not_found(f"profile {profile_id}")
+    return found
+
+
+def refuse_if_taken(visitor: Visitor, planned: Planned) -> None:
+    """Raise a ``ProblemError`` with the reason of what was refused; not whose the name, key or refId is."""
+    if planned.action is not Action.REFUSED:
+        return
+    reason = planned.reason or ""
+    field = next((field for words, field in _TAKEN.items() if reason.startswith(words)), "")
+    if visitor.client is not None:
+        reason = f"another profile has this {field} already"
+    fields = [FieldProblem(field, reason)]
+    raise ProblemError(HTTPStatus.CONFLICT, f"{planned.name}: {reason}; nothing was changed", fields=fields)

@@ -1,0 +1,73 @@
+"""What an operator asks first: is every client's data coming in, and if not, whose and why."""
+
+import msgspec
+
+from collector.store.daemon import DaemonProcess, DaemonStore
+from collector.store.fleet import DatabaseInfo, FleetStore, StateSummary, TroubledProfile
+from collector.store.pin import PinStore
+from collector.store.pool import Database
+
+
+class ProfilesStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The profiles: by state, how many are due and for how long the first has been, and those in trouble."""
+
+    total: int
+    by_state: dict[str, StateSummary]
+    due: int
+    lag_seconds: float
+    troubled: list[TroubledProfile]
+
+
+class PinsStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The queue: pins by state, paused lanes by reason, and how long the first due pin that could go has waited.
+
+    ``unresolved`` are the unknown pins that no look is planned for any more, ``late`` those whose lane is paused for
+    longer than they are to wait.
+    """
+
+    by_state: dict[str, int]
+    paused_lanes: dict[str, int]
+    unresolved: int
+    late: int
+    oldest_due_seconds: float
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole fleet; ``where`` names the place of the data."""
+
+    profiles: ProfilesStatus
+    polls_24h: dict[str, int]
+    pins: PinsStatus
+    database: DatabaseInfo
+    where: str
+    daemons: list[DaemonProcess]
+    last_daemon: DaemonProcess | None
+    clock_offset_seconds: float
+
+
+async def gather_status(database: Database, where: str, *, count_days: bool = True) -> Status:
+    """Ask the database. Counting days takes seconds where there are hundreds of millions."""
+    fleet, daemons = FleetStore(database), DaemonStore(database)
+    states, backlog, pins = await fleet.summary(), await fleet.backlog(), await PinStore(database).summary()
+    return Status(
+        profiles=ProfilesStatus(
+            total=sum(each.profiles for each in states),
+            by_state={each.state.value: each for each in states},
+            due=backlog.due,
+            lag_seconds=backlog.lag_seconds,
+            troubled=await fleet.troubled(),
+        ),
+        polls_24h=await fleet.polls(),
+        pins=PinsStatus(
+            by_state=pins.states,
+            paused_lanes=pins.paused,
+            unresolved=pins.unresolved,
+            late=pins.late,
+            oldest_due_seconds=pins.oldest_due_seconds,
+        ),
+        database=await fleet.database(count_days=count_days),
+        where=where,
+        daemons=await daemons.running(),
+        last_daemon=await daemons.last(),
+        clock_offset_seconds=backlog.clock_offset_seconds,
+    )

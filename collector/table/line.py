@@ -1,0 +1,35 @@
+"""Writes tables as lines of CSV that a spreadsheet takes for text where they are text."""
+
+import csv
+import io
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+# A spreadsheet would calculate a cell that begins so.
+_FORMULA = ("=", "+", "-", "@", "\t")
+
+
+def csv_lines(kind: type[msgspec.Struct], values: Sequence[msgspec.Struct], *, head: bool = True) -> bytes:
+    """Return values as CSV, with the names of their fields first; several values in a cell are separated by ``|``.
+
+    A ``'`` is put before a text that a spreadsheet would take for a formula.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    if head:
+        writer.writerow(kind.__struct_fields__)
+    writer.writerows(map(_cell, msgspec.structs.astuple(value)) for value in values)
+    return text.getvalue().encode()
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return str(value)
+    text = "" if value is None else "|".join(value) if isinstance(value, list) else str(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
