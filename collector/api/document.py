@@ -21,13 +21,14 @@ _ABOUT: Final = (
     "is not sent again. Times are in UTC, days are UTC days, rates are fractions."
 )
 _ALWAYS: Final = {
+    HTTPStatus.BAD_REQUEST: "this is no HTTP, or the address is longer than 8 KiB",
     HTTPStatus.UNAUTHORIZED: "there is no token, or it is not known",
     HTTPStatus.FORBIDDEN: "the token may not do this, or a page of another site sent it",
     HTTPStatus.TOO_MANY_REQUESTS: "too many wrong tokens came from this address",
     HTTPStatus.SERVICE_UNAVAILABLE: "the database is away, or this process lacks a setting for it",
 }
 _OF_BODY: Final = {
-    HTTPStatus.BAD_REQUEST: "the body is not JSON",
+    HTTPStatus.BAD_REQUEST: "the body is not JSON, or this is no HTTP",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "the body is too large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "the body is of another media type",
 }
@@ -134,10 +135,11 @@ def _header(name: str, text: str) -> Json:
 def _responses(route: Route, schemas: dict[int, Json]) -> Json:
     responses: Json = {}
     for status, meaning in sorted(_problems_of(route).items()):
-        responses[str(status.value)] = {
-            "description": meaning,
-            "content": {MEDIA_TYPE: {"schema": schemas[id(Problem)]}},
-        }
+        content: Json = {MEDIA_TYPE: {"schema": schemas[id(Problem)]}}
+        if status is HTTPStatus.BAD_REQUEST:
+            # What cannot be read is answered before it gets here.
+            content["text/plain"] = {"schema": {"type": "string"}}
+        responses[str(status.value)] = {"description": meaning, "content": content}
     for status, meaning in route.success.items():
         answer: Json = {"description": meaning, "content": {}}
         for media_type in route.media_types:
@@ -160,7 +162,7 @@ def _problems_of(route: Route) -> dict[HTTPStatus, str]:
     if "body" in route.parts:
         problems |= _OF_BODY
     if "headers" in route.parts:
-        problems[HTTPStatus.BAD_REQUEST] = "a header is missing, or the body is not JSON"
+        problems[HTTPStatus.BAD_REQUEST] = "a header is missing, the body is not JSON, or this is no HTTP"
     return problems | {HTTPStatus.UNPROCESSABLE_ENTITY: _INVALID} | route.problems
 
 
