@@ -7,7 +7,7 @@ import msgspec
 
 from collector.chart.scale import coordinate, tick_text
 
-_HEIGHT = 150
+_HEIGHT = 230
 _TOP = 20
 _BOTTOM = 22
 _PLOT = _HEIGHT - _TOP - _BOTTOM

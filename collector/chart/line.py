@@ -57,7 +57,7 @@ class Mark(msgspec.Struct, frozen=True):
 
 
 def line_chart(days: Sequence[Day], marks: Sequence[Mark] = (), *, name: str, label: str) -> str:
-    """Return an SVG of consecutive days, as wide as what it is put into.
+    """Return an SVG of consecutive days, as wide as what it is put into; the numbers of its axis are left of it.
 
     ``name`` tells it from other charts of the page, and is a word; ``label`` says what it shows to those who do not
     see it. Each day has a title, which browsers show, and scripts read.
@@ -171,9 +171,9 @@ class _Chart:
             text = self._label(self._days[place].day)
             yield f'<text x="{coordinate(middle)}%" y="{_HEIGHT - 6}" text-anchor="{anchor}">{text}</text>'
         yield '</g><g class="y" aria-hidden="true">'
-        for value in self._ticks[1:]:
-            y = coordinate(_FLOOR - value / self._ticks[-1] * _PLOT - 4)
-            yield f'<text x="0" y="{y}">{tick_text(value)}</text>'
+        for value in self._ticks:
+            y = coordinate(_FLOOR - value / self._ticks[-1] * _PLOT + 4)
+            yield f'<text x="-8" y="{y}" text-anchor="end">{tick_text(value)}</text>'
         yield "</g>"
 
     @property

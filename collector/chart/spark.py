@@ -10,18 +10,20 @@ _HEIGHT = 28.0
 _MARGIN = 1.5
 
 
-def sparkline(values: Sequence[float | None]) -> str:
-    """Return an SVG of the values, the oldest first, from zero up; None breaks the line.
+def sparkline(values: Sequence[float | None], *, from_zero: bool = True) -> str:
+    """Return an SVG of the values, the oldest first; None breaks the line.
 
-    It is hidden from those who cannot see it: the numbers that it stands beside say more.
+    ``from_zero`` shows sizes; without it the line fills the height, which shows how a large number moves. Screen
+    readers pass it over: the numbers that it stands beside say more.
     """
     known = [value for value in values if value is not None]
     if not known:
         return ""
-    top = max(known) or 1.0
+    bottom = 0.0 if from_zero else min(known)
+    span = (max(known) - bottom) or 1.0
     step = _WIDTH / max(1, len(values) - 1)
     points = [
-        (place * step, None if value is None else _HEIGHT - _MARGIN - value / top * (_HEIGHT - 2 * _MARGIN))
+        (place * step, None if value is None else _HEIGHT - _MARGIN - (value - bottom) / span * (_HEIGHT - 2 * _MARGIN))
         for place, value in enumerate(values)
     ]
     floor = [(x, _HEIGHT) for x, _ in points]

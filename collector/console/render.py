@@ -96,7 +96,7 @@ def _environment() -> jinja2.Environment:
         "counted": words.counted,
         "profile_url": profile_url,
         "quote": quote,
-        "sparkline": lambda values: Markup(sparkline(values)),  # noqa: S704 -- numbers only
+        "sparkline": lambda values, **how: Markup(sparkline(values, **how)),  # noqa: S704 -- numbers only
         "version": __version__,
         "words": words,
     }

@@ -6,12 +6,17 @@ from aiohttp import web
 
 from collector.access import VISITOR, for_each_client
 from collector.console.assets import ASSETS, asset
+from collector.console.client import ClientPage
 from collector.console.fleet import FleetPage
 from collector.console.overview import OverviewKeeper
 from collector.console.page import OUTAGE
+from collector.console.profile import ProfilePage
 from collector.console.render import client_url, render
 from collector.loops.outage import Outage
 from collector.store.pool import Database
+
+# As many digits as a bigint has at least.
+_ID = "{id:[0-9]{1,18}}"
 
 
 class Console:
@@ -27,6 +32,8 @@ class Console:
         self._problems = problems
         self._outage = outage
         self._fleet = FleetPage(database, keeper)
+        self._client = ClientPage(database)
+        self._profile = ProfilePage(database)
 
     def add_to(self, app: web.Application) -> None:
         """Add the pages to an application."""
@@ -35,6 +42,10 @@ class Console:
             [
                 web.get("/", self.start),
                 web.get("/pulse", self.pulse),
+                web.get("/client", self.client),
+                web.get(rf"/profiles/{_ID}", self.profile),
+                web.get(rf"/profiles/{_ID}/days/{{day}}", self.day),
+                web.post(rf"/profiles/{_ID}/{{action:pause|resume|accept}}", self.act),
                 *(web.get(each.path, asset) for each in ASSETS.values()),
             ]
         )
@@ -50,3 +61,19 @@ class Console:
     async def pulse(self, request: web.Request) -> web.Response:
         """Show in the frame of every page whether this process can do its work."""
         return render(request, "pulse.html", {"problems": await self._problems()})
+
+    @for_each_client
+    async def client(self, request: web.Request) -> web.Response:
+        return await self._client.answer(request)
+
+    @for_each_client
+    async def profile(self, request: web.Request) -> web.Response:
+        return await self._profile.answer(request)
+
+    @for_each_client
+    async def day(self, request: web.Request) -> web.Response:
+        return await self._profile.day(request)
+
+    @for_each_client
+    async def act(self, request: web.Request) -> web.Response:
+        return await self._profile.act(request)

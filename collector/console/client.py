@@ -1,0 +1,78 @@
+"""The page of a client: its numbers by day, what is wrong, and its profiles."""
+
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import msgspec
+from aiohttp import web
+
+from collector.access import VISITOR
+from collector.console.fleet import ProfileLine, profile_line
+from collector.console.numbers import NumbersReader, Whose
+from collector.console.page import Loader, answer
+from collector.console.period import wish_of
+from collector.console.query import page_number, text_of
+from collector.console.words import counted
+from collector.store.overview import OverviewStore, ProfileWish
+from collector.store.pool import Database
+from collector.store.timeline import DropSpan, MissingDay, TimelineStore
+
+_PAGE_SIZE = 50
+_SHOWN_DAYS = 90
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """The drops of the last months, open ones first, and the days that are not there."""
+
+    drops: list[DropSpan]
+    missing: list[MissingDay]
+
+
+class Profiles(msgspec.Struct, frozen=True):
+    """A page of the client's profiles."""
+
+    rows: list[ProfileLine]
+    page: int
+    total: int
+
+    @property
+    def pages(self) -> int:
+        return max(1, -(-self.total // _PAGE_SIZE))
+
+    @property
+    def summary(self) -> str:
+        return counted(self.total, "profile")
+
+
+class ClientPage:
+    """Answers for a client."""
+
+    def __init__(self, database: Database) -> None:
+        self._timeline = TimelineStore(database)
+        self._overview = OverviewStore(database)
+        self._numbers = NumbersReader(database)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Show the client that the query names. Raises ``HTTPNotFound`` where the visitor has none of that name."""
+        client = text_of(request, "name")
+        total = await self._timeline.profiles_of(client) if request[VISITOR].may_see(client) else 0
+        if not total:
+            raise web.HTTPNotFound(text=f"you have no client {client}" if client else "name a client")
+        whose = Whose(client, client=client)
+        parts: dict[str, Loader] = {
+            "numbers": self._numbers.loader(whose, wish_of(request)),
+            "trouble": partial(self._trouble, whose),
+            "profiles": partial(self._profiles, client, page_number(request, total, _PAGE_SIZE), total),
+        }
+        return await answer(request, "client", parts, section="client", client=client, total=total)
+
+    async def _trouble(self, whose: Whose) -> Trouble:
+        since = datetime.now(UTC).date() - timedelta(days=_SHOWN_DAYS)
+        drops = await self._numbers.drops(whose, since)
+        return Trouble(sorted(drops, key=lambda each: not each.open), await self._numbers.missing(whose, since))
+
+    async def _profiles(self, client: str, page: int, total: int) -> Profiles:
+        wish = ProfileWish(client=client, limit=_PAGE_SIZE, offset=(page - 1) * _PAGE_SIZE)
+        settled = await self._overview.settled_through() or datetime.now(UTC).date()
+        rows = await self._overview.profiles(wish, "state", settled)
+        return Profiles([profile_line(each) for each in rows], page, total)

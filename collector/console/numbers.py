@@ -1,0 +1,86 @@
+"""The part of a page that shows numbers by day: of a client, or of a profile."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime
+from functools import partial
+
+import msgspec
+from markupsafe import Markup
+
+from collector.console import words
+from collector.console.period import LENGTHS, Happenings, Period, TableDay, Tile, Wish
+from collector.store.overview import OverviewStore
+from collector.store.pool import Database
+from collector.store.timeline import DropSpan, MissingDay, TimelineDay, TimelineStore
+
+
+class Whose(msgspec.Struct, frozen=True):
+    """A profile, or all profiles of a client, and its name for people."""
+
+    name: str
+    profile_id: int | None = None
+    client: str | None = None
+
+
+class Numbers(msgspec.Struct, frozen=True, kw_only=True):
+    """What the part shows."""
+
+    wish: Wish
+    empty: bool
+    tiles: list[Tile]
+    drawing: Markup
+    legend: list[tuple[str, str]]
+    table: list[TableDay]
+    weekdays: Markup
+    profile_id: int | None
+    lengths: tuple[tuple[str, str], ...] = LENGTHS
+
+    @property
+    def metric(self) -> str:
+        return words.METRICS[self.wish.metric]
+
+
+class NumbersReader:
+    """Reads the part of a page for whoever it is about."""
+
+    def __init__(self, database: Database) -> None:
+        self._timeline = TimelineStore(database)
+        self._overview = OverviewStore(database)
+
+    def loader(self, whose: Whose, wish: Wish) -> Callable[[], Awaitable[Numbers]]:
+        return partial(self._read, whose, wish)
+
+    async def _read(self, whose: Whose, wish: Wish) -> Numbers:
+        first, last = wish.days(datetime.now(UTC).date())
+        period = Period(wish, await self._days(whose, first, last), await self._happenings(whose, first))
+        return Numbers(
+            wish=wish,
+            empty=period.empty,
+            tiles=period.tiles(),
+            drawing=period.chart("numbers", whose.name),
+            legend=period.legend(),
+            table=period.table(),
+            weekdays=period.weekdays(),
+            profile_id=whose.profile_id,
+        )
+
+    async def _days(self, whose: Whose, first: date, last: date) -> list[TimelineDay]:
+        if whose.profile_id is not None:
+            return await self._timeline.of_profile(whose.profile_id, first, last)
+        return await self._timeline.of_client(whose.client or "", first, last)
+
+    async def _happenings(self, whose: Whose, since: date) -> Happenings:
+        return Happenings(
+            drops=await self._timeline.drops(whose.profile_id, whose.client, since),
+            fleet_drops=[(each.first_day, each.last_day) for each in await self._overview.fleet_drops(since)],
+            pins=await self._timeline.pins(whose.profile_id, whose.client, since),
+            missing=await self._timeline.missing(whose.profile_id, whose.client, since),
+        )
+
+    async def drops(self, whose: Whose, since: date) -> list[DropSpan]:
+        """Return the drops that reach ``since`` or later, without those of the whole fleet."""
+        found = await self._timeline.drops(whose.profile_id, whose.client, since)
+        return [each for each in found if not each.inhibited]
+
+    async def missing(self, whose: Whose, since: date) -> list[MissingDay]:
+        return await self._timeline.missing(whose.profile_id, whose.client, since)

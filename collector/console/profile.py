@@ -1,0 +1,189 @@
+"""The page of a profile: is it read, what are its numbers, and what happened; and the page of one of its days."""
+
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from collector.access import VISITOR
+from collector.console import words
+from collector.console.numbers import NumbersReader, Whose
+from collector.console.overview import change
+from collector.console.page import Loader, answer
+from collector.console.period import wish_of
+from collector.console.render import profile_url
+from collector.console.words import Word
+from collector.errors import RegistryError
+from collector.store.fleet import FleetStore, Poll, ProfileStatus
+from collector.store.pool import Database
+from collector.store.profile import ProfileStore
+from collector.store.timeline import DayVersion, DropSpan, MissingDay, TimelineStore
+
+_POLLS = 12
+_SHOWN_DAYS = 365
+_PAUSED = "paused in the console"
+
+
+class Head(msgspec.Struct, frozen=True):
+    """A profile, and whether and why it is not read as planned."""
+
+    profile: ProfileStatus
+    badges: list[Word]
+    why: str | None
+
+
+class ToldPoll(msgspec.Struct, frozen=True):
+    """A poll and its outcome in words."""
+
+    poll: Poll
+    word: Word
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    drops: list[DropSpan]
+    missing: list[MissingDay]
+
+
+class Account(msgspec.Struct, frozen=True):
+    """The account's counters: followers by day, how they changed in a month, and what else Ayrshare tells."""
+
+    observed_at: datetime | None
+    followers: int | None
+    change: float | None
+    days: list[float | None]
+    others: list[tuple[str, str]]
+
+
+class ProfilePage:
+    """Answers for a profile, and does what an operator asks of it."""
+
+    def __init__(self, database: Database) -> None:
+        self._timeline = TimelineStore(database)
+        self._fleet = FleetStore(database)
+        self._registry = ProfileStore(database)
+        self._numbers = NumbersReader(database)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Show a profile. Raises ``HTTPNotFound`` where the visitor has none of this id."""
+        status = await self._require(request)
+        whose = Whose(status.name, profile_id=status.id)
+        parts: dict[str, Loader] = {
+            "head": partial(self._head, status.id),
+            "numbers": self._numbers.loader(whose, wish_of(request)),
+            "trouble": partial(self._trouble, whose),
+            "polls": partial(self._polls, status.id),
+            "account": partial(self._account, status.id),
+        }
+        return await answer(request, "profile", parts, section="fleet", id=status.id, name=status.name)
+
+    async def day(self, request: web.Request) -> web.Response:
+        """Show every version of a day."""
+        status = await self._require(request)
+        try:
+            day = date.fromisoformat(request.match_info["day"])
+        except ValueError:
+            raise web.HTTPNotFound(text="there is no such day; write it as 2026-01-31") from None
+        parts: dict[str, Loader] = {"versions": partial(self._timeline.versions, status.id, day)}
+        return await answer(request, "day", parts, section="fleet", profile=status, day=day, steps=steps)
+
+    async def act(self, request: web.Request) -> web.Response:
+        """Pause, resume or accept a profile, and show it."""
+        status = await self._require(request)
+        try:
+            match request.match_info["action"]:
+                case "pause":
+                    await self._registry.pause([status.name], _PAUSED)
+                case "resume":
+                    await self._registry.resume([status.name])
+                case _:
+                    await self._registry.accept([status.name])
+        except RegistryError as error:
+            raise web.HTTPConflict(text=str(error)) from error
+        raise web.HTTPSeeOther(profile_url(status.id))
+
+    async def _require(self, request: web.Request) -> ProfileStatus:
+        profile_id = int(request.match_info["id"])
+        found = await self._fleet.status_of([profile_id])
+        if not found or not request[VISITOR].may_see(found[0].client):
+            raise web.HTTPNotFound(text="you have no such profile")
+        return found[0]
+
+    async def _head(self, profile_id: int) -> Head:
+        [status] = await self._fleet.status_of([profile_id])
+        return Head(status, _badges(status), _why(status))
+
+    async def _trouble(self, whose: Whose) -> Trouble:
+        since = datetime.now(UTC).date() - timedelta(days=_SHOWN_DAYS)
+        return Trouble(await self._numbers.drops(whose, since), await self._numbers.missing(whose, since))
+
+    async def _polls(self, profile_id: int) -> list[ToldPoll]:
+        polls = await self._fleet.recent_polls(profile_id, _POLLS)
+        return [ToldPoll(each, words.OUTCOMES.get(each.outcome) or Word(each.outcome, "quiet")) for each in polls]
+
+    async def _account(self, profile_id: int) -> Account:
+        found = await self._timeline.snapshots(profile_id)
+        if not found:
+            return Account(None, None, None, [], [])
+        newest, month_ago = found[0], found[0].observed_at - timedelta(days=30)
+        then = next((each.followers for each in found if each.observed_at <= month_ago), None)
+        return Account(
+            observed_at=newest.observed_at,
+            followers=newest.followers,
+            change=change(newest.followers, then),
+            days=[each.followers for each in reversed(found)],
+            others=_others(newest.extra),
+        )
+
+
+def _badges(status: ProfileStatus) -> list[Word]:
+    badges = [words.PROFILE_STATES[status.state]]
+    if status.engagement_drop:
+        badges.append(Word(words.counted(status.engagement_drop, "drop"), "bad"))
+    if status.account_changed_at is not None:
+        badges.append(words.ACCOUNT_CHANGED)
+    if status.state == "active" and status.consecutive_failures >= words.FAILING_AFTER:
+        badges.append(words.failing(status.consecutive_failures, status.last_outcome))
+    if status.missing_days:
+        badges.append(Word(f"{words.counted(status.missing_days, 'day')} missing", "warn"))
+    return badges
+
+
+def _why(status: ProfileStatus) -> str | None:
+    """Say why a profile is not read as planned, and what to do; None where it is."""
+    word = words.PROFILE_STATES[status.state]
+    if status.state != "active":
+        return f"{word.text} {status.state_reason or ''}".strip()
+    if status.consecutive_failures:
+        text = words.OUTCOMES[status.last_outcome].text if status.last_outcome in words.OUTCOMES else ""
+        failures = words.counted(status.consecutive_failures, "poll")
+        return f"{failures} in a row failed. {text} {status.last_error or ''}".strip()
+    if status.last_success_at is None:
+        return "It was registered and is not read yet; that happens within minutes while a daemon runs."
+    return None
+
+
+def _others(extra: str | None) -> list[tuple[str, str]]:
+    """Return the account's other numbers with names for people."""
+    found: dict[str, Any] = msgspec.json.decode(extra) if extra else {}
+    return [
+        (name.replace("_", " ").capitalize(), words.exact(value))
+        for name, value in sorted(found.items())
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
+
+
+def steps(versions: list[DayVersion]) -> list[tuple[DayVersion, dict[str, float | None]]]:
+    """Return each version with how much each metric changed from the one before."""
+    found: list[tuple[DayVersion, dict[str, float | None]]] = []
+    former: DayVersion | None = None
+    for each in versions:
+        now, before = each, former
+        found.append((each, {name: _step(now, before, name) for name in words.METRICS}))
+        former = each
+    return found
+
+
+def _step(now: DayVersion, before: DayVersion | None, metric: str) -> float | None:
+    return None if before is None else change(getattr(now, metric), getattr(before, metric))

@@ -1,0 +1,243 @@
+"""Reads one client or one profile by day, with what happened on the days: one statement for each part of a page."""
+
+from datetime import date, datetime
+
+import msgspec
+
+from collector.store.columns import names, values
+from collector.store.pool import Database
+
+
+class TimelineDay(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A day with its counts, None where it is not there or has no number.
+
+    ``expected`` and ``expected_low`` are of engagement; of a client they are the sums over its profiles, and only there
+    when each of its profiles has them. ``revisions`` counts the versions of a day; of a client it is the most.
+    """
+
+    day: date
+    impression: int | None
+    engagement: int | None
+    save: int | None
+    pin_click: int | None
+    outbound_click: int | None
+    settled: bool
+    revisions: int
+    expected: float | None
+    expected_low: float | None
+
+
+class DropSpan(msgspec.Struct, frozen=True, kw_only=True):
+    """A drop, to be marked in a chart and told."""
+
+    profile_id: int
+    profile: str
+    metric: str
+    first_day: date
+    last_day: date
+    open: bool
+    closed_on: date | None
+    close_reason: str | None
+    inhibited: bool
+    sentence: str
+
+
+class PinDay(msgspec.Struct, frozen=True):
+    """How many pins went out on a day."""
+
+    day: date
+    pins: int
+
+
+class MissingDay(msgspec.Struct, frozen=True):
+    """A day that is not there; a ``lost`` one cannot be read any more."""
+
+    profile_id: int
+    profile: str
+    day: date
+    lost: bool
+
+
+class DayVersion(msgspec.Struct, frozen=True, kw_only=True):
+    """A day as it was known from ``observed_at`` on; the present version was not superseded."""
+
+    revision: int
+    observed_at: datetime
+    superseded_at: datetime | None
+    impression: int | None
+    engagement: int | None
+    save: int | None
+    pin_click: int | None
+    outbound_click: int | None
+    data_status: str | None
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """The account's counters at a moment; ``extra`` is a JSON object of numbers that have no column."""
+
+    observed_at: datetime
+    followers: int | None
+    extra: str | None
+
+
+_PROFILE = """
+SELECT
+    c.day, m.impression, m.engagement, m.save, m.pin_click, m.outbound_click,
+    coalesce(m.settled, c.day <= p.settled_through, false) AS settled,
+    coalesce(m.revision, 0) AS revisions,
+    b.expected, b.expected_low
+FROM (SELECT generate_series($2::date, $3::date, interval '1 day')::date AS day) c
+CROSS JOIN (SELECT settled_through FROM profile WHERE id = $1) p
+LEFT JOIN (
+    SELECT day, impression, engagement, save, pin_click, outbound_click, settled, revision
+    FROM profile_day
+    WHERE profile_id = $1
+      AND day BETWEEN $2 AND $3
+) m ON m.day = c.day
+LEFT JOIN (
+    SELECT day, expected::double precision, expected_low::double precision
+    FROM expected_day
+    WHERE profile_id = $1
+) b ON b.day = c.day
+ORDER BY c.day
+"""
+
+# What an unlinked profile left provisional stays so for ever, and must not make the client's days provisional.
+_CLIENT = """
+SELECT
+    c.day, m.impression, m.engagement, m.save, m.pin_click, m.outbound_click,
+    coalesce(m.settled, false) AS settled,
+    coalesce(m.revisions, 0) AS revisions,
+    CASE WHEN b.profiles = m.profiles THEN b.expected END AS expected,
+    CASE WHEN b.profiles = m.profiles THEN b.expected_low END AS expected_low
+FROM (SELECT generate_series($2::date, $3::date, interval '1 day')::date AS day) c
+LEFT JOIN (
+    SELECT
+        d.day,
+        sum(d.impression)::bigint AS impression,
+        sum(d.engagement)::bigint AS engagement,
+        sum(d.save)::bigint AS save,
+        sum(d.pin_click)::bigint AS pin_click,
+        sum(d.outbound_click)::bigint AS outbound_click,
+        coalesce(
+            bool_and(coalesce(is_settled(d.day, p.settled_through, d.data_status), false))
+                FILTER (WHERE p.state = 'active'),
+            bool_and(coalesce(is_settled(d.day, p.settled_through, d.data_status), false))
+        ) AS settled,
+        max(d.revision) AS revisions,
+        count(*) AS profiles
+    FROM profile p
+    JOIN daily_metric d ON d.profile_id = p.id
+    WHERE p.client = $1
+      AND d.day BETWEEN $2 AND $3
+    GROUP BY d.day
+) m ON m.day = c.day
+LEFT JOIN (
+    SELECT
+        day, sum(expected)::double precision AS expected, sum(expected_low)::double precision AS expected_low,
+        count(*) AS profiles
+    FROM expected_day
+    WHERE client = $1
+      AND day BETWEEN $2 AND $3
+    GROUP BY day
+) b ON b.day = c.day
+ORDER BY c.day
+"""
+
+_DROPS = f"""
+SELECT {names(DropSpan)}
+FROM engagement_drop
+WHERE ($1::bigint IS NULL OR profile_id = $1)
+  AND ($2::text IS NULL OR client = $2)
+  AND last_day >= $3
+ORDER BY first_day DESC, profile
+LIMIT 50
+"""
+
+_PINS = """
+SELECT (p.published_at AT TIME ZONE 'UTC')::date AS day, count(*) AS pins
+FROM pin p
+JOIN profile f ON f.id = p.profile_id
+WHERE ($1::bigint IS NULL OR f.id = $1)
+  AND ($2::text IS NULL OR f.client = $2)
+  AND p.state = 'published'
+  AND p.published_at >= $3::date
+GROUP BY 1
+"""
+
+_MISSING = f"""
+SELECT {names(MissingDay)}
+FROM missing_day
+WHERE ($1::bigint IS NULL OR profile_id = $1)
+  AND ($2::text IS NULL OR client = $2)
+  AND day >= $3
+ORDER BY day DESC, profile
+LIMIT 200
+"""
+
+_VERSIONS = f"""
+SELECT {names(DayVersion)}
+FROM daily_metric_version
+WHERE profile_id = $1
+  AND day = $2
+ORDER BY revision
+"""
+
+# One a day is enough for a line.
+_SNAPSHOTS = """
+SELECT DISTINCT ON ((observed_at AT TIME ZONE 'UTC')::date) observed_at, followers, extra::text AS extra
+FROM account_snapshot
+WHERE profile_id = $1
+  AND observed_at > now() - interval '90 days'
+ORDER BY (observed_at AT TIME ZONE 'UTC')::date DESC, observed_at DESC
+"""
+
+_CLIENT_OF = "SELECT client FROM profile WHERE id = $1"
+_NAMED = "SELECT id FROM profile WHERE name = $1"
+_PROFILES_OF = "SELECT count(*) FROM profile WHERE client = $1"
+
+
+class TimelineStore:
+    """Reads what the pages of a client and of a profile show; of both, ``profile_id`` or ``client`` is given."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def client_of(self, profile_id: int) -> str | None:
+        """Return the client of a profile; None where there is no such profile."""
+        found: str | None = await self._database.fetchval(_CLIENT_OF, profile_id)
+        return found
+
+    async def named(self, name: str) -> int | None:
+        """Return the id of the profile of this name."""
+        found: int | None = await self._database.fetchval(_NAMED, name)
+        return found
+
+    async def profiles_of(self, client: str) -> int:
+        return int(await self._database.fetchval(_PROFILES_OF, client))
+
+    async def of_profile(self, profile_id: int, first: date, last: date) -> list[TimelineDay]:
+        """Return every day from ``first`` to ``last``, also those that are not there."""
+        return values(TimelineDay, await self._database.fetch(_PROFILE, profile_id, first, last))
+
+    async def of_client(self, client: str, first: date, last: date) -> list[TimelineDay]:
+        """Return every day from ``first`` to ``last``, also those that are not there."""
+        return values(TimelineDay, await self._database.fetch(_CLIENT, client, first, last))
+
+    async def drops(self, profile_id: int | None, client: str | None, since: date) -> list[DropSpan]:
+        """Return the drops that reach ``since`` or later, the newest first."""
+        return values(DropSpan, await self._database.fetch(_DROPS, profile_id, client, since))
+
+    async def pins(self, profile_id: int | None, client: str | None, since: date) -> list[PinDay]:
+        return values(PinDay, await self._database.fetch(_PINS, profile_id, client, since))
+
+    async def missing(self, profile_id: int | None, client: str | None, since: date) -> list[MissingDay]:
+        return values(MissingDay, await self._database.fetch(_MISSING, profile_id, client, since))
+
+    async def versions(self, profile_id: int, day: date) -> list[DayVersion]:
+        """Return all that was ever known of a day, the oldest first."""
+        return values(DayVersion, await self._database.fetch(_VERSIONS, profile_id, day))
+
+    async def snapshots(self, profile_id: int) -> list[Snapshot]:
+        """Return the account's counters of the last 90 days, one a day, the newest first."""
+        return values(Snapshot, await self._database.fetch(_SNAPSHOTS, profile_id))

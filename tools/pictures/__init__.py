@@ -1,1 +1,0 @@
-"""Takes pictures of the console, on a made-up agency."""
