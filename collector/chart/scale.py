@@ -10,7 +10,7 @@ _MOST_LINES = 4
 
 def ticks(highest: float) -> list[float]:
     """Return round values from 0 up to one that is not below ``highest``, at most five of them."""
-    if not highest > 0:
+    if highest <= 1.0:
         return [0.0, 1.0]
     rough = highest / _MOST_LINES
     magnitude = 10.0 ** math.floor(math.log10(rough))

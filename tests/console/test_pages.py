@@ -1,0 +1,265 @@
+"""The console over real sockets: what its pages say, to whom, and what they do not let in."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from collector.console.overview import OverviewKeeper
+from collector.loops.outage import Outage
+from collector.store.pool import Database, connected, open_database
+from tests.support.agency import make_agency
+from tests.support.console import READ, console_session, page, token_of
+from tests.support.databases import other_database
+from tests.support.drops import SETTLED, fill, restate
+from tests.support.profiles import registered
+
+EVIL = """<script>alert(1)</script>"'><img src=x onerror=alert(1)>{{ 7 * 7 }}%"""
+NAMES = re.compile(r'<th scope="row"><a href="[^"]*">([^<]*)')
+
+
+async def ids(database: Database) -> dict[str, int]:
+    return dict(await database.fetch("SELECT name, id FROM profile"))
+
+
+async def test_an_empty_collector_says_how_to_begin(database: Database) -> None:
+    async with console_session(database) as session:
+        text = await page(session, "/")
+    assert "No profiles yet" in text
+    assert "collector profiles add" in text
+
+
+async def test_the_fleet_shows_its_week_and_compares_only_what_is_whole(database: Database) -> None:
+    for name in ("whole", "holed"):
+        await fill(database, name, client=f"client of {name}", days=60)
+    await database.execute("UPDATE daily_metric SET engagement = 100")
+    await database.execute("UPDATE daily_metric SET engagement = 110 WHERE day > $1::date - 7", SETTLED)
+    # In the week before, of which the fleet would seem to have risen by far more.
+    await database.execute(
+        "DELETE FROM daily_metric USING profile WHERE id = profile_id AND name = 'holed' AND day <= $1::date - 7",
+        SETTLED,
+    )
+    async with console_session(database) as session:
+        text = re.sub(r"\s+", " ", await page(session, "/"))
+    assert 'title="1,540">1,540</span> <span><span class="change is-up">+10 %' in text
+    assert f"{SETTLED:%a} {SETTLED.day} {SETTLED:%b %Y}" in text
+
+
+async def test_the_list_is_searched_sorted_and_filtered(database: Database) -> None:
+    await make_agency(database)
+    async with console_session(database) as session:
+
+        async def names(query: str) -> list[str]:
+            return NAMES.findall(await page(session, f"/?part=list&{query}"))
+
+        assert await names("q=nobody") == []
+        # By a profile's name.
+        assert await names("q=INSELN") == ["Fernweh Travel"]
+        assert await names("view=profiles&q=inseln") == ["Fernweh Inseln"]
+        by_name = await names("sort=name")
+        assert by_name == sorted(by_name)
+        assert len(by_name) == 15
+        assert await names("view=profiles&state=unlinked") == ["Little Lantern Outlet"]
+        assert await names("view=profiles&state=failing") == ["Hearth &amp; Loaf"]
+        assert len(await names("view=x&sort=1;drop&state=%00&page=-1&days=9e9")) == 15
+
+
+async def test_what_needs_attention_comes_first(database: Database) -> None:
+    await make_agency(database)
+    async with console_session(database) as session:
+        text = await page(session, "/?part=attention")
+        clients = NAMES.findall(await page(session, "/?part=list"))
+    assert "Engagement of Casa Lumen fell to" in text
+    assert "/?view=profiles&amp;state=unlinked" in text
+    assert clients.index("Casa Lumen") < clients.index("Maison Mirabelle")
+
+
+async def test_a_page_of_many_clients_leads_to_the_next(database: Database) -> None:
+    await registered(database, {f"profile-{number:03}": f"key-of-{number:03}" for number in range(120)})
+    await database.execute("UPDATE profile SET client = name")
+    async with console_session(database) as session:
+        first = await page(session, "/?sort=name&part=list")
+        last = await page(session, "/?sort=name&page=9&part=list")
+    assert "1\N{EN DASH}50 of 120 clients" in first
+    assert 'href="/?sort=name&amp;page=2"' in first
+    assert "101\N{EN DASH}120 of 120 clients" in last
+
+
+async def test_a_profile_shows_its_days_its_drops_and_its_polls_in_words(database: Database) -> None:
+    await make_agency(database)
+    known = await ids(database)
+    async with console_session(database) as session:
+        lumen = await page(session, f"/profiles/{known['Casa Lumen']}?days=30&compare=1")
+        outlet = await page(session, f"/profiles/{known['Little Lantern Outlet']}")
+        slowed = await page(session, f"/profiles/{known['Hearth & Loaf']}")
+    assert lumen.count('class="hit"') == 30
+    for expected in ('class="drop"', 'class="hatch"', "The period before", "Expected", "Provisional: Pinterest may"):
+        assert expected in lumen
+    assert "have the client link it again" in outlet
+    assert "Can still come" in outlet
+    assert "Ayrshare said 429: too many requests" in slowed
+
+
+async def test_a_client_sums_its_profiles(database: Database) -> None:
+    for name in ("one", "two"):
+        await fill(database, name, client="A & B / <C>", days=40)
+    await database.execute("UPDATE daily_metric SET engagement = 1000")
+    async with console_session(database) as session:
+        text = await page(session, "/client?name=A+%26+B+/+%3CC%3E&days=30")
+    assert "<h1>A &amp; B / &lt;C&gt;</h1>" in text
+    assert "Engagement 2,000" in text
+    assert "/profiles/1" in text
+
+
+async def test_every_version_of_a_day_is_told(database: Database) -> None:
+    await fill(database, "alpha", days=40)
+    day = SETTLED - timedelta(days=2)
+    await restate(database, day, day, ("1 day", 2, "ESTIMATE"), ("3 days", 1, None))
+    async with console_session(database) as session:
+        assert f'href="/profiles/1/days/{day}"' in await page(session, "/profiles/1")
+        text = await page(session, f"/profiles/1/days/{day}")
+        assert "This day is not here" in await page(session, "/profiles/1/days/2001-01-01")
+        await page(session, "/profiles/1/days/yesterday", 404)
+    assert re.search(r"\+(99|100) %", text)
+    assert "estimate" in text
+
+
+async def test_names_are_text_and_nothing_else(database: Database) -> None:
+    await fill(database, EVIL, client=EVIL, days=30)
+    await database.execute("UPDATE profile SET tags = ARRAY[name], last_error = name, consecutive_failures = 3")
+    async with console_session(database) as session:
+        for path in ("/", "/?view=profiles", "/profiles/1", f"/profiles/1/days/{SETTLED}"):
+            text = await page(session, path)
+            assert "<script>alert" not in text
+            assert "<img src=x" not in text
+            assert "{{ 7 * 7 }}" in text
+        async with session.get("/client", params={"name": EVIL}) as response:
+            assert response.status == 200
+            assert "<script>alert" not in await response.text()
+            policy = response.headers["Content-Security-Policy"]
+        async with session.get("/", params={"q": EVIL + "\x00\u202e", "sort": EVIL, "view": EVIL}) as response:
+            assert response.status == 200
+            assert "<script>alert" not in await response.text()
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'")
+    assert "unsafe" not in policy
+
+
+async def test_a_visitor_of_a_client_sees_that_client_alone(database: Database) -> None:
+    await fill(database, "ours", client="acme", days=30)
+    await fill(database, "theirs", client="bolt", days=30)
+    known = await ids(database)
+    theirs = f"/profiles/{known['theirs']}"
+    async with console_session(database, await token_of(database, "acme")) as session:
+        async with session.get("/", allow_redirects=False) as response:
+            assert (response.status, response.headers["Location"]) == (303, "/client?name=acme")
+        ours = await page(session, "/client?name=acme")
+        await page(session, f"/profiles/{known['ours']}")
+        # As one that there is not.
+        assert await page(session, theirs, 404) == await page(session, "/profiles/999", 404)
+        await page(session, f"{theirs}/days/{SETTLED}", 404)
+        await page(session, "/client?name=bolt", 404)
+        await page(session, "/metrics/profiles", 403)
+        async with session.post(f"{theirs}/pause") as response:
+            assert response.status == 404
+    for foreign in ("theirs", "bolt", "Fleet", "/metrics"):
+        assert foreign not in ours
+    assert await database.fetchval("SELECT count(*) FROM profile WHERE state = 'paused'") == 0
+
+
+async def test_a_reader_has_no_buttons_and_cannot_press_them(database: Database) -> None:
+    await fill(database, "alpha", days=30)
+    async with console_session(database, READ) as session:
+        assert 'method="post"' not in await page(session, "/profiles/1")
+        async with session.post("/profiles/1/pause") as response:
+            assert response.status == 403
+    async with console_session(database) as session:
+        assert 'action="/profiles/1/pause"' in await page(session, "/profiles/1")
+
+
+async def test_a_profile_is_paused_resumed_and_accepted(database: Database) -> None:
+    await fill(database, "alpha", days=30)
+    await database.execute("UPDATE profile SET account_changed_at = now()")
+    async with console_session(database) as session:
+        for action, state in (("pause", "paused"), ("resume", "active"), ("accept", "active")):
+            async with session.post(f"/profiles/1/{action}", allow_redirects=False) as response:
+                assert (response.status, response.headers["Location"]) == (303, "/profiles/1")
+            assert await database.fetchval("SELECT state FROM profile") == state
+        async with session.post("/profiles/1/accept") as response:
+            assert response.status == 409
+            assert "Not marked as another account" in await response.text()
+        async with session.post("/profiles/1/explode") as response:
+            assert response.status == 404
+
+
+async def test_a_page_is_sent_once_and_assets_are_kept_for_ever(database: Database) -> None:
+    async with console_session(database) as session:
+        paths = set(re.findall(r'(?:src|href)="(/assets/[^"]+)"', await page(session, "/")))
+        assert len(paths) == 4
+        for path in paths:
+            async with session.get(path) as response:
+                assert "immutable" in response.headers["Cache-Control"]
+                assert response.headers["Content-Encoding"] == "gzip"
+        await page(session, "/assets/console.000000000000.css", 404)
+        async with session.get("/?part=list") as response:
+            etag = response.headers["ETag"]
+        async with session.get("/?part=list", headers={"If-None-Match": etag}) as response:
+            assert (response.status, await response.read()) == (304, b"")
+
+
+async def test_persons_are_told_in_a_page_and_programs_in_a_line(database: Database) -> None:
+    async with console_session(database) as session:
+        assert "There is no such page" in await page(session, "/no-such-page", 404)
+        async with session.get("/no-such-page", headers={"Accept": "*/*"}) as response:
+            assert await response.text() == "404: Not Found"
+
+
+async def test_a_page_says_that_the_database_is_away_and_comes_back(server_dsn: str, dsn: str) -> None:
+    outage = Outage()
+    allow = "ALTER DATABASE collector WITH ALLOW_CONNECTIONS {}"
+    end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'collector'"
+    async with (
+        open_database(dsn) as opened,
+        console_session(opened, outage=outage) as session,
+        connected(other_database(server_dsn, "postgres")) as connection,
+    ):
+        await page(session, "/")
+        try:
+            await connection.execute(allow.format("false"))
+            await connection.execute(end)
+            outage.failed("poller", "refused")
+            text = await page(session, "/", 503)
+            await page(session, "/?part=attention", 503)
+        finally:
+            await connection.execute(allow.format("true"))
+        outage.worked("poller")
+        await page(session, "/")
+    assert "The database is away" in text
+    assert '<meta http-equiv="refresh" content="5">' in text
+    assert f'datetime="{datetime.now(UTC):%Y-%m-%d}' in text
+
+
+async def test_the_pulse_names_what_is_wrong(database: Database) -> None:
+    async with console_session(database) as session:
+        assert "Collecting" in await page(session, "/pulse")
+    async with console_session(database, problems=("the loop 'poller' is late",)) as session:
+        text = await page(session, "/pulse")
+    assert "Not collecting" in text
+    assert "the loop &#39;poller&#39; is late" in text
+
+
+@pytest.mark.parametrize("idle_seconds", [0.0, 700.0])
+async def test_the_sums_are_made_anew_while_somebody_looks(
+    database: Database, monkeypatch: pytest.MonkeyPatch, idle_seconds: float
+) -> None:
+    await registered(database, {"alpha": "key-of-alpha"})
+    keeper = OverviewKeeper(database)
+    first = await keeper.get()
+    await registered(database, {"beta": "key-of-beta"})
+    await keeper.refresh()
+    # Making it has just taken longer than its share of the time.
+    assert await keeper.get() is first
+    monkeypatch.setattr(keeper, "_made_at", keeper._made_at - 60.0)
+    monkeypatch.setattr(keeper, "_asked_at", keeper._asked_at - idle_seconds)
+    await keeper.refresh()
+    assert (keeper._kept is None) is (idle_seconds > 0)
+    assert (await keeper.get()).profiles == 2
