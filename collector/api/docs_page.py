@@ -62,7 +62,7 @@ def _operation(method: str, path: str, operation: Json) -> str:
             f'<article id="{escape(operation["operationId"])}"><h3><span class="{method}">{method.upper()}</span> ',
             f"{_code(PREFIX + path)}</h3><p>{_text(operation['summary'])}.</p>",
             f"<p>{_text(operation['description'])}</p>" if "description" in operation else "",
-            _table(("parameter", "type", ""), rows),
+            _table(("name", "type", ""), rows),
             "".join(f"<p>Body: {_type(each['schema'])}</p>" for each in body.values()),
             f"<details><summary>Answers</summary>{_table(('status', 'body', ''), answers)}</details></article>",
         )

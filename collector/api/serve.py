@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
+import structlog
 from aiohttp import hdrs, web
 
 from collector.access import VISITOR, for_each_client
@@ -21,7 +22,10 @@ _JSON = "application/json"
 _SHORTEST_COMPRESSED = 1024
 _AT = re.compile(r"(?P<message>.*?)(?: - at `(?:key in )?\$\.?(?P<field>.*)`)?", re.DOTALL)
 _UNKNOWN = re.compile(r"(?:contains unknown|missing required) field `([^`]*)`")
+_READING = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
 _CACHE = {hdrs.CACHE_CONTROL: "private, no-cache", hdrs.VARY: "Accept, Authorization, Cookie"}
+
+log = structlog.get_logger(__name__)
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -38,7 +42,11 @@ def handler_of(route: Route) -> _Handler:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         arguments = await _arguments(request, route)
-        return await _respond(request, await route.handler(**arguments))
+        result = await route.handler(**arguments)
+        if route.method not in _READING:
+            visitor = request[VISITOR]
+            log.info("changed by the API", call=route.name, path=request.path, by=visitor.name or visitor.entry.value)
+        return await _respond(request, result)
 
     return for_each_client(handle) if route.for_clients else handle
 
@@ -150,10 +158,10 @@ async def _respond(request: web.Request, result: object) -> web.StreamResponse:
     headers = dict(_CACHE)
     if answer.location is not None:
         headers[hdrs.LOCATION] = PREFIX + answer.location
-    if request.method in {hdrs.METH_GET, hdrs.METH_HEAD}:
+    if request.method in _READING:
         # A weak one: the same whether or not it is sent compressed.
         headers[hdrs.ETAG] = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
-        if _is_known(request, headers[hdrs.ETAG]):
+        if answer.status is HTTPStatus.OK and _is_known(request, headers[hdrs.ETAG]):
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
     response = web.Response(body=body, status=answer.status, content_type=_JSON, headers=headers)
     if len(body) >= _SHORTEST_COMPRESSED:

@@ -103,8 +103,10 @@ async def test_a_database_that_is_away_is_a_problem(empty_dsn: str, server_dsn: 
             problem = is_problem(headers, body, status)
             assert (status, headers["Retry-After"]) == (503, "5")
             assert "the database cannot be used" in problem["detail"]
-        status, _, body = await ask.raw("GET", "/readiness")
+        status, headers, body = await ask.raw("GET", "/readiness")
         assert (status, json.loads(body)["ready"]) == (503, False)
+        known = {"If-None-Match": headers["ETag"]}
+        assert (await ask.raw("GET", "/readiness", headers=known))[0] == 503
         await server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
 
 

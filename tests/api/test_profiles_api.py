@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from collector.errors import ConfigurationError
 from collector.registry.trial import Standing, Trial
@@ -99,6 +100,17 @@ async def test_a_profile_is_changed_in_what_is_given(database: Database) -> None
         assert (await ask("GET", path))[1]["client"] == "initech"
         assert (await ask("PATCH", path, {"client": None}))[0] == 422
         assert (await ask("PATCH", "/profiles/999", {}))[0] == 404
+
+
+async def test_who_changed_something_is_logged(database: Database) -> None:
+    ids = await two_clients(database)
+    token = await client_token(database, "acme")
+    async with client(database) as ask:
+        with capture_logs() as logs:
+            await ask.with_token(token)("POST", f"/profiles/{ids['a']}/pause", {})
+            await ask.with_token(token)("GET", f"/profiles/{ids['a']}")
+    [line] = [each for each in logs if each["event"] == "changed by the API"]
+    assert (line["call"], line["by"]) == ("pause_profile", "of acme True")
 
 
 async def test_a_profile_is_paused_resumed_and_accepted(database: Database) -> None:
