@@ -162,12 +162,12 @@
   };
   const found = () => { lostAt = null; connection.hidden = true; };
   document.addEventListener("htmx:beforeRequest", (event) => {
-    const polls = event.detail.requestConfig.triggeringEvent === undefined || !event.detail.requestConfig.triggeringEvent;
-    if (document.hidden && polls && "live" in event.detail.elt.dataset) event.preventDefault();
+    if (document.hidden && "live" in event.detail.elt.dataset) event.preventDefault();
   });
   document.addEventListener("htmx:beforeSwap", (event) => {
-    const { xhr, target, elt } = event.detail;
-    if (xhr.status >= 400 || !("live" in elt.dataset)) return;
+    const { xhr, target, requestConfig } = event.detail;
+    // A form that asked for the part wants it in any case.
+    if (xhr.status >= 400 || requestConfig.elt !== target) return;
     const etag = xhr.getResponseHeader("ETag");
     const busy = target.contains(document.activeElement) || target.querySelector(".readout, details[open]");
     if (busy || (etag && etag === target.dataset.etag)) event.detail.shouldSwap = false;
@@ -178,14 +178,13 @@
     if (swapped && etag) swapped.dataset.etag = etag;
   });
   document.addEventListener("htmx:afterRequest", (event) => {
-    const { xhr, elt, successful } = event.detail;
-    if (successful) found();
-    if (successful && elt.matches && elt.matches("form[data-pushes]")) {
-      const address = new URL(xhr.responseURL);
-      address.searchParams.delete("part");
-      for (const [name, value] of [...address.searchParams]) if (!value) address.searchParams.delete(name);
-      history.replaceState(null, "", address);
-    }
+    const { xhr, requestConfig, successful } = event.detail;
+    if (!successful) return;
+    found();
+    if (!("pushes" in requestConfig.elt.dataset)) return;
+    const address = new URL(xhr.responseURL);
+    for (const [name, value] of [...address.searchParams]) if (!value || name === "part") address.searchParams.delete(name);
+    history.replaceState(null, "", address);
   });
   document.addEventListener("htmx:sendError", () => lost("The collector does not answer."));
   document.addEventListener("htmx:responseError", (event) => {
