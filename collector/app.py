@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Any
@@ -37,6 +37,7 @@ from collector.poll.poller import Poller, PollResult
 from collector.poll.reader import Reader
 from collector.publish.decision import PublishPolicy
 from collector.publish.measure import measure_queue
+from collector.publish.media import Media, open_media_check
 from collector.publish.publisher import Published, Publisher
 from collector.publish.reconciler import Reconciler
 from collector.publish.sender import Sender
@@ -69,6 +70,7 @@ _PRESENCE_SECONDS = 15.0
 _LEAVE_SECONDS = 1.0
 # Whoever adds a profile waits for it.
 _TRIAL_SECONDS = 10.0
+_MEDIA_SECONDS = 20.0
 _EXPIRY_SECONDS = 3600.0
 _QUEUE_SECONDS = 15.0
 _HISTORIES = 32
@@ -299,6 +301,7 @@ def _services(settings: Settings, database: Database, heartbeats: Heartbeats, he
         keys=partial(key_ring, settings),
         try_key=partial(try_profile_key, settings),
         check_pins=partial(check_pins, settings, database),
+        look_at_media=look_at_media,
         problems=health.problems,
         where=where(settings),
     )
@@ -311,6 +314,12 @@ async def try_profile_key(settings: Settings, key: SecretStr) -> Trial:
     hasty = settings.model_copy(update={"request_timeout": min(settings.request_timeout, _TRIAL_SECONDS)})
     async with open_ayrshare(hasty, make_gate(hasty)) as client:
         return await try_key(client, key)
+
+
+async def look_at_media(urls: Sequence[str]) -> Mapping[str, Media]:
+    """Look at images where they are; somebody waits for it."""
+    async with open_media_check() as check:
+        return await check.look(urls, seconds=_MEDIA_SECONDS)
 
 
 async def check_pins(settings: Settings, database: Database, group: UnknownPins) -> HistoryCheck:

@@ -1,7 +1,8 @@
 """Pins: queue one or many, list, show, change, cancel, send again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Final
 
@@ -18,6 +19,7 @@ from collector.api.scope import IdPath, ListQuery, Text, bound, ordered
 from collector.api.services import Services
 from collector.errors import PinError
 from collector.models import NewPin, PinContent, PinState
+from collector.publish.media import Media, WhichMedia, findings, to_look_at
 from collector.publish.operator import Evidence, PinOperator
 from collector.store.listing import ListedPin, PinFilter, PinSort
 from collector.store.paging import Paging
@@ -27,6 +29,7 @@ from collector.store.profile import ProfileStore
 
 MOST_AT_ONCE: Final = 500
 _NOT_SO: Final = {HTTPStatus.CONFLICT: "the pin is not in a state in which that can be done, or it may be live"}
+CheckMedia = Annotated[WhichMedia, Meta(description="Whose images are looked at first.")]
 _Moment = Annotated[datetime, Meta(tz=True)]
 
 
@@ -82,6 +85,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     note: str | None = None
     publish_at: Annotated[datetime, Meta(tz=True, description="Unset: at once.")] | None = None
     past: bool = False
+    check_media: CheckMedia = WhichMedia.CAROUSELS
 
     def pin(self, client_ref: str) -> NewPin:
         return NewPin(
@@ -158,6 +162,7 @@ class PinEdit(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     note: str | UnsetType | None = UNSET
     publish_at: _Moment | UnsetType = UNSET
     past: bool = False
+    check_media: CheckMedia = WhichMedia.CAROUSELS
 
 
 class Cancel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -214,6 +219,7 @@ class Pins:
         A request can be repeated safely: the same `Idempotency-Key` of a profile queues one pin.
         """
         await self._insist_on_visible(visitor, body.profile)
+        await self._insist_on_media(body.pin("").content, body.check_media)
         queued = await self._enqueue(body, headers.client_ref)
         story = await self._story(queued.id)
         if queued.differs:
@@ -228,7 +234,9 @@ class Pins:
     async def add_pins(self, visitor: Visitor, body: BulkPins) -> BulkAnswer:
         """Queue up to 500 pins, each by itself: what is wrong with one refuses no other."""
         visible = await self._visible(visitor, {pin.profile for pin in body.pins})
-        results = tuple([await self._bulk_result(pin, known=pin.profile in visible) for pin in body.pins])
+        urls = [url for pin in body.pins for url in to_look_at(pin.pin("").content, pin.check_media)]
+        seen = await self._look(urls)
+        results = tuple([await self._bulk_result(pin, seen, known=pin.profile in visible) for pin in body.pins])
         return BulkAnswer(
             created=sum(each.status is HTTPStatus.CREATED for each in results),
             known=sum(each.status is HTTPStatus.OK for each in results),
@@ -248,7 +256,7 @@ class Pins:
         given = {
             name: value
             for name, value in msgspec.structs.asdict(body).items()
-            if value is not UNSET and name not in {"past", "publish_at"}
+            if value is not UNSET and name not in {"past", "publish_at", "check_media"}
         }
         if "carousel" in given:
             given["carousel"] = _as_json(given["carousel"])
@@ -256,7 +264,8 @@ class Pins:
             raise conflict(f"pin {path.id} is {pin.state.value}; only a queued one can be changed")
         moment = body.publish_at if isinstance(body.publish_at, datetime) else None
         try:
-            await self._operator.edit(path.id, given, moment, past=body.past)
+            look = partial(self._insist_on_media, which=body.check_media)
+            await self._operator.edit(path.id, given, moment, past=body.past, look=look)
         except PinError as error:
             raise await self._explained(error, await self._edited(path.id, given, moment), past=body.past) from None
         return await self._story(path.id)
@@ -308,10 +317,12 @@ class Pins:
             return unsendable
         return invalid(found) if found else error
 
-    async def _bulk_result(self, pin: BulkPin, *, known: bool) -> BulkResult:
+    async def _bulk_result(self, pin: BulkPin, seen: Mapping[str, Media], *, known: bool) -> BulkResult:
         if not known:
             return _refused(pin, [_unknown_profile(pin.profile)])
         new = pin.pin(pin.client_ref.strip())
+        if wrong := _media_problems(new.content, seen):
+            return _refused(pin, wrong)
         try:
             queued = await self._store.enqueue(new, past=pin.past)
         except PinError as error:
@@ -323,6 +334,13 @@ class Pins:
             return BulkResult(client_ref=pin.client_ref, status=HTTPStatus.CONFLICT, id=queued.id, errors=tuple(wrong))
         status = HTTPStatus.CREATED if queued.created else HTTPStatus.OK
         return BulkResult(client_ref=pin.client_ref, status=status, id=queued.id)
+
+    async def _look(self, urls: Sequence[str]) -> Mapping[str, Media]:
+        return await self._services.look_at_media(urls) if urls else {}
+
+    async def _insist_on_media(self, content: PinContent, which: WhichMedia) -> None:
+        if wrong := _media_problems(content, await self._look(to_look_at(content, which))):
+            raise invalid(wrong)
 
     async def _edited(self, pin_id: int, given: dict[str, object], moment: datetime | None) -> NewPin:
         pin, _ = await self._store.story(pin_id)
@@ -353,6 +371,12 @@ class Pins:
         fields = msgspec.structs.asdict(pin)
         carousel = None if pin.carousel is None else msgspec.json.decode(pin.carousel, type=tuple[CarouselEntry, ...])
         return PinStory(**{**fields, "carousel": carousel, "attempts": tuple(attempts)})
+
+
+def _media_problems(content: PinContent, seen: Mapping[str, Media]) -> list[FieldProblem]:
+    """Return what is wrong with a pin's images; what could not be known of them is no fault."""
+    wrong, _ = findings(content, {url: seen[url] for url in to_look_at(content) if url in seen})
+    return [FieldProblem("media_urls", message) for message in wrong]
 
 
 def _unknown_profile(name: str) -> FieldProblem:

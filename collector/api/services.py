@@ -1,12 +1,13 @@
 """What the API is given to work with."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import msgspec
 from pydantic import SecretStr
 
 from collector.crypto import KeyRing
 from collector.loops.every import Heartbeats
+from collector.publish.media import Media
 from collector.publish.operator import Check
 from collector.registry.trial import Trial
 from collector.store.pool import Database
@@ -16,8 +17,8 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     """Resources, and calls that only the composition root can make.
 
     ``keys`` raises ``ConfigurationError`` where this process has none; so does ``check_pins``, which looks for pins in
-    Ayrshare's history, without an API key. ``try_key`` asks Ayrshare about a profile key. ``problems`` are those of
-    readiness, and ``where`` names the place of the data.
+    Ayrshare's history, without an API key. ``try_key`` asks Ayrshare about a profile key, ``look_at_media`` looks at
+    images where they are. ``problems`` are those of readiness, and ``where`` names the place of the data.
     """
 
     database: Database
@@ -25,5 +26,6 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     keys: Callable[[], KeyRing]
     try_key: Callable[[SecretStr], Awaitable[Trial]]
     check_pins: Check
+    look_at_media: Callable[[Sequence[str]], Awaitable[Mapping[str, Media]]]
     problems: Callable[[], Awaitable[list[str]]]
     where: str

@@ -1,13 +1,12 @@
 """Looks at the images of pins before they are queued, and says what is wrong with them and what could not be known."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 
 import click
 
 from collector.errors import PinError
 from collector.models import NewPin, PinContent
-from collector.publish.media import findings, open_media_check, to_look_at
+from collector.publish.media import WhichMedia, findings, open_media_check, to_look_at
 
 # One pin is waited for by somebody; a table may have thousands.
 _ONE_SECONDS = 10.0
@@ -15,17 +14,11 @@ _TABLE_SECONDS = 60.0
 _MOST_SAID = 10
 
 
-class _Which(StrEnum):
-    CAROUSELS = "carousels"
-    ALL = "all"
-    NONE = "none"
-
-
 check_media = click.option(
     "--check-media",
     "media",
-    type=click.Choice([each.value for each in _Which]),
-    default=_Which.CAROUSELS.value,
+    type=click.Choice([each.value for each in WhichMedia]),
+    default=WhichMedia.CAROUSELS.value,
     show_default=True,
     help="Whose images are looked at first. A pin is refused that Pinterest would refuse for its images.",
 )
@@ -35,9 +28,9 @@ async def media_problems(
     pins: Sequence[tuple[int, NewPin]], which: str, *, seconds: float = _TABLE_SECONDS
 ) -> list[tuple[int, str]]:
     """Return the lines of pins whose images would be refused; what could not be known is printed."""
-    if which == _Which.NONE:
+    if which == WhichMedia.NONE:
         return []
-    urls = [url for _, pin in pins for url in to_look_at(pin.content, single=which == _Which.ALL)]
+    urls = [url for _, pin in pins for url in to_look_at(pin.content, WhichMedia(which))]
     async with open_media_check() as check:
         seen = await check.look(urls, seconds=seconds)
     found = [(line, *findings(pin.content, seen)) for line, pin in pins]

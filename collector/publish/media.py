@@ -11,6 +11,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -33,6 +34,14 @@ _HEADERS: Final = {"Range": f"bytes=0-{_HEADER_BYTES - 1}", "Accept": "image/*",
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class WhichMedia(StrEnum):
+    """Whose images are looked at."""
+
+    CAROUSELS = "carousels"
+    ALL = "all"
+    NONE = "none"
 
 
 class Media(msgspec.Struct, frozen=True):
@@ -152,18 +161,20 @@ def unequal(media: Sequence[Media]) -> str | None:
     return f"the images of a carousel must have the same width and height; these have {named}"
 
 
-def to_look_at(content: PinContent, *, single: bool) -> tuple[str, ...]:
-    """Return the addresses of a pin's images: of a carousel, and with ``single`` of any pin; of a video its cover."""
+def to_look_at(content: PinContent, which: WhichMedia = WhichMedia.ALL) -> tuple[str, ...]:
+    """Return the addresses of a pin's images that are looked at; of a video, its cover is one."""
+    if which is WhichMedia.NONE:
+        return ()
     if len(content.media_urls) > 1:
         return content.media_urls
-    if not single:
+    if which is WhichMedia.CAROUSELS:
         return ()
     return content.media_urls if content.thumbnail_url is None else (content.thumbnail_url,)
 
 
 def findings(content: PinContent, seen: Mapping[str, Media]) -> tuple[list[str], list[str]]:
     """Return what is wrong with a pin's images, and what could not be known of them, in words."""
-    media = [seen[url] for url in to_look_at(content, single=True) if url in seen]
+    media = [seen[url] for url in to_look_at(content) if url in seen]
     problems = [f"{each.url}: {each.problem}" for each in media if each.problem is not None]
     if len(media) > 1 and (differ := unequal(media)) is not None:
         problems.append(differ)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from collector.models import HistoryCheck, PinState
+from collector.publish.media import Media
 from collector.store.pool import Database
 from tests.support.api import IMAGE, Away, Client, client, client_token, two_clients
 
@@ -99,6 +100,25 @@ async def test_a_key_that_names_nothing_is_refused(database: Database, key: str)
         status, problem = await queue(ask, key)
         assert status == 422, problem
         assert problem["errors"][0]["field"] in {"idempotency_key", "client_ref"}
+
+
+async def test_images_that_would_be_refused_are_refused(database: Database) -> None:
+    await two_clients(database)
+    away, other = Away(), "https://images.example.com/b.jpg"
+    away.media = {IMAGE: Media(IMAGE, width=10, height=10), other: Media(other, width=10, height=20)}
+    carousel: dict[str, Any] = {**PIN, "media_urls": [IMAGE, other]}
+    async with client(database, away) as ask:
+        status, problem = await queue(ask, **carousel)
+        assert (status, [each["field"] for each in problem["errors"]]) == (422, ["media_urls"])
+        _, answer = await ask("POST", "/pins/bulk", {"pins": [{**carousel, "client_ref": "1"}]})
+        assert [each["field"] for each in answer["results"][0]["errors"]] == ["media_urls"]
+        _, pin = await queue(ask)
+        status, problem = await ask("PATCH", f"/pins/{pin['id']}", {"media_urls": [IMAGE, other]})
+        assert (status, problem["errors"][0]["field"]) == (422, "media_urls")
+        assert (await queue(ask, "2", **carousel, check_media="none"))[0] == 201
+        away.media = {IMAGE: Media(IMAGE, problem="it redirects")}
+        assert (await queue(ask, "3"))[0] == 201
+        assert (await queue(ask, "4", check_media="all"))[0] == 422
 
 
 async def test_many_pins_are_queued_each_by_itself(database: Database) -> None:

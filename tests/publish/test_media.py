@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 from collector.cli.media import insist_on_media, media_problems
 from collector.errors import PinError
 from collector.models import NewPin, PinContent
-from collector.publish.media import Media, MediaCheck, findings, is_public, open_media_check, to_look_at
+from collector.publish.media import Media, MediaCheck, WhichMedia, findings, is_public, open_media_check, to_look_at
 
 PNG = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBB", 13, b"IHDR", 1000, 1500, 8, 2, 0, 0, 0) + bytes(64)
 GIF = b"GIF89a" + struct.pack("<HH", 640, 480) + bytes(64)
@@ -201,7 +201,8 @@ def test_a_carousel_whose_sizes_differ_is_refused_with_the_sizes() -> None:
 
 def test_of_a_video_the_cover_is_looked_at_and_of_single_images_only_on_demand() -> None:
     video = PinContent(media_urls=("https://x/a.mp4",), thumbnail_url="https://x/a.png")
-    assert (to_look_at(video, single=True), to_look_at(video, single=False)) == (("https://x/a.png",), ())
+    found = [to_look_at(video, which) for which in (WhichMedia.ALL, WhichMedia.CAROUSELS, WhichMedia.NONE)]
+    assert found == [("https://x/a.png",), (), ()]
 
 
 async def test_a_pin_or_line_whose_images_differ_is_refused(identity: Path, monkeypatch: pytest.MonkeyPatch) -> None:

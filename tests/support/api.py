@@ -1,6 +1,6 @@
 """Serves the API over a real socket, and asks it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from typing import Any
@@ -17,6 +17,7 @@ from collector.crypto import KeyRing
 from collector.errors import CollectorError
 from collector.loops.every import Heartbeats
 from collector.models import HistoryCheck, PinState, UnknownPins
+from collector.publish.media import Media
 from collector.registry.trial import Standing, Trial
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
@@ -37,10 +38,14 @@ class Away:
     def __init__(self) -> None:
         self.trial = Trial(Standing.LINKED)
         self.history: HistoryCheck | None = None
+        self.media: dict[str, Media] = {}
         self.keys: KeyRing | CollectorError = KEYS
 
     async def try_key(self, _key: SecretStr) -> Trial:
         return self.trial
+
+    async def look_at_media(self, urls: Sequence[str]) -> dict[str, Media]:
+        return {url: self.media[url] for url in urls if url in self.media}
 
     async def check_pins(self, group: UnknownPins) -> HistoryCheck:
         if self.history is not None:
@@ -71,6 +76,7 @@ def services(database: Database, away: Away | None = None) -> Services:
         keys=away.key_ring,
         try_key=away.try_key,
         check_pins=away.check_pins,
+        look_at_media=away.look_at_media,
         problems=Health(database, heartbeats, hold=lambda: None).problems,
         where="a test",
     )
