@@ -13,7 +13,7 @@ INSTALLED := .venv/.installed
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint bench bench-peers bench-dashboards bench-detect chaos dashboards preview docs clean
+.PHONY: help install demo test lint bench bench-peers bench-dashboards bench-detect chaos dashboards preview pictures docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -64,6 +64,9 @@ dashboards: $(INSTALLED)  ## write grafana/dashboards from grafana/builder
 
 preview: $(INSTALLED)  ## draw the dashboards into docs/images; needs npm, Chromium and Prometheus
 	@$(BIN)/python -m tools.preview $(ARGS)
+
+pictures: $(INSTALLED)  ## take pictures of the console's pages into docs/images; needs Chromium
+	@$(BIN)/python -m tools.pictures $(ARGS)
 
 docs: $(INSTALLED)  ## write docs/configuration.md from the settings, docs/schema.sql from the migrations
 	@$(BIN)/python -m collector run --help-markdown > docs/configuration.md.new
