@@ -19,8 +19,18 @@ from collector.telemetry import DATABASE_UP
 
 # For connecting, and for statements still running when the pool is closed.
 _PATIENCE_SECONDS = 3.0
-# For the server to confirm that a statement was cancelled.
+_STATEMENT_SECONDS = 60.0
+# For the server to confirm that a statement was cancelled, or a transaction rolled back.
 _CANCEL_SECONDS = 1.0
+# A connection on which nothing is said is tried this often: when a router forgets it, neither end is told.
+_LISTENING_SECONDS = 60.0
+# The server's side of that: without them it keeps the locks of whoever was lost for two hours.
+_SERVER_GIVES_UP = {
+    "idle_in_transaction_session_timeout": "60s",
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "3",
+}
 
 # What a SQLSTATE means, or else its class, the first two characters. All others are defects of ours and stay as is.
 _MEANINGS: dict[str, type[CollectorError]] = {
@@ -87,7 +97,14 @@ def translated(place: str = "the database", *, connecting: bool = False) -> Iter
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
-    """Encodes COPY as it encodes arguments: what cannot be encoded is refused data, not whatever the codec raised."""
+    """Encodes COPY as it encodes arguments: what cannot be encoded is refused data, not whatever the codec raised.
+
+    One that is lost is closed without an error: nobody waits for the answer of those that the pool replaces.
+    """
+
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 -- asyncpg's own
+        with suppress(TimeoutError):
+            await super().close(timeout=_CANCEL_SECONDS if timeout is None else timeout)
 
     async def copy_records_to_table(self, *arguments: Any, **options: Any) -> str:  # noqa: ANN401 -- asyncpg's own
         try:
@@ -142,8 +159,15 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[asyncpg.Connection]:
         """Yield a connection inside a transaction: committed at the end, rolled back by an exception."""
-        async with self.connection() as connection, connection.transaction():
-            yield connection
+        async with self.connection() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            try:
+                yield connection
+            except BaseException:
+                await _roll_back(connection, transaction)
+                raise
+            await transaction.commit()
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
@@ -153,10 +177,22 @@ class Database:
         with translated():
             try:
                 yield connection
+            except TimeoutError:
+                await self._suspect_all()
+                raise
             finally:
-                # One that does not confirm is cut off; that is no error beside the cancellation.
-                with suppress(TimeoutError):
-                    await self._pool.release(connection, timeout=_CANCEL_SECONDS)
+                await self._release(connection)
+
+    async def _release(self, connection: asyncpg.Connection) -> None:
+        # One that does not confirm is cut off; that is no error beside the cancellation.
+        try:
+            await self._pool.release(connection, timeout=_CANCEL_SECONDS)
+        except TimeoutError:
+            await self._suspect_all()
+
+    async def _suspect_all(self) -> None:
+        """Use no present connection again: if others are lost too, each would cost a statement all of its time."""
+        await self._pool.expire_connections()
 
     async def listen(self, channel: str, on_notification: Callable[[], None]) -> None:
         """Call ``on_notification`` now and at every NOTIFY, on a connection of its own, until that is lost.
@@ -174,11 +210,25 @@ class Database:
             await connection.add_listener(channel, notified)
             try:
                 on_notification()
-                await lost.wait()
+                while not lost.is_set():
+                    try:
+                        async with asyncio.timeout(_LISTENING_SECONDS):
+                            await lost.wait()
+                    except TimeoutError:
+                        await connection.execute("SELECT 1")
             finally:
                 # Asking for an UNLISTEN could fail in as many ways as connections break.
                 connection.terminate()
         raise DatabaseUnavailableError("the connection that waits for notifications was lost")
+
+
+async def _roll_back(connection: asyncpg.Connection, transaction: asyncpg.transaction.Transaction) -> None:
+    """End a transaction that failed, or its connection where that is not possible: the driver would wait for ever."""
+    try:
+        async with asyncio.timeout(_CANCEL_SECONDS):
+            await transaction.rollback()
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
+        connection.terminate()
 
 
 @asynccontextmanager
@@ -207,8 +257,10 @@ async def _leave(_connection: asyncpg.Connection) -> None:
 
 
 @asynccontextmanager
-async def open_database(dsn: str, *, max_size: int = 8) -> AsyncIterator[Database]:
-    """Connect to ``dsn``.
+async def open_database(
+    dsn: str, *, max_size: int = 8, statement_seconds: float = _STATEMENT_SECONDS
+) -> AsyncIterator[Database]:
+    """Connect to ``dsn``; a statement may take so many seconds.
 
     Raises:
         DatabaseUnavailableError: the database cannot be reached or refuses us.
@@ -220,13 +272,14 @@ async def open_database(dsn: str, *, max_size: int = 8) -> AsyncIterator[Databas
             min_size=1,
             max_size=max_size,
             timeout=_PATIENCE_SECONDS,
-            command_timeout=60.0,
+            command_timeout=statement_seconds,
             reset=_leave,
             server_settings={
                 "application_name": "collector",
                 "timezone": "UTC",
                 "jit": "off",
                 "client_min_messages": "warning",
+                **_SERVER_GIVES_UP,
             },
             **tls(dsn),
         )

@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
 
 from collector.errors import DatabaseUnavailableError, DataRefusedError, DuplicateError
+from collector.store import pool
 from collector.store.pool import Database, open_database, translated
 from collector.telemetry import REGISTRY
+from tests.support.proxy import Proxy, proxied
 
 OUTAGE, REFUSAL, DEFECT = DatabaseUnavailableError, DataRefusedError, asyncpg.PostgresError
 
@@ -128,52 +129,61 @@ async def cut_inside(single: Database, database: Database) -> None:
         await connection.fetchval("SELECT pg_sleep(10)")
 
 
-class Line:
+@pytest.fixture
+async def proxy(dsn: str) -> AsyncIterator[Proxy]:
     """A way to the server that can fall silent, as when the network is cut."""
-
-    def __init__(self, server: str) -> None:
-        self._server = server
-        self._mended = asyncio.Event()
-        self._mended.set()
-        self._users: set[asyncio.Task[None]] = set()
-
-    def cut(self) -> None:
-        self._mended.clear()
-
-    async def mend(self) -> None:
-        self._mended.set()
-        await asyncio.wait(self._users)
-
-    def __call__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._users.add(asyncio.create_task(self._connect(reader, writer)))
-
-    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        answers, questions = await asyncio.open_unix_connection(self._server)
-        await asyncio.gather(self._pass_on(reader, questions), self._pass_on(answers, writer))
-
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            while data := await reader.read(65536):
-                await self._mended.wait()
-                writer.write(data)
-        writer.close()
-        with suppress(ConnectionError):
-            await writer.wait_closed()
+    folder = parse_qs(urlsplit(dsn).query)["host"][0]
+    async with proxied(lambda: asyncio.open_unix_connection(f"{folder}/.s.PGSQL.5432")) as made:
+        yield made
 
 
-async def test_a_statement_is_cancelled_although_the_server_fell_silent(dsn: str) -> None:
+@pytest.fixture
+async def far(dsn: str, proxy: Proxy) -> AsyncIterator[Database]:
+    """The database behind the proxy; a statement may take two seconds."""
     url = urlsplit(dsn)
-    line = Line(f"{parse_qs(url.query)['host'][0]}/.s.PGSQL.5432")
-    async with await asyncio.start_server(line, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        async with open_database(f"postgresql://{url.username}@127.0.0.1:{port}{url.path}") as database:
-            await database.fetchval("SELECT 1")
-            line.cut()
-            task = asyncio.create_task(database.fetchval("SELECT 2"))
-            done, _ = await asyncio.wait([task], timeout=0.1)
-            assert not done
-            task.cancel()
-            await asyncio.wait([task], timeout=5.0)
-            in_time = task.cancelled()
-        await line.mend()
-    assert in_time
+    address = f"postgresql://{url.username}@127.0.0.1:{proxy.port}{url.path}"
+    async with open_database(address, statement_seconds=2.0) as opened:
+        yield opened
+
+
+async def test_a_statement_is_cancelled_although_the_server_fell_silent(far: Database, proxy: Proxy) -> None:
+    await far.fetchval("SELECT 1")
+    proxy.freeze()
+    task = asyncio.create_task(far.fetchval("SELECT 2"))
+    done, _ = await asyncio.wait([task], timeout=0.1)
+    assert not done
+    task.cancel()
+    await asyncio.wait([task], timeout=5.0)
+    assert task.cancelled()
+    await proxy.mend()
+
+
+async def test_when_connections_are_lost_without_a_word_one_statement_waits_and_the_next_ones_work(
+    far: Database, proxy: Proxy
+) -> None:
+    await asyncio.gather(*(far.fetchval("SELECT pg_sleep(0.1)") for _ in range(8)))
+    assert proxy.connections == 8
+    proxy.lose()
+    async with asyncio.timeout(30.0):
+        with pytest.raises(OUTAGE):
+            await in_transaction(far, "SELECT 1", "SELECT 2")
+        assert await far.fetchval("SELECT 3") == 3
+        await in_transaction(far, "SELECT 4")
+
+
+async def test_a_transaction_that_lost_its_client_does_not_keep_its_locks(far: Database) -> None:
+    wanted = "SELECT setting FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'"
+    assert await far.fetchval(wanted) == "60000"
+
+
+async def test_a_listener_that_was_lost_without_a_word_is_noticed(
+    far: Database, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool, "_LISTENING_SECONDS", 0.1)
+    heard = asyncio.Event()
+    listening = asyncio.create_task(far.listen("a_channel", heard.set))
+    await heard.wait()
+    proxy.lose()
+    async with asyncio.timeout(30.0):
+        with pytest.raises(OUTAGE):
+            await listening

@@ -1,0 +1,1 @@
+"""Real processes of the program, among everything that can go wrong: ``python -m tests.chaos``, ``make chaos``."""
