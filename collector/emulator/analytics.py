@@ -9,7 +9,7 @@ from collector.emulator.state import Call, Emulator
 from collector.emulator.traffic import uniforms
 
 _USUAL_BODY = b'{"platforms": ["pinterest"]}'
-_ANOTHER = 1_000_003
+ANOTHER = 1_000_003
 _FRESH_DAYS = 1.0
 _SETTLED_DAYS = 3.0
 
@@ -26,7 +26,7 @@ def social(emulator: Emulator, call: Call) -> bytes:
 def shown_index(emulator: Emulator, call: Call) -> int:
     """Return the number of the Pinterest account that is linked to the profile."""
     other = emulator.faults.relinked(call.account.title, call.endpoint)
-    return call.account.index + _ANOTHER if other else call.account.index
+    return call.account.index + ANOTHER if other else call.account.index
 
 
 def post(emulator: Emulator, call: Call) -> bytes:

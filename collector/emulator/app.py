@@ -64,7 +64,7 @@ class _Endpoint:
         if account is not None and not response.prepared:
             response.headers["x-ratelimit-max"] = str(self.emulator.config.rate_limit)
             response.headers["x-ratelimit-count"] = str(account.window_count)
-        record.statuses[response.status] += 1
+        record.answered(title, response.status)
         return response
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from http import HTTPStatus
 from typing import Any
 
 
@@ -25,6 +26,7 @@ class Record:
     requests: Counter[str] = field(default_factory=Counter)
     profiles: Counter[str] = field(default_factory=Counter)
     statuses: Counter[int] = field(default_factory=Counter)
+    rate_limited: Counter[str] = field(default_factory=Counter)
     max_in_flight: int = 0
     max_in_flight_by_profile: dict[str, int] = field(default_factory=dict)
     posts: list[AcceptedPost] = field(default_factory=list)
@@ -46,11 +48,17 @@ class Record:
         if profile is not None:
             self._in_flight_by_profile[profile] -= 1
 
+    def answered(self, profile: str | None, status: int) -> None:
+        self.statuses[status] += 1
+        if status == HTTPStatus.TOO_MANY_REQUESTS and profile is not None:
+            self.rate_limited[profile] += 1
+
     def clear(self) -> None:
         """Reset everything but the requests that are still being answered."""
         self.requests.clear()
         self.profiles.clear()
         self.statuses.clear()
+        self.rate_limited.clear()
         self.posts.clear()
         self.max_in_flight = self._in_flight
         self.max_in_flight_by_profile.clear()
@@ -60,6 +68,7 @@ class Record:
             "requests": self.requests,
             "profiles": self.profiles,
             "statuses": {str(status): count for status, count in self.statuses.items()},
+            "rate_limited": self.rate_limited,
             "max_in_flight": self.max_in_flight,
             "max_in_flight_by_profile": self.max_in_flight_by_profile,
             "posts": [_camel_key(asdict(post)) for post in self.posts],
