@@ -4,6 +4,7 @@ from datetime import date, datetime
 
 import msgspec
 
+from collector.errors import RegistryError
 from collector.store.columns import names, values
 from collector.store.pool import Database
 
@@ -76,9 +77,11 @@ _MISSING = f"SELECT {names(MissingDay)} FROM missing_day WHERE profile_id = $1 O
 
 
 async def particulars_of(database: Database, profile_id: int) -> Particulars:
-    """Return what is known of a profile that is registered."""
-    [found] = values(Particulars, await database.fetch(_PARTICULARS, profile_id))
-    return found
+    """Return what is known of a profile. Raises ``RegistryError`` when it was removed meanwhile."""
+    found = values(Particulars, await database.fetch(_PARTICULARS, profile_id))
+    if not found:
+        raise RegistryError(f"profile {profile_id} was removed meanwhile")
+    return found[0]
 
 
 async def missing_days_of(database: Database, profile_id: int) -> list[MissingDay]:
