@@ -144,36 +144,59 @@ LEFT JOIN (
 ORDER BY c.day
 """
 
-_DROPS = f"""
-SELECT {names(DropSpan)}
-FROM engagement_drop
-WHERE ($1::bigint IS NULL OR profile_id = $1)
-  AND ($2::text IS NULL OR client = $2)
-  AND last_day >= $3
-ORDER BY first_day DESC, profile
-LIMIT 50
-"""
 
-_PINS = """
-SELECT (p.published_at AT TIME ZONE 'UTC')::date AS day, count(*) AS pins
-FROM pin p
-JOIN profile f ON f.id = p.profile_id
-WHERE ($1::bigint IS NULL OR f.id = $1)
-  AND ($2::text IS NULL OR f.client = $2)
-  AND p.state = 'published'
-  AND p.published_at >= $3::date
-GROUP BY 1
-"""
+# A statement each for a profile and for a client: with "$1 IS NULL OR ..." the plan that is kept would read all.
+def _drops(whose: str) -> str:
+    return f"""
+        SELECT {names(DropSpan)}
+        FROM engagement_drop
+        WHERE {whose} = $1
+          AND last_day >= $2
+        ORDER BY first_day DESC, profile
+        LIMIT 50
+    """
 
-_MISSING = f"""
-SELECT {names(MissingDay)}
-FROM missing_day
-WHERE ($1::bigint IS NULL OR profile_id = $1)
-  AND ($2::text IS NULL OR client = $2)
-  AND day >= $3
-ORDER BY day DESC, profile
-LIMIT 200
-"""
+
+def _pins(whose: str) -> str:
+    return f"""
+        SELECT (p.published_at AT TIME ZONE 'UTC')::date AS day, count(*) AS pins
+        FROM profile f
+        JOIN pin p ON p.profile_id = f.id
+        WHERE f.{whose} = $1
+          AND p.state = 'published'
+          AND p.published_at >= $2::date
+        GROUP BY 1
+    """
+
+
+# The view missing_day compares day by day, for which TimescaleDB would unpack the days of everybody.
+def _missing(whose: str) -> str:
+    return f"""
+        SELECT
+            p.id AS profile_id, p.name AS profile, c.day,
+            c.day + fetchable_days(p.window_days) <= (now() AT TIME ZONE 'UTC')::date AS lost
+        FROM profile p
+        CROSS JOIN LATERAL (
+            SELECT coalesce(array_agg(m.day), '{{}}') AS days
+            FROM daily_metric m
+            WHERE m.profile_id = p.id
+              AND m.day >= $2
+        ) h
+        CROSS JOIN LATERAL (
+            SELECT generate_series(greatest(p.first_day, $2), newest_day_due(p.settle_days), interval '1 day')::date
+                AS day
+        ) c
+        WHERE p.{whose} = $1
+          AND p.first_day IS NOT NULL
+          AND c.day <> ALL (h.days)
+        ORDER BY c.day DESC, p.name
+        LIMIT 200
+    """
+
+
+_PROFILES_DROPS, _CLIENTS_DROPS = _drops("profile_id"), _drops("client")
+_PROFILES_PINS, _CLIENTS_PINS = _pins("id"), _pins("client")
+_PROFILES_MISSING, _CLIENTS_MISSING = _missing("id"), _missing("client")
 
 _VERSIONS = f"""
 SELECT {names(DayVersion)}
@@ -226,13 +249,19 @@ class TimelineStore:
 
     async def drops(self, profile_id: int | None, client: str | None, since: date) -> list[DropSpan]:
         """Return the drops that reach ``since`` or later, the newest first."""
-        return values(DropSpan, await self._database.fetch(_DROPS, profile_id, client, since))
+        statement = _CLIENTS_DROPS if profile_id is None else _PROFILES_DROPS
+        found = await self._database.fetch(statement, client if profile_id is None else profile_id, since)
+        return values(DropSpan, found)
 
     async def pins(self, profile_id: int | None, client: str | None, since: date) -> list[PinDay]:
-        return values(PinDay, await self._database.fetch(_PINS, profile_id, client, since))
+        statement = _CLIENTS_PINS if profile_id is None else _PROFILES_PINS
+        found = await self._database.fetch(statement, client if profile_id is None else profile_id, since)
+        return values(PinDay, found)
 
     async def missing(self, profile_id: int | None, client: str | None, since: date) -> list[MissingDay]:
-        return values(MissingDay, await self._database.fetch(_MISSING, profile_id, client, since))
+        statement = _CLIENTS_MISSING if profile_id is None else _PROFILES_MISSING
+        found = await self._database.fetch(statement, client if profile_id is None else profile_id, since)
+        return values(MissingDay, found)
 
     async def versions(self, profile_id: int, day: date) -> list[DayVersion]:
         """Return all that was ever known of a day, the oldest first."""
