@@ -50,7 +50,7 @@ bench: $(INSTALLED)  ## run the benchmarks
 bench-peers: $(INSTALLED)  ## measure polls beside dlt, a Singer target and a script, in environments of their own
 	@$(BIN)/python -m bench.peers $(ARGS)
 
-bench-detect: $(INSTALLED)  ## measure the drop detector on made-up accounts; ARGS=--quick takes a minute
+bench-detect: $(INSTALLED)  ## measure the drop detector beside its rivals; ARGS=--quick takes a minute
 	@$(BIN)/python -m bench.detect $(ARGS)
 
 bench-dashboards: $(INSTALLED)  ## measure the dashboards' queries on 10,000 profiles and a year
@@ -74,5 +74,5 @@ docs: $(INSTALLED)  ## write docs/configuration.md from the settings, docs/schem
 	@$(BIN)/python -m tools.schema
 
 clean:  ## remove .venv, caches and the demo's data; collector-data stays
-	rm -rf .venv bench/peers/.environments tools/preview/node_modules tools/preview/dist tools/preview/pictures demo-data dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv bench/.environments tools/preview/node_modules tools/preview/dist tools/preview/pictures demo-data dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find bench collector grafana tests tools/preview -name __pycache__ -type d -prune -exec rm -rf {} +

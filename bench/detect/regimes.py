@@ -67,9 +67,9 @@ def _young(silent: int, after: int) -> Make:
 
     def make(rng: np.random.Generator, accounts: int) -> World:
         world = _dormant(silent, after)(rng, accounts)
-        counts = world.counts.copy()
-        counts[:, :, : _BUSY + silent] = np.nan
-        return replace(world, counts=counts)
+        assert world.means is not None
+        born = np.arange(world.days) >= _BUSY + silent
+        return replace(world, counts=np.where(born, world.counts, np.nan), means=np.where(born, world.means, 0.0))
 
     return make
 

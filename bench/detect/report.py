@@ -89,7 +89,32 @@ def row(name: str, figures: Figures, targets: tuple[Target, ...] = ()) -> str:
             cells += f"{told:>8}"
     rest = (figures.named, figures.alone, figures.recovered, figures.never)
     tail = "".join(f"{_percent(share):>7}" for share in rest)
-    return f"{name:{_NAME}}{alarms:>8}{cells}{tail}" + (f"  ! {figures.warning}" if figures.warning else "")
+    sold = "" if math.isnan(figures.sold) else f"  as sold: {figures.sold:.1f} alarms"
+    warning = f"  ! {figures.warning}" if figures.warning else ""
+    return f"{name:{_NAME}}{alarms:>8}{cells}{tail}{sold}{warning}"
+
+
+# What a second table compares: drops of 40 % told within a week.
+_COMPARED = ("-40 %", 7)
+_COLUMNS = {
+    "oracle, all metrics": "oracle",
+    "NB CUSUM": "CUSUM",
+    "weekday median/MAD, 2 of 3": "MAD",
+    "day -30 %": "day",
+    "7 days -30 %": "7 days",
+    "14 days -50 %": "14 days",
+}
+
+
+def matched_heading() -> str:
+    columns = "".join(f"{column:>10}" for column in ("ours", *_COLUMNS.values()))
+    title = "at the same alarms, -40 % told in 7 days"
+    return f"\n{title:{_NAME + 8}}{columns}"
+
+
+def matched_row(name: str, ours: Figures, rivals: dict[str, Figures]) -> str:
+    shares = [ours.told[_COMPARED], *(rivals[key].told[_COMPARED] if key in rivals else math.nan for key in _COLUMNS)]
+    return f"{name:{_NAME}}{ours.alarms:>8.2f}" + "".join(f"{_percent(share):>10}" for share in shares)
 
 
 def _percent(share: float) -> str:

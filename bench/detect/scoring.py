@@ -20,7 +20,7 @@ class Figures:
     ``alarms`` a client-year. ``named``: of the drops of all metrics told within a fortnight, those first told of
     engagement. ``alone``: of the drops of one metric, those told of that metric within a week. ``recovered``: of
     lasting drops that were told, those that were closed as recovered. ``never``: of lasting drops of 40 %, those not
-    told in eight weeks.
+    told in eight weeks. ``sold``: alarms a client-year of a rule at the threshold that vendors ship.
     """
 
     alarms: float
@@ -32,6 +32,7 @@ class Figures:
     recovered: float = np.nan
     never: float = np.nan
     warning: str = ""
+    sold: float = np.nan
 
 
 def caught(alarms: Flags, starts: Indices, within: int) -> Flags:
@@ -47,7 +48,7 @@ def told_shares(alarms: dict[str, Flags], starts: Indices) -> dict[tuple[str, in
 
 def ours(world: World, counts: dict[str, Floats], sensitivity: Sensitivity = Sensitivity.NORMAL) -> Figures:
     """Measure this detector on a world with its drops, judged at once."""
-    together, warning = judge(np.concatenate(list(counts.values())), world.first_day, sensitivity)
+    together, warning = judge(np.concatenate(list(counts.values())), world.first_days * len(counts), sensitivity)
     verdicts = {name: _part(together, number, world.accounts) for number, name in enumerate(counts)}
     detected = {name: each.detected for name, each in verdicts.items()}
     named, alone = _naming(detected, world.starts)
@@ -70,7 +71,7 @@ def ours(world: World, counts: dict[str, Floats], sensitivity: Sensitivity = Sen
 
 def _part(together: Verdicts, number: int, accounts: int) -> Verdicts:
     span = slice(number * accounts, (number + 1) * accounts)
-    return Verdicts(together.detected[span], together.episodes[span], together.first_day)
+    return Verdicts(together.detected[span], together.episodes[span], together.first_days[span])
 
 
 def _naming(detected: dict[str, Flags], starts: Indices) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """Made-up accounts: what they are made of, and what becomes of them in a drop. Knows no generator and no detector."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
@@ -30,11 +30,12 @@ DROPS = (*STEPS, SLOW)
 
 @dataclass(frozen=True)
 class World:
-    """Accounts with counts (accounts, metrics, days), NaN before an account began.
+    """Accounts with counts (accounts, metrics, days), NaN before an account began and after its data ended.
 
     ``means`` (of the same shape) and ``dispersion`` (accounts, metrics) are what the counts were drawn from, for the
     oracle; None where nobody knows. Drops begin on the days ``starts``. Alarms count from ``counted_from`` on.
-    ``countries`` are those whose holidays the accounts keep, one an account.
+    ``countries`` are those whose holidays the accounts keep, one an account, and ``first_days`` the dates of the first
+    column.
     """
 
     counts: Floats
@@ -43,7 +44,24 @@ class World:
     starts: Indices
     counted_from: Indices
     countries: tuple[str, ...]
-    first_day: date = FIRST_DAY
+    first_days: tuple[date, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.first_days:
+            object.__setattr__(self, "first_days", (FIRST_DAY,) * self.accounts)
+
+    def sample(self, accounts: int) -> "World":
+        """Return a world of the first accounts only."""
+        return replace(
+            self,
+            counts=self.counts[:accounts],
+            means=None if self.means is None else self.means[:accounts],
+            dispersion=None if self.dispersion is None else self.dispersion[:accounts],
+            starts=self.starts[:accounts],
+            counted_from=self.counted_from[:accounts],
+            countries=self.countries[:accounts],
+            first_days=self.first_days[:accounts],
+        )
 
     @property
     def accounts(self) -> int:
@@ -56,7 +74,8 @@ class World:
     @property
     def years(self) -> float:
         """Client-years in which alarms count."""
-        return float((self.days - self.counted_from).sum() / 365)
+        counted = np.arange(self.days) >= self.counted_from[:, None]
+        return float((counted & ~np.isnan(self.counts[:, 0])).sum() / 365)
 
 
 def fallen_metric(accounts: int) -> Indices:

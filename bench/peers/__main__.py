@@ -15,8 +15,8 @@ import aiohttp
 import uvloop
 
 from bench.bare import bare
-from bench.peers.contestants import CONTESTANTS, FRESH, PHASES, RESTATED, Contestant, Process, running
-from bench.peers.environments import python_of
+from bench.environments import python_of
+from bench.peers.contestants import CONTESTANTS, FRESH, PHASES, RESTATED, Contestant, Process, requirements_of, running
 from bench.peers.protocol import Job
 from bench.peers.report import DOCUMENT, Figures, Round, machine, tables, write
 from bench.peers.server import ServerCpu, postmaster_of, wal_position
@@ -110,7 +110,7 @@ class Bench(NamedTuple):
 
 async def main(profiles: int, days: int, rounds: int, concurrency: int, *, to_document: bool) -> None:
     for name in filter(None, (contestant.environment for contestant in CONTESTANTS)):
-        python_of(name)
+        python_of(requirements_of(name))
     people = identities(profiles)
     async with (
         emulator_process(profiles=profiles, days=days) as url,

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.peers.environments import python_of
+from bench.environments import python_of
 from bench.peers.protocol import Job
 from bench.polls import forget
 from bench.support import empty
@@ -128,10 +128,14 @@ class Process:
         self._process.stdin.write(line.encode())
 
 
+def requirements_of(environment: str) -> Path:
+    return Path(__file__).parent / f"{environment}.txt"
+
+
 @asynccontextmanager
 async def running(contestant: Contestant, job: Job) -> AsyncIterator[tuple[Process, float]]:
     """Yield a process that is ready for its first pass, and the seconds it took to become so."""
-    python = python_of(contestant.environment) if contestant.environment else sys.executable
+    python = python_of(requirements_of(contestant.environment)) if contestant.environment else sys.executable
     with tempfile.NamedTemporaryFile(prefix="bench-peers-") as errors:
         started = time.perf_counter()
         child = await asyncio.create_subprocess_exec(

@@ -7,10 +7,12 @@ import pytest
 
 from bench.detect import scoring
 from bench.detect.calendars import COUNTRIES, holidays
-from bench.detect.ours import Verdicts
+from bench.detect.ours import Verdicts, judge
 from bench.detect.regimes import REGIMES, Regime
 from bench.detect.report import Target, misses
+from bench.detect.rivals import RULES, matched, onsets, oracle_scores, second_of_three, trailing
 from bench.detect.scoring import Figures
+from bench.detect.series import _pieces
 from bench.detect.world import ALONE, CLEAN, DAYS, FIRST_DAY, SLOW, World, dropped
 from collector.models import CloseReason, Episode
 
@@ -40,7 +42,7 @@ def episode(first: int, detected: int, last: int, reason: CloseReason | None = N
 
 
 def verdicts(*episodes: Episode) -> Verdicts:
-    return Verdicts(np.zeros((1, 4, DAYS), dtype=np.bool_), [episodes], FIRST_DAY)
+    return Verdicts(np.zeros((1, 4, DAYS), dtype=np.bool_), [episodes], (FIRST_DAY,))
 
 
 def test_a_drop_changes_only_the_days_from_its_start_on() -> None:
@@ -94,8 +96,70 @@ def test_a_regime_is_what_its_seed_makes_and_leaves_room_for_its_drops(regime: R
     known = made.counts[~np.isnan(made.counts)]
     np.testing.assert_array_equal(known, np.round(known))
     assert made.means is not None
-    ratio = np.nansum(made.counts, axis=(0, 2)) / np.where(np.isnan(made.counts), 0, made.means).sum(axis=(0, 2))
+    ratio = np.nansum(made.counts, axis=(0, 2)) / made.means.sum(axis=(0, 2))
     np.testing.assert_allclose(ratio, 1, rtol=0.08)
+
+
+def test_accounts_are_judged_from_their_own_first_days() -> None:
+    counts = np.random.default_rng(1).poisson(200, (2, 1, 200)).astype(float)
+    counts[0, :, 150:] = 0
+    counts[1, :, 120:] = 0
+    counts[1, :, 180:] = np.nan
+    found, warning = judge(counts, (FIRST_DAY, FIRST_DAY - timedelta(days=700)))
+    assert warning == ""
+    assert scoring.caught(found.detected[:, 0], np.array([150, 120]), 3).tolist() == [True, True]
+    assert found.alarms(np.array([35, 35])) == 2
+
+
+def test_a_sample_is_the_first_accounts() -> None:
+    few = REGIMES[0].make(np.random.default_rng(1), 6).sample(2)
+    assert few.accounts == len(few.starts) == len(few.countries) == len(few.first_days) == 2
+    assert few.years == pytest.approx(2 * (DAYS - 35) / 365)
+
+
+def test_an_alarm_of_a_rival_begins_after_a_week_without_one() -> None:
+    alarms = np.zeros((1, 40), dtype=np.bool_)
+    alarms[0, [2, 3, 10, 18, 30]] = True
+    assert np.flatnonzero(onsets(alarms)[0]).tolist() == [2, 18, 30]
+    assert np.flatnonzero(onsets(alarms, np.array([18]))[0]).tolist() == [18, 30]
+
+
+def test_a_matched_threshold_makes_as_many_alarms_as_allowed_and_no_more() -> None:
+    scores = np.random.default_rng(2).normal(size=(50, 365))
+    counted_from = np.full(50, 35)
+    threshold = matched(scores, counted_from, 20)
+    assert 15 <= onsets(scores >= threshold, counted_from).sum() <= 20
+    assert onsets(scores >= matched(scores, counted_from, 0), counted_from).sum() == 0
+
+
+def test_two_of_three_days_reach_the_second_largest_score() -> None:
+    assert second_of_three(np.array([[5.0, 1.0, 4.0, 0.0]]))[0, 1:].tolist() == [1.0, 4.0, 1.0]
+
+
+def test_trailing_sums_end_with_their_day() -> None:
+    assert trailing(np.arange(6.0)[None], 2)[0, 1:].tolist() == [1, 3, 5, 7, 9]
+    assert trailing(np.arange(6.0)[None], 2, 2)[0, 3:].tolist() == [1, 3, 5]
+
+
+def test_every_rival_and_the_oracle_see_a_steady_account_fall() -> None:
+    rng = np.random.default_rng(3)
+    means = np.full((30, 4, 200), 300.0)
+    means[:, :, 150:] *= 0.4
+    counts = rng.poisson(means).astype(float)
+    scores = {rule.name: rule.scores(counts) for rule in RULES}
+    truth = World(counts, np.full(means.shape, 300.0), np.full((30, 4), 50.0), np.full(30, 150), np.full(30, 35), ())
+    scores["oracle"] = oracle_scores(truth, counts)
+    for name, each in scores.items():
+        assert each[:, 100:150].max() < each[:, 150:164].max(axis=1).min(), name
+
+
+def test_a_series_is_cut_into_pieces_and_a_day_left_out_had_no_event() -> None:
+    series = {FIRST_DAY + timedelta(days=day): 20.0 for day in range(1100) if day != 3}
+    (first, counts), (second, rest) = _pieces(series)
+    assert (first, second) == (FIRST_DAY, FIRST_DAY + timedelta(days=730))
+    assert (len(counts), len(rest), counts[3], counts[4]) == (730, 370, 0.0, 20.0)
+    assert list(_pieces({FIRST_DAY + timedelta(days=day): 20.0 for day in range(200)})) == []
+    assert list(_pieces({FIRST_DAY + timedelta(days=day): 2.0 for day in range(400)})) == []
 
 
 def test_every_country_has_holidays_of_its_own() -> None:
