@@ -62,7 +62,9 @@ def after_data(
         return after_failure(claim, error, policy=policy, duration_seconds=duration_seconds)
     wait = seconds_to_slot(claim.profile_id, now, policy.interval)
     if analytics.next_update is not None:
-        cached = min((analytics.next_update - now).total_seconds(), max(_LONGEST_CACHE, policy.interval))
+        # It is of Ayrshare's clock; a lastUpdated that is yet to come shows how far that is ahead.
+        since = max(now, analytics.last_updated or now)
+        cached = min((analytics.next_update - since).total_seconds(), max(_LONGEST_CACHE, policy.interval))
         wait = max(wait, cached + jitter(min(30.0, policy.interval / 10)))
     if _nearly_spent(rate_limit):
         wait = max(wait, RATE_LIMIT_WINDOW)

@@ -69,6 +69,12 @@ def test_a_next_update_in_another_century_is_not_believed() -> None:
     assert next_poll_in(AccountAnalytics(window=Metrics(), next_update=never)) <= 24 * HOUR + 30
 
 
+def test_a_clock_of_ayrshare_that_is_days_ahead_puts_no_poll_off() -> None:
+    ahead = NOW + timedelta(days=3)
+    answer = AccountAnalytics(window=Metrics(), last_updated=ahead, next_update=ahead + timedelta(minutes=15))
+    assert next_poll_in(answer) < 9 * HOUR
+
+
 def test_a_nearly_spent_rate_limit_waits_for_its_window() -> None:
     quick = Policy(interval=10.0, settle_days=3)
     record = after_data(
