@@ -56,8 +56,8 @@ bench-detect: $(INSTALLED)  ## measure the drop detector beside its rivals; ARGS
 bench-dashboards: $(INSTALLED)  ## measure the dashboards' queries on 10,000 profiles and a year
 	@$(BIN)/python -m bench.dashboards $(ARGS)
 
-chaos: $(INSTALLED)  ## kill publishers thirty times and count the pins
-	@$(BIN)/python -m tests.endtoend.chaos
+chaos: $(INSTALLED)  ## play all that can go wrong through real processes: ARGS="-k database", ARGS=--list
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 dashboards: $(INSTALLED)  ## write grafana/dashboards from grafana/builder
 	@$(BIN)/python -m grafana.builder

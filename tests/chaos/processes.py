@@ -1,0 +1,107 @@
+"""Processes that die, stop, are told to stop, or are held up."""
+
+import asyncio
+from signal import SIGCONT, SIGSTOP
+
+from tests.chaos.scenario import ALL_ROLES, Scenario
+from tests.chaos.stage import Stage
+
+_BUSY = "SELECT owner FROM pin WHERE state = 'sending' AND lease_until > now() ORDER BY random() LIMIT 1"
+_LEASES_OF_STOPPED = """
+SELECT (SELECT count(*) FROM profile WHERE lease_owner LIKE '%-' || $1 || '-%')
+     + (SELECT count(*) FROM pin WHERE state = 'sending' AND owner LIKE '%-' || $1 || '-%')
+"""
+# What can go wrong with a call: before it is done, after it, and in words.
+_BAD_POSTS = (
+    {"fault": "latency", "seconds": 0.3},
+    {"fault": "reset_before", "probability": 0.04},
+    {"fault": "reset_after", "probability": 0.05},
+    {"fault": "hang", "probability": 0.02, "seconds": 5.0, "after_work": True},
+    {"fault": "status", "status": 500, "probability": 0.03},
+    {"fault": "status", "status": 500, "probability": 0.04, "after_work": True},
+)
+_SHORT_HISTORY = {"fault": "short_history", "endpoint": "/history", "rows": 2, "counts_all": False, "probability": 0.7}
+
+
+async def _bad_calls(stage: Stage) -> None:
+    for fault in _BAD_POSTS:
+        await stage.fault(endpoint="/post", **fault)  # type: ignore[arg-type]
+    await stage.fault(**_SHORT_HISTORY)  # type: ignore[arg-type]
+    await stage.fault("latency", seconds=0.2)
+
+
+async def _killed(stage: Stage) -> None:
+    """Kill, again and again, a daemon that is in a call; ``seconds`` are so many kills."""
+    await _bad_calls(stage)
+    async with stage.trouble():
+        for kill in range(int(stage.seconds)):
+            await asyncio.sleep(stage.dice.uniform(0.1, 1.2))
+            if kill % 10 == 0:
+                for index in range(len(stage.profiles)):
+                    await stage.pin(stage.name(index))
+            owner = await stage.server.owner.fetchval(_BUSY)
+            busy = [each for each in stage.daemons if owner is not None and f"-{each.pid}-" in owner]
+            await stage.kill(busy[0] if busy else stage.dice.choice(stage.daemons))
+            await stage.start(ALL_ROLES)
+
+
+async def _told_to_stop(stage: Stage) -> None:
+    """Tell daemons to stop under load; ``seconds`` are so many times."""
+    await stage.fault("latency", endpoint="/post", seconds=0.4)
+    await stage.fault("latency", seconds=0.3)
+    async with stage.trouble():
+        for _ in range(int(stage.seconds)):
+            for index in range(len(stage.profiles)):
+                await stage.pin(stage.name(index))
+            await stage.server.owner.execute("UPDATE profile SET next_poll_at = now()")
+            await asyncio.sleep(stage.dice.uniform(0.2, 0.8))
+            leaver = stage.daemons[0]
+            await stage.stop(leaver)
+            held = await stage.server.owner.fetchval(_LEASES_OF_STOPPED, str(leaver.pid))
+            if held:
+                stage.complaints.append(f"a daemon that was told to stop left {held} leases")
+            newcomer = await stage.start(ALL_ROLES)
+            await newcomer.until_running()
+
+
+async def _stopped_beyond_the_lease(stage: Stage) -> None:
+    """Stop a daemon in the middle of its work until others have taken it over, then let it go on."""
+    await stage.fault("latency", endpoint="/post", seconds=0.3)
+    await stage.fault("latency", seconds=0.3)
+    async with stage.trouble():
+        for _ in range(max(1, int(stage.seconds / 12))):
+            for index in range(len(stage.profiles)):
+                await stage.pin(stage.name(index))
+            await asyncio.sleep(0.5)
+            sleeper = stage.dice.choice(stage.daemons)
+            sleeper.send(SIGSTOP)
+            await asyncio.sleep(9.0)
+            sleeper.send(SIGCONT)
+            await asyncio.sleep(2.0)
+
+
+SCENARIOS = (
+    Scenario(
+        name="killed",
+        injected="SIGKILL 50 times on three replicas in calls, six faults, short histories",
+        play=_killed,
+        seconds=50,
+        short=4,
+        daemons=(ALL_ROLES,) * 3,
+        patience=180,
+    ),
+    Scenario(
+        name="told-to-stop",
+        injected="SIGTERM ten times under load, two replicas: exit 0 within 5 s, no lease kept",
+        play=_told_to_stop,
+        seconds=10,
+        daemons=(ALL_ROLES,) * 2,
+    ),
+    Scenario(
+        name="stopped-beyond-lease",
+        injected="SIGSTOP for 9 s with leases of 6 s, then SIGCONT, three times, two replicas",
+        play=_stopped_beyond_the_lease,
+        seconds=36,
+        daemons=(ALL_ROLES,) * 2,
+    ),
+)
