@@ -31,6 +31,9 @@ from collector.loops.recall import Recall
 from collector.memory import collect_seldom, release_memory
 from collector.migrate import check, migrate
 from collector.models import HistoryCheck, UnknownPins
+from collector.notify.deliver import PATIENCE_SECONDS, open_deliverer
+from collector.notify.notifier import Notifier
+from collector.notify.targets import Targets, load_targets
 from collector.poll.decision import Policy
 from collector.poll.interval import shorten_waits
 from collector.poll.poller import Poller, PollResult
@@ -49,6 +52,7 @@ from collector.store.drop import DropStore
 from collector.store.fleet import FleetStore
 from collector.store.lease import LeaseStore
 from collector.store.metric import MetricStore
+from collector.store.notice import NoticeStore
 from collector.store.pin import PinStore
 from collector.store.pin_check import CheckStore
 from collector.store.pin_queue import PinQueue
@@ -76,6 +80,9 @@ _QUEUE_SECONDS = 15.0
 _HISTORIES = 32
 _DETECT_SECONDS = 10.0
 _RECONCILE_SECONDS = 5.0
+_NOTIFY_SECONDS = 15.0
+# Longer than a message takes.
+_NOTICE_LEASE_SECONDS = 60.0
 # Servers close connections that idle longer, and a pin sent into a closing one would be unknown.
 _PIN_IDLE_SECONDS = 2.0
 
@@ -270,6 +277,12 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
             loops.append(partial(every, _EXPORT_SECONDS, "exporter", exporter.refresh, heartbeats))
         if Role.DETECTOR in settings.roles:
             loops.append(partial(every, _DETECT_SECONDS, "detector", _detection(database, heartbeats), heartbeats))
+        if Role.NOTIFIER in settings.roles and settings.notify_file is not None:
+            notifier = await resources.enter_async_context(
+                open_notifier(settings, load_targets(settings.notify_file), database)
+            )
+            work = partial(every, _NOTIFY_SECONDS, "notifier", notifier.run_once, heartbeats, longest=PATIENCE_SECONDS)
+            loops.append(work)
         health = Health(database, heartbeats, hold=lambda: gate.hold)
         keeper = OverviewKeeper(database)
         loops.append(partial(every, REFRESH_SECONDS, "console", keeper.refresh, heartbeats))
@@ -328,6 +341,14 @@ async def check_pins(settings: Settings, database: Database, group: UnknownPins)
     async with open_ayrshare(settings, gate) as client:
         [found] = await make_reconciler(settings, database, client, gate).check(group)
     return found
+
+
+@asynccontextmanager
+async def open_notifier(settings: Settings, targets: Targets, database: Database) -> AsyncIterator[Notifier]:
+    """Yield what tells these targets; its connections are closed at the end."""
+    store = NoticeStore(database, owner=_owner(), seconds=_NOTICE_LEASE_SECONDS)
+    async with open_deliverer(targets) as deliverer:
+        yield Notifier(store, targets, deliverer, settings.console_url)
 
 
 def _door(settings: Settings, database: Database) -> Door:

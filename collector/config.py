@@ -32,6 +32,7 @@ from collector.setting_kind import (
     http_url,
     if_text,
     is_loopback,
+    page_url,
     postgresql_url,
     token,
     unquoted,
@@ -45,6 +46,7 @@ class Role(StrEnum):
     PUBLISHER = "publisher"
     EXPORTER = "exporter"
     DETECTOR = "detector"
+    NOTIFIER = "notifier"
 
 
 class OpenPages(StrEnum):
@@ -189,6 +191,14 @@ class Settings(BaseSettings):
         description="Whether all requests come through a reverse proxy that sets `X-Forwarded-For`, "
         "`X-Forwarded-Proto` and `X-Forwarded-Host`. They are believed then: for the limit of wrong tokens, and so "
         "that cookies go over https only.",
+    )
+    notify_file: Path | None = Field(
+        None,
+        description="TOML file with the people and programs that the role `notifier` tells what happened, by e-mail, "
+        "Slack, Teams or webhook. Unset: nobody.",
+    )
+    console_url: Annotated[str, BeforeValidator(if_text(page_url))] | None = Field(
+        None, description="Address at which people reach these pages, for the links in notifications."
     )
     log_format: Annotated[Literal["console", "json"], BeforeValidator(Choice(("console", "json")))] = Field(
         "console", description="How log lines are written, on standard error."

@@ -191,8 +191,8 @@ def host(text: str) -> str:
     return text
 
 
-def http_url(text: str) -> str:
-    """Return the base address of an API, without a slash at its end."""
+def page_url(text: str, example: str = "https://pins.example.com") -> str:
+    """Return a base address, without a slash at its end."""
     # What is refused may hold a password, which ends in @.
     told = f"{shown(text)} " if "@" not in text else ""
     try:
@@ -201,15 +201,23 @@ def http_url(text: str) -> str:
     except ValueError:
         name = None
     if not name or url.query or url.fragment:
-        raise ValueError(f"{told}is not an http(s) address, like https://api.ayrshare.com/api")
+        raise ValueError(f"{told}is not an http(s) address, like {example}")
     if "@" in url.netloc:
         raise ValueError("must hold neither a user nor a password: addresses are logged")
+    return text.rstrip("/")
+
+
+def http_url(text: str) -> str:
+    """Return the base address of an API, which is sent keys, without a slash at its end."""
+    url = urlsplit(page_url(text, "https://api.ayrshare.com/api"))
+    name = url.hostname or ""
     if url.scheme == "http" and not _is_private(name):
         raise ValueError(
-            f"{told}would send the keys unencrypted; use https (http is for addresses on this machine or network)"
+            f"{shown(text)} would send the keys unencrypted; "
+            "use https (http is for addresses on this machine or network)"
         )
     if name.endswith("ayrshare.com") and not url.path.strip("/"):
-        raise ValueError(f"{told}lacks /api at its end; write {text.rstrip('/')}/api")
+        raise ValueError(f"{shown(text)} lacks /api at its end; write {text.rstrip('/')}/api")
     return text.rstrip("/")
 
 

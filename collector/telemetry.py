@@ -71,6 +71,7 @@ PIN_PUBLISH_SECONDS = _histogram(
     "From when a pin was due, or queued if that was later, until it was published.",
     buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0),
 )
+NOTIFICATIONS = _counter("collector_notifications", "Messages to people: sent, failed, or given up.", ["outcome"])
 DATABASE_UP = _gauge("collector_database_up", "1 while the database answers.")
 DATABASE_CONNECTIONS = _gauge(
     "collector_database_connections", "Connections of this process's pool: busy or idle.", ["state"]
@@ -84,6 +85,8 @@ BUILD_INFO = _gauge("collector_build_info", "Always 1; the labels say what is ru
 BUILD_INFO.labels(__version__, ".".join(map(str, sys.version_info[:3]))).set(1)
 for _change in ("new", "changed", "unchanged"):
     ROWS.labels(_change)
+for _outcome in ("sent", "failed", "given_up"):
+    NOTIFICATIONS.labels(_outcome)
 
 
 @contextmanager

@@ -758,6 +758,79 @@ CREATE VIEW missing_day AS
 
 COMMENT ON VIEW missing_day IS 'Days between the first and the newest due one that are not there; lost when Ayrshare no longer serves them';
 
+CREATE TABLE notice (
+    id bigint NOT NULL,
+    key text NOT NULL,
+    kind text NOT NULL,
+    profile_id bigint,
+    profile text,
+    client text,
+    happened_at timestamp with time zone NOT NULL,
+    detail text DEFAULT ''::text NOT NULL,
+    found_at timestamp with time zone DEFAULT now() NOT NULL,
+    addressed boolean DEFAULT false NOT NULL
+);
+
+COMMENT ON TABLE notice IS 'Events that people are told of; forgotten after 180 days';
+
+COMMENT ON COLUMN notice.key IS 'What makes it the same event again';
+
+COMMENT ON COLUMN notice.client IS 'NULL: it concerns the whole fleet';
+
+COMMENT ON COLUMN notice.addressed IS 'Whether it was given to the targets that want it';
+
+ALTER TABLE notice ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME notice_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE notice_message (
+    id bigint NOT NULL,
+    target text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    state text DEFAULT 'waiting'::text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    next_attempt_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_error text,
+    ended_at timestamp with time zone,
+    owner text,
+    lease_until timestamp with time zone,
+    CONSTRAINT notice_message_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'sent'::text, 'given_up'::text])))
+);
+
+COMMENT ON TABLE notice_message IS 'Messages to targets, each of one or many notices';
+
+COMMENT ON COLUMN notice_message.lease_until IS 'Until then its owner is sending it';
+
+ALTER TABLE notice_message ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME notice_message_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE notice_target (
+    name text NOT NULL,
+    since timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE notice_target IS 'Targets of COLLECTOR_NOTIFY_FILE, and since when: they are told of nothing that was found before';
+
+CREATE TABLE notice_telling (
+    notice_id bigint NOT NULL,
+    target text NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    message_id bigint
+);
+
+COMMENT ON TABLE notice_telling IS 'Which target is told of which notice, when, and by which message';
+
 ALTER TABLE pin_arrival ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME pin_arrival_id_seq
     START WITH 1
@@ -1106,6 +1179,21 @@ ALTER TABLE ONLY drop_verdict
 ALTER TABLE ONLY fleet_drop
     ADD CONSTRAINT fleet_drop_pkey PRIMARY KEY (first_day);
 
+ALTER TABLE ONLY notice
+    ADD CONSTRAINT notice_key_key UNIQUE (key);
+
+ALTER TABLE ONLY notice_message
+    ADD CONSTRAINT notice_message_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY notice
+    ADD CONSTRAINT notice_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY notice_target
+    ADD CONSTRAINT notice_target_pkey PRIMARY KEY (name);
+
+ALTER TABLE ONLY notice_telling
+    ADD CONSTRAINT notice_telling_pkey PRIMARY KEY (notice_id, target);
+
 ALTER TABLE ONLY pin_arrival
     ADD CONSTRAINT pin_arrival_pkey PRIMARY KEY (id);
 
@@ -1137,6 +1225,20 @@ CREATE INDEX drop_episode_detected_day_idx ON drop_episode USING btree (detected
 
 CREATE INDEX drop_episode_open_idx ON drop_episode USING btree (profile_id) WHERE (closed_on IS NULL);
 
+CREATE INDEX notice_addressed_idx ON notice USING btree (id) WHERE (NOT addressed);
+
+CREATE INDEX notice_message_target_idx ON notice_message USING btree (target, id DESC);
+
+CREATE UNIQUE INDEX notice_message_waiting_idx ON notice_message USING btree (target) WHERE (state = 'waiting'::text);
+
+CREATE INDEX notice_profile_id_idx ON notice USING btree (profile_id, kind);
+
+CREATE INDEX notice_telling_due_at_idx ON notice_telling USING btree (target, due_at) WHERE (message_id IS NULL);
+
+CREATE INDEX notice_telling_message_id_idx ON notice_telling USING btree (message_id);
+
+CREATE INDEX pin_failed_idx ON pin USING btree (state_since) WHERE (state = 'failed'::text);
+
 CREATE INDEX pin_lane_due_at_idx ON pin_lane USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (sending_pin IS NULL));
 
 CREATE INDEX pin_queued_idx ON pin USING btree (profile_id, publish_at, id) WHERE (state = 'queued'::text);
@@ -1160,6 +1262,18 @@ CREATE TRIGGER pin_moved AFTER UPDATE OF publish_at ON pin FOR EACH ROW WHEN (((
 CREATE TRIGGER pin_queued AFTER INSERT ON pin FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_lane_of_pin();
 
 CREATE TRIGGER profile_active_again AFTER UPDATE OF state ON profile FOR EACH ROW WHEN (((new.state = 'active'::text) AND (old.state <> 'active'::text))) EXECUTE FUNCTION wake_lane_of_profile();
+
+ALTER TABLE ONLY notice_message
+    ADD CONSTRAINT notice_message_target_fkey FOREIGN KEY (target) REFERENCES notice_target(name);
+
+ALTER TABLE ONLY notice_telling
+    ADD CONSTRAINT notice_telling_message_id_fkey FOREIGN KEY (message_id) REFERENCES notice_message(id) ON DELETE SET NULL;
+
+ALTER TABLE ONLY notice_telling
+    ADD CONSTRAINT notice_telling_notice_id_fkey FOREIGN KEY (notice_id) REFERENCES notice(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY notice_telling
+    ADD CONSTRAINT notice_telling_target_fkey FOREIGN KEY (target) REFERENCES notice_target(name);
 
 ALTER TABLE ONLY pin_attempt
     ADD CONSTRAINT pin_attempt_pin_id_fkey FOREIGN KEY (pin_id) REFERENCES pin(id) ON DELETE CASCADE;

@@ -42,6 +42,8 @@ WRITTEN: list[tuple[str, str, object]] = [
     ("api_token_read", "fedcba9876543210", "fedcba9876543210"),
     ("http_open", "metrics, health", frozenset({OpenPages.METRICS, OpenPages.HEALTH})),
     ("http_behind_proxy", "true", True),
+    ("notify_file", "notify.toml", Path("notify.toml")),
+    ("console_url", "http://pins.example.com/", "http://pins.example.com"),
     ("log_format", "json", "json"),
     ("log_level", "WARNING", "warning"),
 ]
@@ -179,11 +181,11 @@ WRONG: list[tuple[str, str, str]] = [
             "`openssl rand -base64 32 | tr '+/' '-_'`"
         ),
     ),
-    ("roles", "poller,dancer", "dancer is not one of poller, publisher, exporter, detector"),
+    ("roles", "poller,dancer", "dancer is not one of poller, publisher, exporter, detector, notifier"),
     (
         "roles",
         ",",
-        ", holds 0 values; 1 to 100 are taken, each one of poller, publisher, exporter, detector",
+        ", holds 0 values; 1 to 100 are taken, each one of poller, publisher, exporter, detector, notifier",
     ),
     ("poll_interval", "0s", "0s is not a duration from 1s to 1d"),
     ("poll_interval", "2d", "2d is not a duration from 1s to 1d"),
@@ -227,12 +229,18 @@ WRONG: list[tuple[str, str, str]] = [
     ),
     ("http_open", "metrics,console", "console is not one of health, metrics"),
     ("http_behind_proxy", "nginx", "nginx is not true or false"),
+    ("console_url", "example", "example is not an http(s) address, like https://pins.example.com"),
+    (
+        "console_url",
+        "https://u:hunter2@example.com",
+        "must hold neither a user nor a password: addresses are logged",
+    ),
     ("log_format", "xml", "xml is not one of console, json"),
     ("log_level", "loud", "loud is not one of debug, info, warning, error"),
     ("secrets_dir", "/no/such/folder", "there is no folder /no/such/folder"),
 ]
 # Any text is one of these; whether it is the right one is found out when it is used.
-FREE = {"data_dir", "pg_bindir", "ayrshare_api_key", "grafana_password"}
+FREE = {"data_dir", "pg_bindir", "notify_file", "ayrshare_api_key", "grafana_password"}
 
 
 def test_the_table_of_wrong_values_holds_every_setting() -> None:

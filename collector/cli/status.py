@@ -12,6 +12,7 @@ from collector.export.status import PinsStatus, Status, gather_status
 from collector.store.clock import clock_problem
 from collector.store.daemon import DaemonProcess
 from collector.store.fleet import StateSummary, TroubledProfile
+from collector.store.notice import TargetState
 
 _MOST_SHOWN = 50
 _OVERDUE_SECONDS = 300.0
@@ -49,6 +50,7 @@ def show_status(found: Status) -> None:
     if (problem := clock_problem(found.clock_offset_seconds)) is not None:
         click.echo(problem)
     _show_pins(found.pins)
+    _show_untold(found.notifications)
     database = found.database
     timescaledb = f"TimescaleDB {database.timescaledb}" if database.timescaledb else "without TimescaleDB"
     size = database.size_bytes / 1024**2
@@ -90,6 +92,18 @@ def _show_pins(pins: PinsStatus) -> None:
     if pins.paused_lanes:
         lanes = ", ".join(f"{count} {reason}" for reason, count in sorted(pins.paused_lanes.items()))
         click.echo(f"profiles whose pins wait: {lanes}; {pins.late} pins will go out later than planned")
+
+
+def _show_untold(told: Sequence[TargetState]) -> None:
+    for each in told:
+        if each.given_up:
+            were = "was" if each.given_up == 1 else "were"
+            what = f"{counted(each.given_up, 'message')} to {each.target} {were} given up"
+            click.echo(f"{what}: {each.last_error}; `collector notify retry` sends what they told")
+        elif each.last_error is not None:
+            click.echo(
+                f"{each.target} cannot be told yet: {each.last_error}; {each.attempts} tries, {each.waiting} wait"
+            )
 
 
 def _show_states(states: Sequence[StateSummary]) -> None:

@@ -4,6 +4,7 @@ import msgspec
 
 from collector.store.daemon import DaemonProcess, DaemonStore
 from collector.store.fleet import DatabaseInfo, FleetStore, StateSummary, TroubledProfile
+from collector.store.notice import NoticeStore, TargetState
 from collector.store.pin import PinStore
 from collector.store.pool import Database
 
@@ -33,7 +34,7 @@ class PinsStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole fleet; ``where`` names the place of the data."""
+    """The whole fleet; ``where`` names the place of the data, ``notifications`` are of every target there ever was."""
 
     profiles: ProfilesStatus
     polls_24h: dict[str, int]
@@ -42,6 +43,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     where: str
     daemons: list[DaemonProcess]
     last_daemon: DaemonProcess | None
+    notifications: list[TargetState]
     clock_offset_seconds: float
 
 
@@ -69,5 +71,6 @@ async def gather_status(database: Database, where: str, *, count_days: bool = Tr
         where=where,
         daemons=await daemons.running(),
         last_daemon=await daemons.last(),
+        notifications=await NoticeStore(database, owner="", seconds=0.0).states(),
         clock_offset_seconds=backlog.clock_offset_seconds,
     )

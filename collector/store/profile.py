@@ -162,6 +162,7 @@ _REMOVE_DATA = tuple(
         "poll_log",
         "drop_episode",
         "drop_verdict",
+        "notice",
     )
 )
 # A choice for a name would else be that of the next profile of this name.
