@@ -28,7 +28,7 @@ from collector.telemetry import configure_logging
 _FOLDER = Path("demo-data")
 _POLL_SECONDS = 30.0
 # Somebody who looks should soon see a pin go out after another.
-_PIN_GAP_SECONDS = 2.0
+_PIN_GAP_SECONDS = 0.5
 _REPORT_SECONDS = 0.5
 _FINE = frozenset({Success.OK, Success.UNCHANGED})
 
@@ -97,7 +97,8 @@ class _Demo:
             _line(title, f"{address}{path}")
         _line("Look around", f"COLLECTOR_DATA_DIR={self._folder} {_program()} status   (in another terminal)")
         _line("Stop", "Ctrl-C; the next start carries on from the same data")
-        self._round.report()
+        if self._round.has_results:
+            self._round.report()
 
     async def _with_rounds(self, settings: Settings, database: Database, hooks: Hooks) -> None:
         async with asyncio.TaskGroup() as group:
@@ -116,12 +117,16 @@ class _Round:
     def note(self, result: PollResult) -> None:
         self._results.append(result)
 
+    @property
+    def has_results(self) -> bool:
+        return bool(self._results)
+
     async def report_for_ever(self) -> None:
         """Print a line for every burst of polls, once it is over."""
         while True:
             before = len(self._results)
             await asyncio.sleep(_REPORT_SECONDS)
-            if self._results and len(self._results) == before:
+            if self.has_results and len(self._results) == before:
                 self.report(waited=_REPORT_SECONDS)
 
     def report(self, *, waited: float = 0.0) -> None:

@@ -19,7 +19,7 @@ _DAYS_A_WEEK: Final = 7
 _SHARE_OF_DAYS: Final = 0.4
 _HOURS: Final = (8, 9, 12, 15, 17, 19)
 _QUARTERS: Final = (0, 15, 30, 45)
-_COLLECTION: Final = 24
+_COLLECTION: Final = 60
 _TITLES: Final = (
     "{Goods} for small rooms",
     "Behind the scenes: how we make our {goods}",
