@@ -286,7 +286,7 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
         health = Health(database, heartbeats, hold=lambda: gate.hold)
         keeper = OverviewKeeper(database)
         loops.append(partial(every, REFRESH_SECONDS, "console", keeper.refresh, heartbeats))
-        console = Console(database, keeper, health.problems, heartbeats.outage)
+        console = Console(database, keeper, health.problems, heartbeats, where=where(settings))
         api = Api(_services(settings, database, heartbeats, health))
         pages = Pages(health, (lambda: exporter.page) if exporter else None, console, api)
         address = await resources.enter_async_context(

@@ -58,7 +58,12 @@ class Section(msgspec.Struct, frozen=True):
     for_each_client: bool = False
 
 
-SECTIONS: Final = (Section("fleet", "/", "Fleet"),)
+SECTIONS: Final = (
+    Section("fleet", "/", "Fleet"),
+    Section("drops", "/drops", "Drops", for_each_client=True),
+    Section("pins", "/pins", "Pins", for_each_client=True),
+    Section("operations", "/operations", "Operations"),
+)
 
 
 def _navigation(visitor: Visitor | None) -> list[Section]:

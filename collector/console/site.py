@@ -7,12 +7,15 @@ from aiohttp import web
 from collector.access import VISITOR, for_each_client
 from collector.console.assets import ASSETS, asset
 from collector.console.client import ClientPage
+from collector.console.drops import DropsPage
 from collector.console.fleet import FleetPage
+from collector.console.operations import OperationsPage
 from collector.console.overview import OverviewKeeper
 from collector.console.page import OUTAGE
+from collector.console.pins import PinsPage
 from collector.console.profile import ProfilePage
 from collector.console.render import client_url, render
-from collector.loops.outage import Outage
+from collector.loops.every import Heartbeats
 from collector.store.pool import Database
 
 # As many digits as a bigint has at least.
@@ -20,17 +23,26 @@ _ID = "{id:[0-9]{1,18}}"
 
 
 class Console:
-    """The handlers; ``problems`` tells what keeps this process from its work, and ``keeper`` has the fleet's sums."""
+    """The handlers.
+
+    ``keeper`` has the fleet's sums; ``problems`` tells what keeps this process from its work; ``where`` names the
+    place of the data.
+    """
 
     def __init__(
         self,
         database: Database,
         keeper: OverviewKeeper,
         problems: Callable[[], Awaitable[list[str]]],
-        outage: Outage,
+        heartbeats: Heartbeats,
+        *,
+        where: str,
     ) -> None:
         self._problems = problems
-        self._outage = outage
+        self._outage = heartbeats.outage
+        self._operations = OperationsPage(database, where, problems, heartbeats)
+        self._drops = DropsPage(database)
+        self._pins = PinsPage(database)
         self._fleet = FleetPage(database, keeper)
         self._client = ClientPage(database)
         self._profile = ProfilePage(database)
@@ -43,6 +55,11 @@ class Console:
                 web.get("/", self.start),
                 web.get("/pulse", self.pulse),
                 web.get("/client", self.client),
+                web.get("/drops", self.drops),
+                web.get("/operations", self.operations),
+                web.get("/pins", self.pins),
+                web.get(rf"/pins/{_ID}", self.pin),
+                web.post(rf"/pins/{_ID}/cancel", self.cancel_pin),
                 web.get(rf"/profiles/{_ID}", self.profile),
                 web.get(rf"/profiles/{_ID}/days/{{day}}", self.day),
                 web.post(rf"/profiles/{_ID}/{{action:pause|resume|accept}}", self.act),
@@ -77,3 +94,22 @@ class Console:
     @for_each_client
     async def act(self, request: web.Request) -> web.Response:
         return await self._profile.act(request)
+
+    @for_each_client
+    async def drops(self, request: web.Request) -> web.Response:
+        return await self._drops.answer(request)
+
+    @for_each_client
+    async def pins(self, request: web.Request) -> web.Response:
+        return await self._pins.answer(request)
+
+    @for_each_client
+    async def pin(self, request: web.Request) -> web.Response:
+        return await self._pins.one(request)
+
+    @for_each_client
+    async def cancel_pin(self, request: web.Request) -> web.Response:
+        return await self._pins.cancel(request)
+
+    async def operations(self, request: web.Request) -> web.Response:
+        return await self._operations.answer(request)

@@ -51,7 +51,17 @@ async def opened(page: Page, path: str) -> None:
     await expect(page.locator(".pulse")).to_have_count(1)
 
 
-PATHS = ("/", "/?view=profiles", "/client?name=Casa+Lumen", "/profiles/6?compare=1", "/profiles/19", "/sign-in")
+PATHS = (
+    "/",
+    "/?view=profiles",
+    "/client?name=Casa+Lumen",
+    "/profiles/6?compare=1",
+    "/profiles/19",
+    "/sign-in",
+    "/drops",
+    "/pins",
+    "/operations",
+)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

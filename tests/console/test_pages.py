@@ -263,3 +263,64 @@ async def test_the_sums_are_made_anew_while_somebody_looks(
     await keeper.refresh()
     assert (keeper._kept is None) is (idle_seconds > 0)
     assert (await keeper.get()).profiles == 2
+
+
+async def test_drops_are_listed_with_their_sentences(database: Database) -> None:
+    await make_agency(database)
+    async with console_session(database) as session:
+        opened, closed = await page(session, "/drops"), await page(session, "/drops?state=closed&part=list")
+    assert "Engagement of Casa Lumen fell to" in opened
+    assert "Engagement of Casa Lumen fell to" not in closed
+
+
+async def test_the_queue_is_searched_and_a_pin_tells_its_story(database: Database) -> None:
+    await make_agency(database)
+    failed = await database.fetchval("SELECT id FROM pin WHERE state = 'failed' ORDER BY id LIMIT 1")
+    async with console_session(database) as session:
+        assert "No pin is like that" in await page(session, "/pins?q=nothing-like-it&part=list")
+        listed = await page(session, "/pins?state=failed&part=list")
+        story = await page(session, f"/pins/{failed}")
+    assert f'href="/pins/{failed}"' in listed
+    assert "the image is too small" in story
+    assert f"collector pins retry {failed}" in story
+
+
+async def test_a_queued_pin_is_cancelled_once_and_by_those_who_may(database: Database) -> None:
+    await make_agency(database)
+    queued, client = (
+        await database.fetch(
+            "SELECT n.id, f.client FROM pin n JOIN profile f ON f.id = n.profile_id WHERE n.state = 'queued' LIMIT 1"
+        )
+    )[0]
+    path = f"/pins/{queued}"
+    for token, status in ((READ, 403), (await token_of(database, "another client"), 404)):
+        async with console_session(database, token) as session:
+            assert (await session.post(f"{path}/cancel")).status == status
+    assert await database.fetchval("SELECT state FROM pin WHERE id = $1", queued) == "queued"
+    async with console_session(database, await token_of(database, client)) as session:
+        assert "Cancel the pin" in await page(session, path)
+        assert (await session.post(f"{path}/cancel")).status == 200
+        assert (await session.post(f"{path}/cancel")).status == 409
+    assert await database.fetchval("SELECT state FROM pin WHERE id = $1", queued) == "cancelled"
+
+
+async def test_operations_say_why_a_client_is_not_collected(database: Database) -> None:
+    await make_agency(database)
+    async with console_session(database, problems=("the database is read-only",)) as session:
+        every = await page(session, "/operations")
+        one = await page(session, "/operations?q=little+lantern&part=fleet")
+        fine = await page(session, "/operations?q=casa+lumen&part=fleet")
+    assert "the database is read-only" in every
+    assert "Pinterest is not linked any more: have the client link it again." in one
+    assert "Nothing is wrong with it" in fine
+
+
+async def test_a_client_sees_its_own_drops_and_pins_and_no_operations(database: Database) -> None:
+    await make_agency(database)
+    async with console_session(database, await token_of(database, "Fernweh Travel")) as session:
+        assert (await session.get("/operations")).status == 403
+        drops = await page(session, "/drops?state=all&client=Casa+Lumen")
+        pins = await page(session, "/pins?part=list")
+    assert "Casa Lumen" not in drops
+    assert "Casa Lumen" not in pins
+    assert "Fernweh" in pins

@@ -28,7 +28,9 @@ def make_console(database: Database, *, problems: tuple[str, ...] = (), outage: 
     async def told() -> list[str]:
         return list(problems)
 
-    return Console(database, OverviewKeeper(database), told, outage or Outage())
+    heartbeats = Heartbeats()
+    heartbeats.outage = outage or heartbeats.outage
+    return Console(database, OverviewKeeper(database), told, heartbeats, where="a database of a test")
 
 
 @asynccontextmanager

@@ -1,0 +1,101 @@
+"""The pages of pins: the queue by state, and the story of one pin with each attempt to publish it."""
+
+from functools import partial
+
+import msgspec
+from aiohttp import web
+
+from collector.access import VISITOR
+from collector.console.page import answer
+from collector.console.query import text_of
+from collector.console.words import PIN_STATES, Word, counted
+from collector.errors import PinError
+from collector.models import PinState
+from collector.store.listing import ListedPin, PinFilter, PinSort
+from collector.store.paging import Paging, Wish
+from collector.store.pin import PinAttempt, PinDetails, PinStore
+from collector.store.pool import Database
+
+_MOST = 100
+
+
+class Pins(msgspec.Struct, frozen=True, kw_only=True):
+    """The pins that are shown of ``total``: queued ones by when they are due, others newest first."""
+
+    state: str
+    text: str
+    rows: list[ListedPin]
+    total: int
+
+    @property
+    def summary(self) -> str:
+        """Say how many there are, and how many of them are shown."""
+        every = counted(self.total, "pin")
+        return every if len(self.rows) == self.total else f"{len(self.rows)} of {every}; search for the others"
+
+
+class Story(msgspec.Struct, frozen=True):
+    """A pin and its attempts, the first one first."""
+
+    pin: PinDetails
+    attempts: list[PinAttempt]
+
+    @property
+    def word(self) -> Word:
+        return PIN_STATES[self.pin.state]
+
+    @property
+    def can_be_cancelled(self) -> bool:
+        """Only a queued one: whoever gives up an unknown one must know that it may be live."""
+        return self.pin.state is PinState.QUEUED
+
+
+class PinsPage:
+    """Answers for the queue of a client, or of all for those who may see all."""
+
+    def __init__(self, database: Database) -> None:
+        self._paging = Paging(database)
+        self._store = PinStore(database)
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Show the pins that the query asks for."""
+        return await answer(request, "pins", {"list": partial(self._list, request)}, section="pins")
+
+    async def one(self, request: web.Request) -> web.Response:
+        """Show a pin. Raises ``HTTPNotFound`` where the visitor has no such pin."""
+        pin = (await self._require(request)).pin
+        return await answer(request, "pin", {"story": partial(self._story, pin.id)}, section="pins", pin=pin)
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        """Take a queued pin out of the queue, and show it."""
+        story = await self._require(request)
+        pin_id = story.pin.id
+        if not story.can_be_cancelled:
+            raise web.HTTPConflict(text=f"pin {pin_id} is {story.pin.state.value}; only a queued one is cancelled here")
+        if not await self._store.cancel(pin_id, PinState.QUEUED):
+            raise web.HTTPConflict(text=f"pin {pin_id} is being sent, or was changed meanwhile; look at it again")
+        raise web.HTTPSeeOther(f"/pins/{pin_id}")
+
+    async def _list(self, request: web.Request) -> Pins:
+        asked = request.query.get("state", "")
+        state = PinState(asked) if asked in set(PinState) else None
+        text = text_of(request, "q")
+        found = await self._paging.pins(
+            PinFilter(client=request[VISITOR].client, state=state, text=text or None),
+            PinSort.DUE if state is PinState.QUEUED else PinSort.NEWEST,
+            Wish(limit=_MOST, total=True),
+        )
+        return Pins(state=state.value if state else "", text=text, rows=found.rows, total=found.total or 0)
+
+    async def _story(self, pin_id: int) -> Story:
+        pin, attempts = await self._store.story(pin_id)
+        return Story(pin, list(attempts))
+
+    async def _require(self, request: web.Request) -> Story:
+        try:
+            story = await self._story(int(request.match_info["id"]))
+        except PinError as error:
+            raise web.HTTPNotFound(text="you have no such pin") from error
+        if not request[VISITOR].may_see(story.pin.client):
+            raise web.HTTPNotFound(text="you have no such pin")
+        return story
