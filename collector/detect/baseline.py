@@ -77,7 +77,8 @@ class Baseline:
         self.level += gain * np.minimum((1 / scale + spread) / (1 / mean + spread), 2.0) * step
         gain = np.maximum(tuning.RHYTHM_GAIN, tuning.WEEK / (self.learned + tuning.WEEK))
         bound = tuning.RHYTHM_BOUND * deviation
-        step = gain * bounded(unspiked, -bound, bound) / scale
+        # The rhythm of nearly nothing is frozen: its weekdays would decay to zero.
+        step = np.where(scale < tuning.DORMANT, 0.0, gain * bounded(unspiked, -bound, bound) / scale)
         self.rhythm[weekday] = np.maximum(self.rhythm[weekday] + step, 0.0)
         total = bounded(self.rhythm.sum(axis=0) / tuning.WEEK, 0.5, 2.0)
         self.rhythm /= total

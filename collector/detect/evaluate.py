@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from collector.detect import tuning
+from collector.detect.holiday import unusual
 from collector.detect.ledger import Opening
 from collector.detect.model import History
+from collector.detect.series import FIRST
 from collector.detect.walk import Walk
 from collector.models import JUDGED_METRICS, Episode, Sensitivity
 
@@ -20,15 +22,23 @@ def evaluate(
     counts: npt.NDArray[np.floating],
     first_day: date,
     sensitivity: Sequence[Sensitivity] | Sensitivity = Sensitivity.NORMAL,
+    countries: Sequence[str | None] = (),
 ) -> History:
     """Judge every day of ``counts`` (profiles, metrics in the order of `JUDGED_METRICS`, days from ``first_day``).
 
+    ``countries`` are those of the profiles, whose holidays count; none are given: those of many countries do.
     NaN is a day without a number, or not settled. ``sensitivity`` is one for all or one a profile. The verdict on a day
     depends on the days up to it only, so the same call judges the newest day and replays a history. A thousand or two
     profiles at once are fastest.
     """
     sensitivities = [sensitivity] * len(counts) if isinstance(sensitivity, Sensitivity) else sensitivity
-    walk = Walk(np.ascontiguousarray(counts.transpose(2, 1, 0), dtype=np.float64), first_day, sensitivities)
+    days = {country: unusual(country, first_day, counts.shape[2]) for country in {*countries} or {None}}
+    walk = Walk(
+        np.ascontiguousarray(counts.transpose(2, 1, 0), dtype=np.float64),
+        first_day,
+        sensitivities,
+        np.stack([days[country] for country in countries or [None] * len(counts)], axis=1),
+    )
     walk.run()
 
     def shaped(verdicts: npt.NDArray[Any], dtype: type[Kind]) -> npt.NDArray[Kind]:
@@ -43,8 +53,18 @@ def evaluate(
         expected_low=shaped(walk.low, np.float32),
         score=shaped(walk.score, np.float32),
         silence=shaped(walk.silence, np.uint8),
+        ready_on=tuple(_ready_on(walk, profile) for profile in range(len(counts))),
         episodes=tuple(map(tuple, episodes)),
     )
+
+
+def _ready_on(walk: Walk, profile: int) -> date | None:
+    """Return the day on which a profile will be judged for the first time, or again; None where it is."""
+    days, series = len(walk.series.counts), walk.series
+    trained = int(series.trained[FIRST, profile])
+    if trained == days:
+        trained = max(int(series.born[FIRST, profile]) + tuning.TRAINING_DAYS - 1, days)
+    return walk.first_day + timedelta(days=trained + tuning.WEEK) if trained + tuning.WEEK >= days else None
 
 
 def _episode(walk: Walk, drop: Opening) -> Episode:

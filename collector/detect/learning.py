@@ -10,6 +10,8 @@ from collector.detect.model import Flags, Floats
 from collector.detect.series import JOINT, Series, with_joint
 from collector.detect.window import Window
 
+_ASLEEP = np.log(tuning.DORMANT)
+
 
 @dataclass(frozen=True, slots=True)
 class Errors:
@@ -49,6 +51,8 @@ class Learning:
         """Learn from the day ``late``, whose ``means`` (metrics, profiles) these are."""
         counts = series.counts[late]
         take = ledger.usable[late] & series.known[late] & (series.trained < late) & ~ledger.in_drop
+        series.learn_silence(late, take)
+        take &= ~series.cusum.suspected & ~series.hidden[late] & (series.unusual[late] == 0)
         # The joint counts of that day were kept; there are none before anything was judged.
         errors = self._errors.pop(late, None)
         joint = errors.joint if errors is not None else np.full((2, counts.shape[1]), np.nan)
@@ -59,5 +63,6 @@ class Learning:
             with_joint(counts, joint[0]), with_joint(means, joint[1]), with_joint(scale, joint[1]), taken
         )
         series.baseline.learn(counts, int(series.weekdays[late]), take, spread)
+        series.asleep |= take & (series.baseline.level < _ASLEEP)
         if errors is not None:
             series.noise.learn_windows(errors.error, errors.expected, errors.uneven, errors.usable & taken)

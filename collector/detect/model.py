@@ -23,10 +23,11 @@ class Silence(IntEnum):
     NO_NUMBER = 1
     TOO_LITTLE_HISTORY = 2
     TOO_LITTLE_VOLUME = 3
+    RELEARNING = 4
 
     @property
     def text(self) -> str:
-        return ("", "no number for this day", "too little history", "too little volume")[self]
+        return ("", "no number for this day", "too little history", "too little volume", "relearning")[self]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class History:
 
     ``expected`` and ``expected_low`` (the lower bound of the normal band of a single day) are counts a day, NaN for
     days that were not judged. ``score`` is in standard deviations, larger is lower. ``silence`` holds values of
-    `Silence`. ``episodes`` has a tuple for each profile, oldest first.
+    `Silence`. ``ready_on`` is for each profile the day on which engagement will be judged, None where it is or was.
+    ``episodes`` has a tuple for each profile, oldest first.
     """
 
     first_day: date
@@ -43,4 +45,5 @@ class History:
     expected_low: Singles
     score: Singles
     silence: Small
+    ready_on: tuple[date | None, ...]
     episodes: tuple[tuple[Episode, ...], ...]

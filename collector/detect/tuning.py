@@ -61,7 +61,7 @@ LEAST_WINDOW_SPREAD: Final = np.array([0.022, 0.017, 0.012, 0.009])[:, None, Non
 PRIOR_DAYS: Final = 25.0
 MEMORY_DAYS: Final = 50.0
 """Days of the series' own windows that are remembered, and how many `SHRINK` weighs beside them. Bench."""
-DOUBT: Final = 3.0
+DOUBT: Final = 2.0
 """Factor of a window's variance after a drop that passed within `SHORT_DAYS`: such falls are usual then. Bench."""
 SHORT_DAYS: Final = 21
 YOUNG_DAYS: Final = 12.0
@@ -71,9 +71,46 @@ LEAST_EVENTS: Final = 10.0
 TRAINED_BIAS: Final = 4 / 3
 """Corrects squared residuals from means that were made from the same four weeks: n / (n - 1). Calculated."""
 
-# Days that are like no other
-YEAR_END: Final = 0.02
-"""Relative variance of the level from 20 December to 6 January. Bench."""
+# Days that are like no other: standard deviations of a day, as shares of the expected
+HOLIDAY: Final = 0.4
+"""A public holiday. Bench: made-up holidays lose a quarter on average, and vary by 15 points."""
+BESIDE_HOLIDAY: Final = 0.15
+"""The day before and the day after."""
+YEAR_END: Final = 0.14
+YEAR_END_DAYS: Final = ((12, 20), (1, 6))
+"""First and last month and day: the days around Christmas and New Year."""
+SALES: Final = 0.12
+SALES_DAYS: Final = (4, 10)
+"""Days before and after Black Friday: its peak, and the fall after it."""
+
+# Silent days
+SILENT: Final = 0.2
+"""A day is silent with less than this share of the expected, where `SILENT_MEAN` or more were."""
+SILENT_MEAN: Final = 8.0
+"""Events a day: a Poisson count of this mean is below a fifth once in 300 days. Calculated."""
+SILENT_GAIN: Final = 1 / 60
+"""Share of a day in the running share of silent days: two months of memory."""
+SILENT_PRIOR: Final = (1.0, 2.0)
+"""Silent days and days that are added to those of the training: Laplace's rule of succession."""
+SILENT_USUAL: Final = 0.06
+"""Silent days are usual, and count as missing, from this share on: two of the 28 training days, or one a fortnight."""
+STAY_GAIN: Final = 1 / 20
+"""Share of a silent day in the running share of silent days that another follows: 20 such days of memory."""
+STAY_PRIOR: Final = 4.0
+"""Silent days of the training that the share of silent days weighs in it."""
+SILENT_LEAST: Final = 0.02
+SILENT_MOST: Final = 0.8
+"""Bounds of both shares in the chance of a run."""
+SILENT_RUN: Final = 0.9
+"""Added to the threshold of a run of silent days, whose score is ``sqrt(-2 log(chance))``. Bench."""
+LONGEST_RUN: Final = 2 * WEEK
+"""A run of a week is a drop if it is longer than all before; longer runs than this were drops, and are no measure."""
+
+# Dormancy
+DORMANT: Final = 1.0
+"""Events a day below which a level is asleep: its rhythm is frozen, and it is new when numbers return."""
+LOST_DAYS: Final = 56
+"""Days without a number after which a series is new too."""
 
 # Alarms
 PRESETS: Final = {
@@ -82,15 +119,17 @@ PRESETS: Final = {
     Sensitivity.HIGH: (2.65, 0.22),
 }
 """Threshold in standard deviations, and the least share that must be lost. Bench."""
-LEAST_EXPECTED: Final = np.array([50.0, 50.0, 40.0, 25.0])[:, None, None]
+LEAST_EXPECTED: Final = np.array([50.0, 50.0, 40.0, 25.0, 25.0])[:, None, None]
 """Events that must be expected of a window before its sum is judged."""
+LEAST_WEEK: Final = 25.0
+"""Events a week from which on a series is judged: of fewer, even none at all is no alarm in three days."""
 DAY_BOUND: Final = (3.0, 2.0)
 """Standard deviations down and up that a day counts for: one bad day is never a drop. Bench."""
-WINDOW_LOSS: Final = np.array([0.15, 0.10, 0.03, 0.0])[:, None, None]
+WINDOW_LOSS: Final = np.array([0.15, 0.10, 0.03, -0.05, -0.1])[:, None, None]
 """Added to the least loss: short falls are usual, so short windows must lose more. Bench."""
-WINDOW_THRESHOLD: Final = np.array([0.5, 0.0, 0.3, 0.3])[:, None, None]
+WINDOW_THRESHOLD: Final = np.array([0.5, 0.1, 0.3, 0.1, 0.3])[:, None, None]
 """Added to the threshold: two days are easily low together, and a wandering level affects weeks most. Bench."""
-ALONE: Final = 0.6
+ALONE: Final = 0.8
 """Added to the threshold of a single metric: all metrics of a profile share one budget. Bench."""
 LOW_DAY: Final = 0.85
 """Share of the expected that the newest day must be below."""
@@ -99,7 +138,23 @@ LOW_PAIR: Final = 0.65
 BAND: Final = 2.0
 """Standard deviations from the expected to the lower end of the band that is drawn."""
 
+# The cumulative sum of small and slow falls
+CUSUM_REFERENCE: Final = 0.65
+"""Standard deviations a day: half of the shift that is found soonest, Page (1954)."""
+CUSUM_BOUND: Final = (-2.5, 2.0)
+"""Standard deviations that a day counts for, down and up."""
+CUSUM_SHARED: Final = 1.7
+CUSUM_MOST: Final = 20.0
+CUSUM_LEAST_DAYS: Final = 4
+CUSUM_SCORE: Final = 0.9
+"""The sum divided by this is a score as those of windows. Bench."""
+CUSUM_SUSPECTED: Final = 2.0
+"""Sum from which days are not learned from as long as it lasts, but for `CUSUM_PATIENCE` days at most. Bench."""
+CUSUM_PATIENCE: Final = 14
+
 # Drops
+TOLD_SHARE: Final = 0.5
+"""Engagement tells of a drop if it lost this share of what the deciding series lost; else the metric that lost most."""
 JOIN_SHARE: Final = 0.5
 """A metric that lost this share of the least loss of a drop joins the drop of its profile."""
 DEEPER: Final = 0.35

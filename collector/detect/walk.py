@@ -1,7 +1,7 @@
 """Walks over the days of many profiles, oldest first, and judges each day by the days up to it. Pure."""
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
 
@@ -19,9 +19,9 @@ from collector.models import Sensitivity
 class Walk:
     """A walk over ``counts`` (days, metrics, profiles), and what it has found so far, in arrays of the same shape."""
 
-    def __init__(self, counts: Floats, first_day: date, sensitivities: Sequence[Sensitivity]) -> None:
+    def __init__(self, counts: Floats, first_day: date, sensitivities: Sequence[Sensitivity], unusual: Floats) -> None:
         self.first_day = first_day
-        self.series = Series(counts, first_day)
+        self.series = Series(counts, first_day, unusual)
         self.profiles = Profiles(sensitivities, self.series.known)
         self.expected, self.low, self.score = (np.full(counts.shape, np.nan) for _ in range(3))
         self.silence = np.full(counts.shape, int(Silence.TOO_LITTLE_HISTORY))
@@ -30,11 +30,11 @@ class Walk:
     def run(self) -> None:
         series, ledger = self.series, self.profiles.ledger
         for day in range(tuning.TRAINING_DAYS - 1, len(series.counts)):
+            series.wake(day, ~ledger.in_drop)
             series.train(day)
-            if (series.trained < day).any():
-                means = series.baseline.means(series.weekdays[day + 1 - tuning.WEEK : day + 1])
-                self._judge(day, means)
-                self._learning.learn(series, ledger, day + 1 - tuning.WEEK, means[0])
+            means = series.baseline.means(series.weekdays[day + 1 - tuning.WEEK : day + 1])
+            self._judge(day, means)
+            self._learning.learn(series, ledger, day + 1 - tuning.WEEK, means[0])
         end(series, self.profiles, self.expected)
         for drop in ledger.openings:
             drop.score = float(np.nanmax(self.score[(slice(drop.first, drop.last + 1), *drop.series)]))
@@ -44,13 +44,15 @@ class Walk:
         series, profiles, ledger = self.series, self.profiles, self.profiles.ledger
         known = series.known[day]
         old = series.trained <= day - tuning.WEEK
-        series.seen[known] = day
-        allowance = self._allowance(day)
-        window = series.window(day, means, old & ~ledger.in_drop, allowance)
+        series.find_silence(day, means[-1], series.trained < day)
+        window = series.window(day, means, old & ~ledger.in_drop)
+        series.cusum.add(window.counts[-1], window.means[-1], series.noise, series.unusual[day])
+        busy = ledger.in_drop.any(axis=0) | ~old.any(axis=0)
+        series.cusum.forget(busy | (series.cusum.days > tuning.CUSUM_PATIENCE))
         judged = known & old & (window.judgeable[:JOINT] | ledger.leading)
         if close_deepened(series, profiles, day, window, judged):
-            window = series.window(day, means, old & ~ledger.in_drop, allowance)
-        found = open_drops(profiles, day, window, judged)
+            window = series.window(day, means, old & ~ledger.in_drop)
+        found = open_drops(series, profiles, day, window, judged)
         close_ended(series, profiles, day, window, judged)
         self._keep(day, judged, known, old, means[-1], found)
         self._learning.keep(day, Errors.of(window, judged & ~ledger.in_drop))
@@ -61,11 +63,7 @@ class Walk:
         silence[~judged] = int(Silence.TOO_LITTLE_VOLUME)
         silence[~known] = int(Silence.NO_NUMBER)
         silence[~old] = int(Silence.TOO_LITTLE_HISTORY)
+        silence[~old & self.series.renewed] = int(Silence.RELEARNING)
         self.expected[day] = np.where(judged, means, np.nan)
         self.low[day] = np.where(judged, band_low(means, self.series.noise.spread[:JOINT]), np.nan)
         self.score[day] = np.where(judged, found, np.nan)
-
-    def _allowance(self, day: int) -> float:
-        when = self.first_day + timedelta(days=day)
-        year_end = (when.month, when.day) >= (12, 20) or (when.month, when.day) <= (1, 6)
-        return tuning.YEAR_END if year_end else 0.0

@@ -4,14 +4,18 @@ Arrays end with the axes (rows, profiles): the metrics, and the joint series beh
 axis for `tuning.WINDOWS`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from collector.detect import tuning
+from collector.detect.cusum import Cusum
 from collector.detect.model import Flags, Floats
 from collector.detect.noise import Noise, bounded
 
+Number = TypeVar("Number", bound=np.generic)
 _LENGTHS = tuning.WINDOWS[:, None, None]
 
 
@@ -30,23 +34,37 @@ class Window:
     bounded: Floats
     spread: Floats
     uneven: Floats
+    allowance: Floats
     complete: Flags
+
+    def with_slow(self, cusum: Cusum) -> "Window":
+        """Add the days of a cumulative sum as a fifth window."""
+        expected = np.maximum(cusum.expected, 1e-6)
+        spread = self.spread[-1] * tuning.WEEK / np.maximum(cusum.days, 1.0)
+        return replace(
+            self,
+            observed=_append(self.observed, cusum.observed),
+            expected=_append(self.expected, expected),
+            spread=_append(self.spread, spread),
+            complete=_append(self.complete, np.broadcast_to(cusum.days >= tuning.CUSUM_LEAST_DAYS, expected.shape)),
+        )
 
     @property
     def error(self) -> Floats:
         """Relative error of the bounded sums, which the noise of windows is learned from."""
-        return self.bounded / self.expected - 1
+        return self.bounded / self.expected[: len(self.bounded)] - 1
 
     @property
     def judgeable(self) -> Flags:
         """Which series have enough volume for the week at least to be judged."""
-        return np.asarray(self.means.sum(axis=0) >= tuning.LEAST_EXPECTED[-1])
+        return np.asarray(self.means.sum(axis=0) >= tuning.LEAST_WEEK)
 
 
-def sum_windows(counts: Floats, means: Floats, noise: Noise, learned: Floats, allowance: float) -> Window:
+def sum_windows(counts: Floats, means: Floats, noise: Noise, learned: Floats, unusual: Floats) -> Window:
     """Sum the newest week (7, rows, profiles) over windows; days without a number are left out of all sums.
 
-    ``learned`` is how many days the means were learned from, ``allowance`` a relative variance to be added.
+    ``learned`` is how many days the means were learned from. ``unusual`` (7, profiles) are the relative deviations of
+    days that are like no other; the variance of a window grows with the share of its expectation that they have.
     """
     known = ~np.isnan(counts)
     seen, usual = np.where(known, counts, 0.0), np.where(known, means, 0.0)
@@ -56,6 +74,7 @@ def sum_windows(counts: Floats, means: Floats, noise: Noise, learned: Floats, al
     expected = np.maximum(_sums(usual), 1e-6)
     # Where one day has most of the sum, the sum is as noisy as that day: Var = spread * sum of squares.
     uneven = bounded(_LENGTHS * _sums(usual**2) / expected**2, 1.0, float(tuning.WEEK))
+    allowance = (_sums(usual * unusual[:, None]) / expected) ** 2 if unusual.any() else np.zeros_like(expected)
     spread = noise.window_spread * (1 + tuning.YOUNG_DAYS / np.maximum(learned, 1.0))
     return Window(
         counts=counts,
@@ -65,7 +84,8 @@ def sum_windows(counts: Floats, means: Floats, noise: Noise, learned: Floats, al
         bounded=_sums(within),
         spread=spread * uneven + allowance,
         uneven=uneven,
-        complete=_sums(known.astype(np.float64)) >= np.maximum(2, _LENGTHS - 2),
+        allowance=allowance,
+        complete=_sums(known.astype(np.float64)) >= np.maximum(2, _LENGTHS / 2),
     )
 
 
@@ -92,6 +112,10 @@ def low_quantile(mean: Floats, spread: Floats, deviations: float | Floats) -> Fl
     root = np.maximum(0.0, 1 - third**2 - deviations * third)
     low: Floats = mean * root**3
     return low
+
+
+def _append(windows: npt.NDArray[Number], slow: npt.NDArray[Number]) -> npt.NDArray[Number]:
+    return np.concatenate([windows, slow[None]])
 
 
 def _sums(values: Floats) -> Floats:

@@ -182,6 +182,78 @@ def test_a_fall_of_all_is_reported_although_a_smaller_metric_fell_before() -> No
         assert told == ["outbound_click", "engagement"]
 
 
+def test_a_fall_of_all_is_told_as_engagement_although_impressions_fell_more() -> None:
+    counts = fleet(shaped((DROP, DAYS, 0.5)))
+    counts[:, 1, DROP:] = np.floor(counts[:, 1, DROP:] * 0.6)
+    told = [
+        [one.metric for one in each if index(one.detected_day) >= DROP] for each in evaluate(counts, MONDAY).episodes
+    ]
+    assert all("engagement" in metrics for metrics in told)
+
+
+def asleep(left: Floats) -> Floats:
+    """Return counts that are zero for 90 days, and come back."""
+    return fleet(shaped((60, 150, 0.0), days=len(left)) * left, days=len(left))
+
+
+def test_after_a_long_silence_a_profile_is_new_and_says_until_when() -> None:
+    history = evaluate(asleep(np.ones(170)), MONDAY)
+    assert {Silence(int(value)) for value in history.silence[:, 0, -1]} == {Silence.RELEARNING}
+    assert {index(day) for day in history.ready_on if day} == {150 + 28 - 1 + 7}
+    assert set(evaluate(asleep(np.ones(186)), MONDAY).ready_on) == {None}
+
+
+def test_after_a_long_silence_a_drop_is_found_as_in_a_young_profile() -> None:
+    history = evaluate(asleep(shaped((206, 220, 0.4), days=220)), MONDAY)
+    assert all(caught(history, within=3, since=206))
+
+
+def test_a_profile_that_was_not_read_for_long_is_new() -> None:
+    counts = fleet(days=200)
+    counts[..., 60:130] = np.nan
+    counts[..., 130:] = np.floor(counts[..., 130:] * 0.2)
+    history = evaluate(counts, MONDAY)
+    assert not [one for one in found(history) if index(one.detected_day) > 130]
+    assert (history.expected[:, 0, -1] < 100).all()
+
+
+def silent(share: float, *, from_day: int = DAYS, each: bool = False) -> Floats:
+    rng = np.random.default_rng(5)
+    counts = fleet(profiles=60)
+    days = rng.random(counts.shape if each else (60, 1, DAYS)) < share
+    days[..., from_day:] = True
+    return np.where(days, 0.0, counts)
+
+
+@pytest.mark.parametrize("each", [False, True])
+def test_silent_days_that_are_usual_are_no_drop(*, each: bool) -> None:
+    assert len(found(evaluate(silent(0.25, each=each), MONDAY))) <= 60 * DAYS / 365
+
+
+def test_a_silence_that_is_longer_than_usual_is_found_within_the_week() -> None:
+    told = caught(evaluate(silent(0.25, from_day=DROP), MONDAY), within=7)
+    assert sum(told) >= 0.95 * len(told)
+
+
+def test_a_slow_decline_is_found() -> None:
+    decline = np.where(np.arange(DAYS) < DROP, 1.0, 0.95 ** (np.arange(DAYS) - DROP + 1.0))
+    assert sum(caught(evaluate(fleet(decline), MONDAY), within=12)) >= 10
+
+
+def test_a_fall_is_not_learned_before_it_is_told() -> None:
+    history = evaluate(fleet(shaped((DROP, DAYS, 0.67)), profiles=60), MONDAY)
+    assert sum(caught(history, within=21)) >= 50
+
+
+@pytest.mark.parametrize(("country", "told"), [("DE", False), ("US", True)])
+def test_a_fall_on_a_holiday_is_no_drop(country: str, *, told: bool) -> None:
+    # 1 May, and the bridge to the weekend.
+    first = (date(2026, 5, 1) - MONDAY).days
+    counts = fleet(shaped((first, first + 2, 0.45)), profiles=30)
+    times = sum(caught(evaluate(counts, MONDAY, countries=[country] * 30), within=3, since=first))
+    assert (times > 20) is told
+
+
 def test_the_bound_of_a_drop_lies_between_observed_and_expected() -> None:
     told = [
         one for one in found(evaluate(fleet(shaped((DROP, DROP + 20, 0.3))), MONDAY)) if index(one.first_day) >= DROP
@@ -274,7 +346,7 @@ def test_a_profile_is_judged_alike_alone_and_among_others() -> None:
 
 
 def test_a_higher_sensitivity_finds_more() -> None:
-    counts = fleet(shaped((DROP, DAYS, 0.65)), profiles=60)
+    counts = fleet(shaped((DROP, DAYS, 0.75)), profiles=60)
     shares = [sum(caught(evaluate(counts, MONDAY, preset), within=7)) for preset in Sensitivity]
     assert shares[0] < shares[1] < shares[2]
 
