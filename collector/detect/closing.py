@@ -83,10 +83,16 @@ def _close(series: Series, profiles: Profiles, drop: Opening, day: int, reason: 
 
 
 def _recovered(window: Window, lost_share: Floats) -> Flags:
-    """Return which metrics are back: the week and its newest three days lost at most a third of ``lost_share``."""
-    share = window.observed[:, :JOINT] / window.expected[:, :JOINT]
+    """Return which metrics are back: the week, its newest three days and most of its days lost little.
+
+    Little is a third of ``lost_share``. A viral day refills a week, but not most of its days.
+    """
+    observed, expected = window.observed[:, :JOINT], window.expected[:, :JOINT]
     least = _least_share(lost_share)
-    return np.asarray(window.complete[-1, :JOINT] & (share[-1] >= least) & (share[1] >= least))
+    counts, means = window.counts[:, :JOINT], window.means[:, :JOINT]
+    days = (counts >= least * means).sum(axis=0) >= tuning.BACK_DAYS * (~np.isnan(counts)).sum(axis=0)
+    share = observed / expected
+    return np.asarray(window.complete[-1, :JOINT] & days & (share[-1] >= least) & (share[1] >= least))
 
 
 def _usual_days(counts: Floats, means: Floats, lost_share: float) -> int:

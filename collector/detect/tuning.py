@@ -164,6 +164,8 @@ ALL_LOST: Final = 0.9
 events; not in drops that lost `ALL_LOST`. Bench."""
 BACK: Final = (0.12, 0.25)
 """Share that may still be lost of a drop that is over: a third of what was lost, within these."""
+BACK_DAYS: Final = 0.7
+"""Share of the week's days that must be back too: five of seven. A viral post lifts four days. Bench."""
 LEAST_USUAL: Final = 3
 """Newest days that must be usual again before an open drop is told as past."""
 NEW_NORMAL_DAYS: Final = 56
