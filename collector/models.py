@@ -426,6 +426,38 @@ class CloseReason(StrEnum):
     ACCOUNT_CHANGED = "account_changed"
 
 
+class Unmet(StrEnum):
+    """The first condition of a drop that did not hold."""
+
+    VOLUME = "volume"
+    GAPS = "gaps"
+    SCORE = "score"
+    LOSS = "loss"
+    NEWEST_DAY = "newest_day"
+    ONE_DAY = "one_day"
+    OPEN_ALREADY = "open_already"
+
+
+TOGETHER: Final = "together"
+SILENCE: Final = "silence"
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What a verdict rests on: ``window_days`` of a metric, of all ``together``, or of ``silence`` that is too long.
+
+    An alarm needs a ``window_score`` of ``threshold``, in standard deviations, and a ``window_loss`` of ``least_loss``,
+    as shares of the expected. ``also_fell`` are other metrics that fell with the one that is told, with commas.
+    """
+
+    decided_by: str = ""
+    window_days: int = 0
+    window_score: float = 0.0
+    threshold: float = 0.0
+    window_loss: float = 0.0
+    least_loss: float = 0.0
+    also_fell: str = ""
+
+
 class Episode(msgspec.Struct, frozen=True, kw_only=True):
     """A drop of a profile, reported for one metric: engagement where all fell together, else the one that fell most.
 
@@ -449,6 +481,7 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
     usual_since: date | None = None
     closed_on: date | None = None
     close_reason: CloseReason | None = None
+    decision: Decision = Decision()
 
 
 class JudgedDays(msgspec.Struct, frozen=True):

@@ -470,15 +470,28 @@ ALTER TABLE api_token ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE client (
+    name text NOT NULL,
+    country text,
+    CONSTRAINT client_country_check CHECK ((country ~ '^[A-Z]{2}$'::text))
+);
+
+COMMENT ON TABLE client IS 'Settings of clients; one that has none is not here';
+
+COMMENT ON COLUMN client.country IS 'ISO 3166 code; its public holidays are no drops. NULL: those of many countries';
+
 CREATE TABLE drop_sensitivity (
     scope text NOT NULL,
     name text NOT NULL,
     sensitivity text NOT NULL,
+    threshold double precision,
     CONSTRAINT drop_sensitivity_scope_check CHECK ((scope = ANY (ARRAY['client'::text, 'profile'::text]))),
     CONSTRAINT drop_sensitivity_sensitivity_check CHECK ((sensitivity = ANY (ARRAY['low'::text, 'normal'::text, 'high'::text])))
 );
 
 COMMENT ON TABLE drop_sensitivity IS 'How small a drop is worth an alarm; a profile''s own wins over its client''s, and normal is what is not here';
+
+COMMENT ON COLUMN drop_sensitivity.threshold IS 'Calibrated on the client''s own history; NULL: that of the sensitivity';
 
 CREATE TABLE profile (
     id bigint NOT NULL,
@@ -560,12 +573,18 @@ COMMENT ON COLUMN profile.days_changed_at IS 'When a poll last brought a day tha
 
 CREATE VIEW chosen_sensitivity AS
  SELECT p.id AS profile_id,
-    COALESCE(s.sensitivity, c.sensitivity, 'normal'::text) AS sensitivity
-   FROM ((profile p
+    COALESCE(s.sensitivity, c.sensitivity, 'normal'::text) AS sensitivity,
+        CASE
+            WHEN (s.name IS NULL) THEN c.threshold
+            ELSE s.threshold
+        END AS own_threshold,
+    k.country
+   FROM (((profile p
      LEFT JOIN drop_sensitivity s ON (((s.scope = 'profile'::text) AND (s.name = p.name))))
-     LEFT JOIN drop_sensitivity c ON (((c.scope = 'client'::text) AND (c.name = p.client))));
+     LEFT JOIN drop_sensitivity c ON (((c.scope = 'client'::text) AND (c.name = p.client))))
+     LEFT JOIN client k ON ((k.name = p.client)));
 
-COMMENT ON VIEW chosen_sensitivity IS 'The preset that each profile is judged by';
+COMMENT ON VIEW chosen_sensitivity IS 'How each profile is judged: its preset or own threshold, and whose holidays count';
 
 CREATE VIEW fleet_day AS
  SELECT day,
@@ -645,6 +664,14 @@ CREATE TABLE drop_episode (
     usual_since date,
     closed_on date,
     close_reason text,
+    decided_by text DEFAULT ''::text NOT NULL,
+    window_days integer DEFAULT 0 NOT NULL,
+    window_score double precision DEFAULT 0 NOT NULL,
+    threshold double precision DEFAULT 0 NOT NULL,
+    window_loss double precision DEFAULT 0 NOT NULL,
+    least_loss double precision DEFAULT 0 NOT NULL,
+    also_fell text DEFAULT ''::text NOT NULL,
+    why text DEFAULT ''::text NOT NULL,
     inhibited boolean DEFAULT false NOT NULL,
     sentence text NOT NULL,
     opened_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -660,6 +687,14 @@ COMMENT ON COLUMN drop_episode.observed IS 'Mean a day from first_day to last_da
 
 COMMENT ON COLUMN drop_episode.usual_since IS 'First of the newest days that are usual again, of a drop that is not closed yet; NULL while it lasts';
 
+COMMENT ON COLUMN drop_episode.decided_by IS 'What raised the alarm: a metric, all of them together, or a silence that was too long';
+
+COMMENT ON COLUMN drop_episode.window_days IS 'Days that the decision rests on: window_score and window_loss are theirs; threshold and least_loss were needed';
+
+COMMENT ON COLUMN drop_episode.also_fell IS 'Other metrics that fell with it, with commas';
+
+COMMENT ON COLUMN drop_episode.why IS 'The decision in two sentences';
+
 COMMENT ON COLUMN drop_episode.inhibited IS 'It began with a drop of the whole fleet, and is not the client''s';
 
 CREATE TABLE drop_verdict (
@@ -673,6 +708,17 @@ CREATE TABLE drop_verdict (
     expected_low double precision,
     score double precision,
     silence text,
+    decided_by text DEFAULT ''::text NOT NULL,
+    window_days integer DEFAULT 0 NOT NULL,
+    window_score double precision DEFAULT 0 NOT NULL,
+    threshold double precision DEFAULT 0 NOT NULL,
+    window_loss double precision DEFAULT 0 NOT NULL,
+    least_loss double precision DEFAULT 0 NOT NULL,
+    also_fell text DEFAULT ''::text NOT NULL,
+    unmet text,
+    why text DEFAULT ''::text NOT NULL,
+    own_threshold double precision,
+    country text,
     evaluated_at timestamp with time zone DEFAULT now() NOT NULL,
     band_since date,
     band_expected real[],
@@ -686,6 +732,12 @@ COMMENT ON COLUMN drop_verdict.state IS 'The profile''s state, which the sentenc
 COMMENT ON COLUMN drop_verdict.judged_since IS 'First day on which the profile had enough history to be judged';
 
 COMMENT ON COLUMN drop_verdict.silence IS 'Why it says nothing; NULL where it judged';
+
+COMMENT ON COLUMN drop_verdict.unmet IS 'The first condition of a drop that the window nearest to one does not fulfil; NULL where all are';
+
+COMMENT ON COLUMN drop_verdict.why IS 'Why the day was called a drop, or was not';
+
+COMMENT ON COLUMN drop_verdict.own_threshold IS 'The calibrated threshold that it knew, as it knew the country';
 
 COMMENT ON COLUMN drop_verdict.band_since IS 'First day of band_expected and band_low, which are of engagement';
 
@@ -710,8 +762,16 @@ CREATE VIEW engagement_drop AS
     ((e.closed_on IS NULL) AND (p.state <> 'paused'::text)) AS open,
     e.closed_on,
     e.close_reason,
+    e.decided_by,
+    e.window_days,
+    e.window_score,
+    e.threshold,
+    e.window_loss,
+    e.least_loss,
+    e.also_fell,
     e.inhibited,
     e.sentence,
+    e.why,
     e.opened_at,
     e.updated_at
    FROM (drop_episode e
@@ -1157,6 +1217,9 @@ ALTER TABLE ONLY api_token
 
 ALTER TABLE ONLY api_token
     ADD CONSTRAINT api_token_sha256_key UNIQUE (sha256);
+
+ALTER TABLE ONLY client
+    ADD CONSTRAINT client_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY daemon
     ADD CONSTRAINT daemon_pkey PRIMARY KEY (owner);

@@ -99,3 +99,11 @@ CREATE TABLE daemon (
 COMMENT ON TABLE daemon IS
     'Processes of `collector run`, as they report themselves; forgotten a week after the last report';
 COMMENT ON COLUMN daemon.stopped_at IS 'When it was told to stop; NULL while it runs, and where it was killed';
+
+CREATE TABLE client (
+    name    text PRIMARY KEY,
+    country text CHECK (country ~ '^[A-Z]{2}$')
+);
+
+COMMENT ON TABLE client IS 'Settings of clients; one that has none is not here';
+COMMENT ON COLUMN client.country IS 'ISO 3166 code; its public holidays are no drops. NULL: those of many countries';

@@ -17,6 +17,14 @@ CREATE TABLE drop_episode (
     usual_since  date,
     closed_on    date,
     close_reason text,
+    decided_by   text NOT NULL DEFAULT '',
+    window_days  integer NOT NULL DEFAULT 0,
+    window_score double precision NOT NULL DEFAULT 0,
+    threshold    double precision NOT NULL DEFAULT 0,
+    window_loss  double precision NOT NULL DEFAULT 0,
+    least_loss   double precision NOT NULL DEFAULT 0,
+    also_fell    text NOT NULL DEFAULT '',
+    why          text NOT NULL DEFAULT '',
     inhibited    boolean NOT NULL DEFAULT false,
     sentence     text NOT NULL,
     opened_at    timestamptz NOT NULL DEFAULT now(),
@@ -32,6 +40,12 @@ COMMENT ON COLUMN drop_episode.detected_day IS 'Newest settled day that the deci
 COMMENT ON COLUMN drop_episode.observed IS 'Mean a day from first_day to last_day, as expected and expected_low';
 COMMENT ON COLUMN drop_episode.usual_since IS
     'First of the newest days that are usual again, of a drop that is not closed yet; NULL while it lasts';
+COMMENT ON COLUMN drop_episode.decided_by IS
+    'What raised the alarm: a metric, all of them together, or a silence that was too long';
+COMMENT ON COLUMN drop_episode.window_days IS
+    'Days that the decision rests on: window_score and window_loss are theirs; threshold and least_loss were needed';
+COMMENT ON COLUMN drop_episode.also_fell IS 'Other metrics that fell with it, with commas';
+COMMENT ON COLUMN drop_episode.why IS 'The decision in two sentences';
 COMMENT ON COLUMN drop_episode.inhibited IS 'It began with a drop of the whole fleet, and is not the client''s';
 
 CREATE TABLE fleet_drop (
@@ -56,6 +70,17 @@ CREATE TABLE drop_verdict (
     expected_low    double precision,
     score           double precision,
     silence         text,
+    decided_by      text NOT NULL DEFAULT '',
+    window_days     integer NOT NULL DEFAULT 0,
+    window_score    double precision NOT NULL DEFAULT 0,
+    threshold       double precision NOT NULL DEFAULT 0,
+    window_loss     double precision NOT NULL DEFAULT 0,
+    least_loss      double precision NOT NULL DEFAULT 0,
+    also_fell       text NOT NULL DEFAULT '',
+    unmet           text,
+    why             text NOT NULL DEFAULT '',
+    own_threshold   double precision,
+    country         text,
     evaluated_at    timestamptz NOT NULL DEFAULT now(),
     -- One array a profile: a row a day would cost a hundred times as many rows for the same few charts. NaN rather than
     -- NULL, as the detector sends them: gathering the numbers anew took more time than all else about a verdict.
@@ -68,6 +93,10 @@ COMMENT ON TABLE drop_verdict IS
     'What the detector says of the newest settled day of each profile, and of which rows it knew';
 COMMENT ON COLUMN drop_verdict.state IS 'The profile''s state, which the sentences of its drops may name';
 COMMENT ON COLUMN drop_verdict.silence IS 'Why it says nothing; NULL where it judged';
+COMMENT ON COLUMN drop_verdict.unmet IS
+    'The first condition of a drop that the window nearest to one does not fulfil; NULL where all are';
+COMMENT ON COLUMN drop_verdict.why IS 'Why the day was called a drop, or was not';
+COMMENT ON COLUMN drop_verdict.own_threshold IS 'The calibrated threshold that it knew, as it knew the country';
 COMMENT ON COLUMN drop_verdict.judged_since IS 'First day on which the profile had enough history to be judged';
 COMMENT ON COLUMN drop_verdict.band_since IS 'First day of band_expected and band_low, which are of engagement';
 COMMENT ON COLUMN drop_verdict.band_expected IS
@@ -78,8 +107,11 @@ CREATE TABLE drop_sensitivity (
     scope       text NOT NULL CHECK (scope IN ('client', 'profile')),
     name        text NOT NULL,
     sensitivity text NOT NULL CHECK (sensitivity IN ('low', 'normal', 'high')),
+    threshold   double precision,
     PRIMARY KEY (scope, name)
 );
 
 COMMENT ON TABLE drop_sensitivity IS
     'How small a drop is worth an alarm; a profile''s own wins over its client''s, and normal is what is not here';
+COMMENT ON COLUMN drop_sensitivity.threshold IS
+    'Calibrated on the client''s own history; NULL: that of the sensitivity';

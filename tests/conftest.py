@@ -33,7 +33,8 @@ aioresponses.core.ClientResponse = type(  # type: ignore[attr-defined,assignment
 )
 
 _TABLES = (
-    "profile, pin, pin_attempt, pin_lane, pin_arrival, drop_episode, drop_verdict, drop_sensitivity, fleet_drop, "
+    "profile, client, pin, pin_attempt, pin_lane, pin_arrival, "
+    "drop_episode, drop_verdict, drop_sensitivity, fleet_drop, "
     "notice, notice_target, notice_message, notice_telling, "
     "daily_metric, daily_metric_revision, account_snapshot, poll_log, daemon, api_token"
 )

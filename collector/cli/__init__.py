@@ -20,6 +20,7 @@ def main() -> None:
 
 for _name, _help in {
     "alerts": "Show drops of engagement, and choose how small a drop is worth an alarm.",
+    "clients": "List clients, and set the country whose holidays count for them.",
     "demo": "Run everything on one machine: an emulated Ayrshare, an embedded database, and the daemon.",
     "emulator": "Serve an emulated Ayrshare until stopped; the first line printed is its address.",
     "migrate": "Apply the migrations that the database lacks, or list them.",

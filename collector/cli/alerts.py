@@ -11,18 +11,22 @@ import click
 
 from collector.app import open_storage
 from collector.cli.execute import execute, settings_for_command
-from collector.cli.format import as_json_text, counted
+from collector.cli.format import as_json_text, counted, print_table
 from collector.cli.option import Day, Whole
 from collector.cli.picture_file import Draw, picture_file
 from collector.config import Settings
 from collector.detect.backtest import Asked, Rates, Replay
 from collector.detect.backtest import backtest as replay
+from collector.detect.calibrate import Calibration, calibrate
+from collector.detect.explain import Explanation, explain
 from collector.detect.panel import read_panels
+from collector.detect.tuning import CALIBRATED_YEARS
 from collector.errors import RegistryError
 from collector.models import ProfileState, Sensitivity
 from collector.store.drop import DropStore, ListedDrop
 from collector.store.fleet_drop import FleetDrop
 from collector.store.listing import Listing, SilentProfile
+from collector.store.pool import Database
 from collector.store.profile import ProfileStore
 
 _MOST_NAMED = 10
@@ -84,23 +88,88 @@ def _silent_name(silent: SilentProfile) -> str:
 @click.argument("level", type=click.Choice([*_SENSITIVITIES, "default"]))
 @click.option("--client", help="For all profiles of this client.")
 @click.option("--profile", help="For this profile; it wins over its client's.")
-def sensitivity(level: str, client: str | None, profile: str | None) -> None:
-    """Choose how small a drop is worth an alarm: low tells of large ones only. `default` takes a choice back."""
+@click.option("--calibrate", "calibrated", is_flag=True, help="Choose the threshold that keeps LEVEL in its history.")
+@click.option("--yes", is_flag=True, help="Store what --calibrate found without asking.")
+def sensitivity(level: str, client: str | None, profile: str | None, *, calibrated: bool, yes: bool) -> None:
+    """Choose how small a drop is worth an alarm: low tells of large ones only. `default` takes a choice back.
+
+    The levels stand for at most 0.25, 0.5 and 1 false alarms a client-year.
+    """
     if (client is None) == (profile is None):
         raise click.UsageError("name either a --client or a --profile")
+    if calibrated and level == "default":
+        raise click.UsageError("--calibrate needs low, normal or high")
+    preset = None if level == "default" else Sensitivity(level)
+    threshold = _calibrated(Sensitivity(level), client, profile) if calibrated else None
+    if calibrated and not yes and not click.confirm(f"store the threshold of {threshold:.1f}?"):
+        click.echo("nothing was stored")
+        return
     scope: Literal["client", "profile"] = "client" if client is not None else "profile"
     name = client or profile or ""
 
     async def work() -> None:
         async with open_storage(settings_for_command()) as database:
-            rows = await ProfileStore(database).all()
-            if name not in {row.client if scope == "client" else row.name for row in rows}:
-                raise RegistryError(f"no such {scope}: {name}; `collector profiles list` shows them all")
-            preset = None if level == "default" else Sensitivity(level)
-            await DropStore(database).set_sensitivity(scope, name, preset)
+            await _insist(database, client, profile)
+            await DropStore(database).set_sensitivity(scope, name, preset, threshold)
 
     execute(work())
     click.echo(f"{scope} {name}: {level}; its history is judged again")
+
+
+def _calibrated(level: Sensitivity, client: str | None, profile: str | None) -> float:
+    async def work() -> Calibration:
+        async with open_storage(settings_for_command()) as database:
+            await _insist(database, client, profile)
+            return await calibrate(DropStore(database), level, client=client, profile=profile)
+
+    found = execute(work())
+    rows = [(f"{one.threshold:.1f}", str(one.alarms), f"{one.alarms_per_client_year:.2f}") for one in found.tried]
+    print_table(("threshold", "alarms", "a client-year"), rows)
+    click.echo(f"{found.profile_years:g} client-years of history; {level} is at most {found.budget:g} alarms a year.")
+    click.echo("Drops that were real are counted, too.")
+    if found.threshold is None:
+        reason = "no threshold keeps it" if found.profile_years >= CALIBRATED_YEARS else "that is too little to say"
+        raise click.ClickException(f"{reason}; nothing was stored")
+    return found.threshold
+
+
+async def _insist(database: Database, client: str | None, profile: str | None) -> None:
+    rows = await ProfileStore(database).all()
+    scope, name = ("client", client) if client is not None else ("profile", profile)
+    if name not in {row.client if scope == "client" else row.name for row in rows}:
+        raise RegistryError(f"no such {scope}: {name}; `collector profiles list` shows them all")
+
+
+@alerts.command("explain")
+@click.argument("profile")
+@click.argument("day", type=Day(), required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def explain_(profile: str, day: datetime | None, *, as_json: bool) -> None:
+    """Say why a settled DAY of a profile was called a drop, or was not; the newest without DAY."""
+
+    async def work() -> Explanation:
+        async with open_storage(settings_for_command()) as database:
+            return await explain(DropStore(database), profile, day.date() if day else None)
+
+    found = execute(work())
+    if as_json:
+        click.echo(as_json_text(found))
+        return
+    click.echo(f"{found.profile}, {found.day}: {found.sentences}")
+    if found.checks:
+        rows = [
+            (
+                each.series.replace("_", " "),
+                str(each.days),
+                f"{each.observed:,.0f}",
+                f"{each.expected:,.0f}",
+                f"{100 * each.loss:.0f} % of {100 * each.least_loss:.0f} %",
+                f"{each.score:.1f} of {each.threshold:.1f}",
+                each.unmet.replace("_", " ") if each.unmet else "",
+            )
+            for each in found.checks
+        ]
+        print_table(("series", "days", "a day", "expected", "lost", "score", "not met"), rows)
 
 
 @alerts.command()

@@ -15,6 +15,7 @@ import structlog
 from collector.detect.evaluate import evaluate
 from collector.detect.fleet import LEAST_FIRING, FleetEpisode, Span, cause_of, find_fleet_drops
 from collector.detect.model import Floats, History, Silence
+from collector.detect.reason import verdict_in_words, why
 from collector.detect.sentence import Causes, fleet_sentence, sentence
 from collector.models import JUDGED_METRICS, CloseReason, Episode, ProfileState
 from collector.store.drop import Bands, DropStore, FormerDrop, KnownDays, Settled, SettledDays, Verdict
@@ -155,7 +156,14 @@ def batches(profiles: Iterable[Settled]) -> Iterator[Batch]:
 def judge(profiles: Sequence[KnownDays], since: date) -> tuple[Floats, History]:
     """Judge profiles, at least one, all until the same newest day; return their counts of the history's days too."""
     counts, first_day = counts_of(profiles, since)
-    return counts, evaluate(counts, first_day, [profile.sensitivity for profile in profiles])
+    history = evaluate(
+        counts,
+        first_day,
+        [profile.sensitivity for profile in profiles],
+        [profile.country for profile in profiles],
+        [profile.own_threshold for profile in profiles],
+    )
+    return counts, history
 
 
 def counts_of(profiles: Sequence[KnownDays], since: date) -> tuple[Floats, date]:
@@ -188,7 +196,7 @@ def drops_of(profiles: Sequence[SettledDays], counts: Floats, history: History) 
             first, last = ((day - history.first_day).days for day in (episode.first_day, episode.last_day))
             missing = int(np.isnan(profile_counts[JUDGED_METRICS.index(episode.metric), first : last + 1]).sum())
             explained = sentence(profile.name, episode, _causes(profile, episode, missing))
-            yield Drop(**msgspec.structs.asdict(episode), profile_id=profile.id, sentence=explained)
+            yield Drop(**msgspec.structs.asdict(episode), profile_id=profile.id, sentence=explained, why=why(episode))
 
 
 def _ended(drop: FormerDrop) -> Drop:
@@ -221,22 +229,32 @@ def verdicts_of(profiles: Sequence[SettledDays], history: History) -> list[Verdi
         [None if math.isnan(number) else number for number in numbers[:, 0, -1].tolist()]
         for numbers in (history.expected, history.expected_low, history.score)
     )
-    silences = [Silence(silence).text or None for silence in history.silence[:, 0, -1].tolist()]
     return [
-        Verdict(
-            profile_id=profile.id,
-            settled_through=profile.settled_through,
-            last_poll_at=profile.last_poll_at,
-            state=profile.state,
-            sensitivity=profile.sensitivity,
-            judged_since=since,
-            expected=expected[row],
-            expected_low=expected_low[row],
-            score=score[row],
-            silence=silences[row],
-        )
+        _verdict(profile, history, row, since, expected=expected[row], expected_low=expected_low[row], score=score[row])
         for row, (profile, since) in enumerate(zip(profiles, judged_since(history), strict=True))
     ]
+
+
+def _verdict(profile: SettledDays, history: History, row: int, since: date | None, **numbers: float | None) -> Verdict:
+    silence = Silence(int(history.silence[row, 0, -1]))
+    ready = history.ready_on[row]
+    until = f" until {ready}" if silence == Silence.RELEARNING and ready is not None else ""
+    decision, unmet, words = verdict_in_words(history, row)
+    return Verdict(
+        profile_id=profile.id,
+        settled_through=profile.settled_through,
+        last_poll_at=profile.last_poll_at,
+        state=profile.state,
+        sensitivity=profile.sensitivity,
+        judged_since=since,
+        silence=f"{silence.text}{until}" or None,
+        own_threshold=profile.own_threshold,
+        country=profile.country,
+        decision=decision,
+        unmet=unmet,
+        why=words,
+        **numbers,
+    )
 
 
 def _bands(history: History) -> Bands:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any, TypeVar
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -11,7 +12,8 @@ from collector.detect import tuning
 from collector.detect.holiday import unusual
 from collector.detect.ledger import Opening
 from collector.detect.model import History
-from collector.detect.series import FIRST
+from collector.detect.profiles import Profiles
+from collector.detect.series import FIRST, Series
 from collector.detect.walk import Walk
 from collector.models import JUDGED_METRICS, Episode, Sensitivity
 
@@ -23,22 +25,24 @@ def evaluate(
     first_day: date,
     sensitivity: Sequence[Sensitivity] | Sensitivity = Sensitivity.NORMAL,
     countries: Sequence[str | None] = (),
+    thresholds: Sequence[float | None] = (),
 ) -> History:
     """Judge every day of ``counts`` (profiles, metrics in the order of `JUDGED_METRICS`, days from ``first_day``).
 
     ``countries`` are those of the profiles, whose holidays count; none are given: those of many countries do.
+    ``thresholds`` of profiles take the place of those of their sensitivities, None does not.
     NaN is a day without a number, or not settled. ``sensitivity`` is one for all or one a profile. The verdict on a day
     depends on the days up to it only, so the same call judges the newest day and replays a history. A thousand or two
     profiles at once are fastest.
     """
     sensitivities = [sensitivity] * len(counts) if isinstance(sensitivity, Sensitivity) else sensitivity
     days = {country: unusual(country, first_day, counts.shape[2]) for country in {*countries} or {None}}
-    walk = Walk(
+    series = Series(
         np.ascontiguousarray(counts.transpose(2, 1, 0), dtype=np.float64),
         first_day,
-        sensitivities,
         np.stack([days[country] for country in countries or [None] * len(counts)], axis=1),
     )
+    walk = Walk(series, Profiles(sensitivities, thresholds, series.known), first_day)
     walk.run()
 
     def shaped(verdicts: npt.NDArray[Any], dtype: type[Kind]) -> npt.NDArray[Kind]:
@@ -55,6 +59,7 @@ def evaluate(
         silence=shaped(walk.silence, np.uint8),
         ready_on=tuple(_ready_on(walk, profile) for profile in range(len(counts))),
         episodes=tuple(map(tuple, episodes)),
+        checks=walk.checks,
     )
 
 
@@ -93,4 +98,8 @@ def _episode(walk: Walk, drop: Opening) -> Episode:
         usual_since=None if drop.usual_since is None else day(drop.usual_since),
         closed_on=None if drop.closed is None else day(drop.closed),
         close_reason=drop.reason,
+        decision=msgspec.structs.replace(
+            drop.decision,
+            also_fell=",".join(JUDGED_METRICS[metric] for metric in sorted(drop.members - {drop.metric})),
+        ),
     )

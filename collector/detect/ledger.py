@@ -1,12 +1,12 @@
 """Records which drops are open, which series belong to them, and which days must not be learned from. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from collector.detect import tuning
 from collector.detect.model import Flags, Floats, Indices
-from collector.models import CloseReason
+from collector.models import CloseReason, Decision
 
 FREE = -1
 
@@ -16,6 +16,7 @@ class Opening:
     """An episode of a profile, reported for one metric, in terms of day indices.
 
     ``low`` (4) are the shares of the expected below which a window raises an alarm: longer windows vary less.
+    ``members`` are all metrics that ever belonged to it.
     """
 
     profile: int
@@ -23,6 +24,8 @@ class Opening:
     first: int
     detected: int
     low: Floats
+    decision: Decision
+    members: set[int] = field(default_factory=set)
     last: int = -1
     usual_since: int | None = None
     closed: int | None = None
@@ -79,6 +82,7 @@ class Ledger:
     def join(self, metric: int, drop: Opening, first: int, day: int, lost: float) -> None:
         """Add a metric of the profile to a drop."""
         series = metric, drop.profile
+        drop.members.add(metric)
         self.leader[series] = drop.metric
         self.opened[series], self.detected[series], self.lost[series] = first, day, lost
         self.usable[first : day + 1, *series] = False

@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from collector.models import Episode
+
+if TYPE_CHECKING:
+    from collector.detect.check import Checks
 
 Floats = npt.NDArray[np.float64]
 Singles = npt.NDArray[np.float32]
@@ -37,7 +41,7 @@ class History:
     ``expected`` and ``expected_low`` (the lower bound of the normal band of a single day) are counts a day, NaN for
     days that were not judged. ``score`` is in standard deviations, larger is lower. ``silence`` holds values of
     `Silence`. ``ready_on`` is for each profile the day on which engagement will be judged, None where it is or was.
-    ``episodes`` has a tuple for each profile, oldest first.
+    ``episodes`` has a tuple for each profile, oldest first. ``checks`` are of the newest day, None without any.
     """
 
     first_day: date
@@ -47,3 +51,4 @@ class History:
     silence: Small
     ready_on: tuple[date | None, ...]
     episodes: tuple[tuple[Episode, ...], ...]
+    checks: "Checks | None"

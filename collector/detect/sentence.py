@@ -6,7 +6,7 @@ from datetime import date
 from collector.detect.fleet import FleetEpisode
 from collector.models import CloseReason, Episode
 
-_NAMES = {"engagement": "Engagement", "impression": "Impressions", "outbound_click": "Outbound clicks", "save": "Saves"}
+NAMES = {"engagement": "Engagement", "impression": "Impressions", "outbound_click": "Outbound clicks", "save": "Saves"}
 _ENDINGS = {
     CloseReason.NEW_NORMAL: "this has lasted so long that it is the new normal",
     CloseReason.DEEPENED: "then it fell further",
@@ -28,7 +28,7 @@ class Causes:
 
 def sentence(profile: str, episode: Episode, causes: Causes | None = None) -> str:
     """State what came, since when, what was expected, and the likeliest cause; numbers are means a day."""
-    name = _NAMES[episode.metric]
+    name = NAMES[episode.metric]
     lasts = episode.closed_on is None and episode.usual_since is None
     first = _day(episode.first_day)
     when = f"since {first}" if lasts else f"from {first} to {_day(episode.last_day)}"
@@ -39,6 +39,9 @@ def sentence(profile: str, episode: Episode, causes: Causes | None = None) -> st
     # A lasting drop may rise above the bound that raised the alarm.
     if episode.observed < episode.expected_low:
         facts += f" (at least {_number(episode.expected_low)})"
+    also = [NAMES[each].lower() for each in episode.decision.also_fell.split(",") if each]
+    if also:
+        facts += f", and {_listed(also)} fell too"
     return f"{facts}{_cause(causes or Causes())}{_ending(episode)}."
 
 
@@ -75,6 +78,10 @@ def _ending(episode: Episode) -> str:
 
 def _number(value: float) -> str:
     return f"{value:,.1f}".removesuffix(".0") if value < 10 else f"{value:,.0f}"  # noqa: PLR2004 -- small counts keep a digit
+
+
+def _listed(words: list[str]) -> str:
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
 
 
 def _days(number: int) -> str:

@@ -119,6 +119,12 @@ PRESETS: Final = {
     Sensitivity.HIGH: (2.65, 0.22),
 }
 """Threshold in standard deviations, and the least share that must be lost. Bench."""
+BUDGETS: Final = {Sensitivity.LOW: 0.25, Sensitivity.NORMAL: 0.5, Sensitivity.HIGH: 1.0}
+"""False alarms a client-year that the presets stand for; ``--calibrate`` keeps them on a client's own history."""
+CALIBRATED: Final = tuple(round(2.4 + 0.2 * step, 1) for step in range(14))
+"""Thresholds that are tried, in standard deviations."""
+CALIBRATED_YEARS: Final = 0.5
+"""Client-years of judged days that a calibration needs at least."""
 LEAST_EXPECTED: Final = np.array([50.0, 50.0, 40.0, 25.0, 25.0])[:, None, None]
 """Events that must be expected of a window before its sum is judged."""
 LEAST_WEEK: Final = 25.0

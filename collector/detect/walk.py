@@ -1,11 +1,11 @@
 """Walks over the days of many profiles, oldest first, and judges each day by the days up to it. Pure."""
 
-from collections.abc import Sequence
 from datetime import date
 
 import numpy as np
 
 from collector.detect import tuning
+from collector.detect.check import Checks
 from collector.detect.closing import close_deepened, close_ended, end
 from collector.detect.learning import Errors, Learning
 from collector.detect.model import Flags, Floats, Silence
@@ -13,18 +13,21 @@ from collector.detect.opening import open_drops
 from collector.detect.profiles import Profiles
 from collector.detect.series import JOINT, Series
 from collector.detect.window import band_low
-from collector.models import Sensitivity
 
 
 class Walk:
-    """A walk over ``counts`` (days, metrics, profiles), and what it has found so far, in arrays of the same shape."""
+    """A walk over the days of series, and what it has found so far, in arrays of their shape.
 
-    def __init__(self, counts: Floats, first_day: date, sensitivities: Sequence[Sensitivity], unusual: Floats) -> None:
+    ``checks`` are those of the newest day; None if there are too few to judge any.
+    """
+
+    def __init__(self, series: Series, profiles: Profiles, first_day: date) -> None:
         self.first_day = first_day
-        self.series = Series(counts, first_day, unusual)
-        self.profiles = Profiles(sensitivities, self.series.known)
+        self.series, self.profiles = series, profiles
+        counts = series.counts
         self.expected, self.low, self.score = (np.full(counts.shape, np.nan) for _ in range(3))
         self.silence = np.full(counts.shape, int(Silence.TOO_LITTLE_HISTORY))
+        self.checks: Checks | None = None
         self._learning = Learning()
 
     def run(self) -> None:
@@ -52,7 +55,10 @@ class Walk:
         judged = known & old & (window.judgeable[:JOINT] | ledger.leading)
         if close_deepened(series, profiles, day, window, judged):
             window = series.window(day, means, old & ~ledger.in_drop)
-        found = open_drops(series, profiles, day, window, judged)
+        self.checks = open_drops(series, profiles, day, window, judged)
+        best = self.checks.score.max(axis=0)
+        # Of the metric, or of the joint series if that is larger.
+        found = np.maximum(best[:JOINT], best[JOINT])
         close_ended(series, profiles, day, window, judged)
         self._keep(day, judged, known, old, means[-1], found)
         self._learning.keep(day, Errors.of(window, judged & ~ledger.in_drop))

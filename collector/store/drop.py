@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from collector.models import JUDGED_METRICS, Episode, ProfileState, Sensitivity
+from collector.models import JUDGED_METRICS, Decision, Episode, ProfileState, Sensitivity, Unmet
 from collector.store.columns import arrays, columns, names, values
 from collector.store.fleet_drop import Drop, FleetDrop, FleetDropStore, RecentDrop
 from collector.store.lock import Lock, take
@@ -34,11 +34,14 @@ class KnownDays(Settled, frozen=True):
 
     ``offsets`` are big-endian int32, in days after the first day that was asked for. ``counts`` are big-endian float64:
     `JUDGED_METRICS` of a day beside each other, NaN where there is no number. The days are in no order.
+    ``own_threshold`` takes the place of that of the sensitivity.
     """
 
     name: str
     client: str
     sensitivity: Sensitivity
+    own_threshold: float | None
+    country: str | None
     offsets: bytes
     counts: bytes
 
@@ -56,6 +59,7 @@ class Verdict(msgspec.Struct, frozen=True):
     """What the detector concludes of a profile's newest settled day, and which state of the profile it knew.
 
     ``expected``, ``expected_low`` and ``score`` are of engagement. ``silence`` says why there is no conclusion.
+    ``decision`` is what came nearest to a drop, and ``unmet`` the condition that failed; None where there is a drop.
     """
 
     profile_id: int
@@ -68,6 +72,19 @@ class Verdict(msgspec.Struct, frozen=True):
     expected_low: float | None
     score: float | None
     silence: str | None
+    own_threshold: float | None = None
+    country: str | None = None
+    decision: Decision = Decision()
+    unmet: Unmet | None = None
+    why: str = ""
+
+
+class LatestVerdict(Verdict, frozen=True, kw_only=True):
+    """A verdict with the profile that it is of, and when it was made."""
+
+    profile: str
+    client: str
+    evaluated_at: datetime
 
 
 class Bands(msgspec.Struct, frozen=True):
@@ -86,6 +103,7 @@ class ListedDrop(Episode, frozen=True, kw_only=True):
     open: bool
     inhibited: bool
     sentence: str
+    why: str
 
 
 class FormerDrop(RecentDrop, frozen=True, kw_only=True):
@@ -112,7 +130,7 @@ WHERE p.settled_through IS NOT NULL
   AND (
       v.profile_id IS NULL
       OR v.settled_through IS DISTINCT FROM p.settled_through
-      OR v.sensitivity <> c.sensitivity
+      OR (v.sensitivity, v.own_threshold, v.country) IS DISTINCT FROM (c.sensitivity, c.own_threshold, c.country)
       OR v.state IS DISTINCT FROM p.state
       OR p.days_changed_at > v.last_poll_at
   )
@@ -121,7 +139,8 @@ ORDER BY p.settled_through, p.id
 
 _READ = f"""
 SELECT
-    p.id, p.name, p.client, $3::date AS settled_through, p.last_poll_at, p.state, p.state_since, c.sensitivity,
+    p.id, p.name, p.client, $3::date AS settled_through, p.last_poll_at, p.state, p.state_since,
+    c.sensitivity, c.own_threshold, c.country,
     (SELECT max(published_at) FROM pin WHERE profile_id = p.id AND state = 'published') AS last_pin_at,
     d.offsets, d.counts
 FROM profile p
@@ -152,6 +171,7 @@ ORDER BY p.settled_through, p.id
 _KNOWN = f"""
 SELECT
     p.id, p.name, p.client, $4::date AS settled_through, coalesce($3::text, c.sensitivity) AS sensitivity,
+    CASE WHEN $3::text IS NULL THEN c.own_threshold END AS own_threshold, c.country,
     d.offsets, d.counts
 FROM profile p
 JOIN chosen_sensitivity c ON c.profile_id = p.id
@@ -218,10 +238,13 @@ written AS (
         expected = excluded.expected, expected_low = excluded.expected_low, score = excluded.score,
         lost_share = excluded.lost_share, usual_since = excluded.usual_since, closed_on = excluded.closed_on,
         close_reason = excluded.close_reason,
+        decided_by = excluded.decided_by, window_days = excluded.window_days, window_score = excluded.window_score,
+        threshold = excluded.threshold, window_loss = excluded.window_loss, least_loss = excluded.least_loss,
+        also_fell = excluded.also_fell, why = excluded.why,
         sentence = CASE WHEN e.inhibited THEN e.sentence ELSE excluded.sentence END, updated_at = now()
-    WHERE (e.last_day, e.observed, e.expected, e.score, e.closed_on, e.sentence)
+    WHERE (e.last_day, e.observed, e.expected, e.score, e.closed_on, e.why, e.sentence)
           IS DISTINCT FROM (
-              excluded.last_day, excluded.observed, excluded.expected, excluded.score, excluded.closed_on,
+              excluded.last_day, excluded.observed, excluded.expected, excluded.score, excluded.closed_on, excluded.why,
               CASE WHEN e.inhibited THEN e.sentence ELSE excluded.sentence END
           )
     RETURNING closed_on IS NULL AND xmax = 0 AS opened, sentence
@@ -239,6 +262,10 @@ ON CONFLICT (profile_id) DO UPDATE
 SET settled_through = excluded.settled_through, last_poll_at = excluded.last_poll_at, state = excluded.state,
     sensitivity = excluded.sensitivity, judged_since = excluded.judged_since, expected = excluded.expected,
     expected_low = excluded.expected_low, score = excluded.score, silence = excluded.silence,
+    own_threshold = excluded.own_threshold, country = excluded.country, decided_by = excluded.decided_by,
+    window_days = excluded.window_days, window_score = excluded.window_score, threshold = excluded.threshold,
+    window_loss = excluded.window_loss, least_loss = excluded.least_loss, also_fell = excluded.also_fell,
+    unmet = excluded.unmet, why = excluded.why,
     band_since = excluded.band_since, band_expected = excluded.band_expected, band_low = excluded.band_low,
     evaluated_at = now()
 """
@@ -260,9 +287,15 @@ WHERE open
    OR last_day >= (SELECT max(settled_through) FROM profile) - $1::integer
 ORDER BY first_day DESC
 """
+_LATEST = f"""
+SELECT p.name AS profile, p.client, v.evaluated_at, {names(Verdict, "v.")}
+FROM drop_verdict v
+JOIN profile p ON p.id = v.profile_id
+WHERE p.name = $1
+"""
 _SET_SENSITIVITY = """
-INSERT INTO drop_sensitivity (scope, name, sensitivity) VALUES ($1, $2, $3)
-ON CONFLICT (scope, name) DO UPDATE SET sensitivity = excluded.sensitivity
+INSERT INTO drop_sensitivity (scope, name, sensitivity, threshold) VALUES ($1, $2, $3, $4)
+ON CONFLICT (scope, name) DO UPDATE SET sensitivity = excluded.sensitivity, threshold = excluded.threshold
 """
 _UNSET_SENSITIVITY = "DELETE FROM drop_sensitivity WHERE scope = $1 AND name = $2"
 
@@ -332,11 +365,20 @@ class DropStore:
     async def fleet_listed(self, closed_days: int) -> list[FleetDrop]:
         return values(FleetDrop, await self._database.fetch(_FLEET_LISTED, closed_days))
 
+    async def latest_verdict(self, profile: str) -> LatestVerdict | None:
+        """Return the verdict on a profile's newest settled day, with what it rests on; None before the first."""
+        found = values(LatestVerdict, await self._database.fetch(_LATEST, profile))
+        return found[0] if found else None
+
     async def set_sensitivity(
-        self, scope: Literal["client", "profile"], name: str, sensitivity: Sensitivity | None
+        self,
+        scope: Literal["client", "profile"],
+        name: str,
+        sensitivity: Sensitivity | None,
+        threshold: float | None = None,
     ) -> None:
-        """Choose a preset for a client or a profile; None goes back to the usual one."""
+        """Choose a preset for a client or a profile, with a threshold of its own; None goes back to the usual one."""
         if sensitivity is None:
             await self._database.execute(_UNSET_SENSITIVITY, scope, name)
         else:
-            await self._database.execute(_SET_SENSITIVITY, scope, name, sensitivity)
+            await self._database.execute(_SET_SENSITIVITY, scope, name, sensitivity, threshold)

@@ -11,10 +11,11 @@ from collector.store.columns import arrays, columns, names, values
 
 
 class Drop(Episode, frozen=True, kw_only=True):
-    """An episode of a profile, with the sentence that explains it."""
+    """An episode of a profile, with the sentence that tells it, and why it was called."""
 
     profile_id: int
     sentence: str
+    why: str
 
 
 class RecentDrop(Drop, frozen=True, kw_only=True):

@@ -239,7 +239,8 @@ _DROPS = f"""
         c.expected AS "Expected",
         -c.lost_share AS "Change",
         CASE WHEN c.inhibited THEN 'yes' ELSE 'no' END AS "With the fleet",
-        c.sentence AS "In words"
+        c.sentence AS "In words",
+        c.why AS "Why"
     FROM engagement_drop c
     JOIN profile p ON p.id = c.profile_id
     WHERE {CHOSEN_PROFILES}
@@ -269,6 +270,7 @@ def _drops() -> tables.Panel:
         Column("With the fleet", width=110),
         # The sentence takes the remaining width, and a second line if needed.
         Column("In words", wrapped=True),
+        Column("Why", wrapped=True),
     ]
     return rows(about, table(_DROPS), looks, size=(24, 8), link=_TO_FLEET)
 

@@ -19,8 +19,16 @@ SELECT
     e.closed_on IS NULL AND p.state <> 'paused' AS open,
     e.closed_on,
     e.close_reason,
+    e.decided_by,
+    e.window_days,
+    e.window_score,
+    e.threshold,
+    e.window_loss,
+    e.least_loss,
+    e.also_fell,
     e.inhibited,
     e.sentence,
+    e.why,
     e.opened_at,
     e.updated_at
 FROM drop_episode e
@@ -29,12 +37,18 @@ JOIN profile p ON p.id = e.profile_id;
 COMMENT ON VIEW engagement_drop IS 'Drops with their profile and client';
 
 CREATE VIEW chosen_sensitivity AS
-SELECT p.id AS profile_id, coalesce(s.sensitivity, c.sensitivity, 'normal') AS sensitivity
+SELECT
+    p.id AS profile_id,
+    coalesce(s.sensitivity, c.sensitivity, 'normal') AS sensitivity,
+    CASE WHEN s.name IS NULL THEN c.threshold ELSE s.threshold END AS own_threshold,
+    k.country
 FROM profile p
 LEFT JOIN drop_sensitivity s ON s.scope = 'profile' AND s.name = p.name
-LEFT JOIN drop_sensitivity c ON c.scope = 'client' AND c.name = p.client;
+LEFT JOIN drop_sensitivity c ON c.scope = 'client' AND c.name = p.client
+LEFT JOIN client k ON k.name = p.client;
 
-COMMENT ON VIEW chosen_sensitivity IS 'The preset that each profile is judged by';
+COMMENT ON VIEW chosen_sensitivity IS
+    'How each profile is judged: its preset or own threshold, and whose holidays count';
 
 CREATE VIEW expected_day AS
 SELECT

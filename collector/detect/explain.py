@@ -1,0 +1,93 @@
+"""Judges a profile up to a day again, and explains why that day was called a drop, or was not."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import date
+
+import msgspec
+
+from collector.detect.check import Checks
+from collector.detect.detector import judge, origin
+from collector.detect.reason import open_episode, verdict_in_words
+from collector.errors import RegistryError
+from collector.models import Decision, Episode, Unmet
+from collector.store.drop import DropStore
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """One window of one series, held against the conditions; ``observed`` and ``expected`` are means a day."""
+
+    series: str
+    days: int
+    observed: float
+    expected: float
+    loss: float
+    least_loss: float
+    score: float
+    threshold: float
+    unmet: Unmet | None
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a day was called a drop or not; ``episode`` is the drop that was open on it."""
+
+    profile: str
+    client: str
+    day: date
+    called: bool
+    sentences: str
+    decision: Decision
+    unmet: Unmet | None
+    episode: Episode | None
+    checks: list[Check]
+
+
+async def explain(store: DropStore, name: str, day: date | None = None) -> Explanation:
+    """Judge a profile's days until ``day`` again, the newest settled one if None, and say what that day was called.
+
+    Raises:
+        RegistryError: there is no such profile, or it has no settled day until then.
+    """
+    found = next((one for one in await store.history() if one.name == name), None)
+    if found is None:
+        raise RegistryError(f"no profile {name} with settled days; `collector profiles list` shows all profiles")
+    day = day or found.settled_through
+    if not found.first_day <= day <= found.settled_through:
+        span = f"from {found.first_day} to {found.settled_through}"
+        raise RegistryError(f"{day} is not a settled day of {name}; those are {span}")
+    since = origin(day)
+    [profile] = known = await store.days([found.id], since, day)
+    _, history = await asyncio.to_thread(judge, known, since)
+    decision, unmet, sentences = verdict_in_words(history, 0)
+    return Explanation(
+        profile=profile.name,
+        client=profile.client,
+        day=day,
+        called=unmet is None and bool(decision.decided_by),
+        sentences=sentences,
+        decision=decision,
+        unmet=unmet,
+        episode=open_episode(history, 0),
+        checks=list(_checks(history.checks)) if history.checks is not None else [],
+    )
+
+
+def _checks(checks: Checks) -> Iterator[Check]:
+    """Yield the windows of the first profile: of all metrics together, then of each."""
+    windows, rows = checks.score.shape[:2]
+    for row in (rows - 1, *range(rows - 1)):
+        # The cumulative sum is of all metrics only.
+        for window in range(windows if row == rows - 1 else windows - 1):
+            where = window, row, 0
+            decision, days = checks.decision(where), max(int(checks.days[window, 0]), 1)
+            yield Check(
+                series=decision.decided_by,
+                days=decision.window_days,
+                observed=round(float(checks.observed[where]) / days, 2),
+                expected=round(float(checks.expected[where]) / days, 2),
+                loss=decision.window_loss,
+                least_loss=decision.least_loss,
+                score=decision.window_score,
+                threshold=decision.threshold,
+                unmet=checks.unmet(where),
+            )

@@ -1,0 +1,45 @@
+"""Keeps the settings of clients."""
+
+import msgspec
+
+from collector.store.columns import names, values
+from collector.store.pool import Database
+
+
+class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """A client; ``country`` is an ISO 3166 code, None where the holidays of many countries count."""
+
+    client: str
+    profiles: int
+    country: str | None
+
+
+_LISTED = f"""
+SELECT {names(ClientSettings)}
+FROM (
+    SELECT p.client, count(*) AS profiles, k.country
+    FROM profile p
+    LEFT JOIN client k ON k.name = p.client
+    GROUP BY p.client, k.country
+) AS clients
+ORDER BY client
+"""
+_SET_COUNTRY = """
+INSERT INTO client (name, country) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET country = excluded.country
+"""
+
+
+class ClientStore:
+    """Clients and their settings."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def listed(self) -> list[ClientSettings]:
+        """Return all clients that have profiles."""
+        return values(ClientSettings, await self._database.fetch(_LISTED))
+
+    async def set_country(self, client: str, country: str | None) -> None:
+        """Choose whose holidays count for a client; its history is judged again."""
+        await self._database.execute(_SET_COUNTRY, client, country)
