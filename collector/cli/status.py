@@ -11,7 +11,7 @@ from collector.config import Role, Settings
 from collector.export.status import PinsStatus, Status, gather_status
 from collector.store.clock import clock_problem
 from collector.store.daemon import DaemonProcess
-from collector.store.fleet import StateSummary, TroubledProfile
+from collector.store.fleet import CollectedProfile, StateSummary
 from collector.store.notice import TargetState
 
 _MOST_SHOWN = 50
@@ -116,7 +116,7 @@ def _show_states(states: Sequence[StateSummary]) -> None:
     print_table(titles, rows)
 
 
-def _show_troubled(troubled: Sequence[TroubledProfile]) -> None:
+def _show_troubled(troubled: Sequence[CollectedProfile]) -> None:
     if not troubled:
         click.echo("\nno profile is in trouble")
         return
@@ -127,6 +127,6 @@ def _show_troubled(troubled: Sequence[TroubledProfile]) -> None:
         click.echo(f"... and {len(troubled) - _MOST_SHOWN} more; `collector status --json` has them all")
 
 
-def _cells(profile: TroubledProfile) -> tuple[str, ...]:
+def _cells(profile: CollectedProfile) -> tuple[str, ...]:
     what = (profile.name, profile.client, profile.state, str(profile.last_outcome), str(profile.consecutive_failures))
     return (*what, ago(profile.last_success_at), ago(profile.next_poll_at), profile.reason or "")

@@ -7,26 +7,22 @@ from aiohttp import web
 
 from collector.access import VISITOR
 from collector.console.page import answer
-from collector.console.query import text_of
-from collector.console.words import ENDINGS, counted
-from collector.store.paging import DropFilter, DropRow, DropState, Paging, Wish
+from collector.console.query import after_of, page_after, summary_of, text_of
+from collector.console.words import ENDINGS
+from collector.store.paging import DropFilter, DropRow, DropState, Paging
 from collector.store.pool import Database
 
-_MOST = 200
+_MOST = 100
 
 
 class Drops(msgspec.Struct, frozen=True, kw_only=True):
-    """The drops that are shown, newest first, of ``total``."""
+    """A page of drops, those that were detected last first; ``after`` is where the next begins."""
 
     state: DropState
+    client: str
     rows: list[DropRow]
-    total: int
-
-    @property
-    def summary(self) -> str:
-        """Say how many there are, and how many of them are shown."""
-        every = counted(self.total, "drop")
-        return every if len(self.rows) == self.total else f"the newest {len(self.rows)} of {every}"
+    after: str | None
+    summary: str
 
     def ending(self, row: DropRow) -> str:
         """Say in words why a drop was closed; nothing of one that is open."""
@@ -46,9 +42,9 @@ class DropsPage:
     async def _list(self, request: web.Request) -> Drops:
         asked = request.query.get("state", "")
         state = DropState(asked) if asked in set(DropState) else DropState.OPEN
-        client = request[VISITOR].client
-        found = await self._paging.drops(
-            DropFilter(client=text_of(request, "client") or None if client is None else client, state=state),
-            Wish(limit=_MOST, total=True),
+        client = request[VISITOR].client or text_of(request, "client")
+        wanted = DropFilter(client=client or None, state=state)
+        found = await page_after(request, partial(self._paging.drops, wanted), _MOST)
+        return Drops(
+            state=state, client=client, rows=found.rows, after=after_of(found), summary=summary_of(found, "drop")
         )
-        return Drops(state=state, rows=found.rows, total=found.total or 0)

@@ -7,31 +7,28 @@ from aiohttp import web
 
 from collector.access import VISITOR
 from collector.console.page import answer
-from collector.console.query import text_of
-from collector.console.words import PIN_STATES, Word, counted
+from collector.console.query import after_of, page_after, summary_of, text_of
+from collector.console.words import PIN_STATES, Word
 from collector.errors import PinError
 from collector.models import PinState
+from collector.publish.operator import PinOperator
 from collector.store.listing import ListedPin, PinFilter, PinSort
-from collector.store.paging import Paging, Wish
+from collector.store.paging import Paging
 from collector.store.pin import PinAttempt, PinDetails, PinStore
+from collector.store.pin_check import CheckStore
 from collector.store.pool import Database
 
 _MOST = 100
 
 
 class Pins(msgspec.Struct, frozen=True, kw_only=True):
-    """The pins that are shown of ``total``: queued ones by when they are due, others newest first."""
+    """A page of pins, queued ones by when they are due, others newest first; ``after`` is where the next begins."""
 
     state: str
     text: str
     rows: list[ListedPin]
-    total: int
-
-    @property
-    def summary(self) -> str:
-        """Say how many there are, and how many of them are shown."""
-        every = counted(self.total, "pin")
-        return every if len(self.rows) == self.total else f"{len(self.rows)} of {every}; search for the others"
+    after: str | None
+    summary: str
 
 
 class Story(msgspec.Struct, frozen=True):
@@ -56,6 +53,7 @@ class PinsPage:
     def __init__(self, database: Database) -> None:
         self._paging = Paging(database)
         self._store = PinStore(database)
+        self._operator = PinOperator(self._store, CheckStore(database))
 
     async def answer(self, request: web.Request) -> web.Response:
         """Show the pins that the query asks for."""
@@ -68,24 +66,33 @@ class PinsPage:
 
     async def cancel(self, request: web.Request) -> web.Response:
         """Take a queued pin out of the queue, and show it."""
-        story = await self._require(request)
-        pin_id = story.pin.id
-        if not story.can_be_cancelled:
-            raise web.HTTPConflict(text=f"pin {pin_id} is {story.pin.state.value}; only a queued one is cancelled here")
-        if not await self._store.cancel(pin_id, PinState.QUEUED):
-            raise web.HTTPConflict(text=f"pin {pin_id} is being sent, or was changed meanwhile; look at it again")
+        pin_id = (await self._require(request)).pin.id
+        try:
+            await self._cancel(pin_id)
+        except PinError as error:
+            raise web.HTTPConflict(text=str(error)) from error
         raise web.HTTPSeeOther(f"/pins/{pin_id}")
+
+    async def _cancel(self, pin_id: int) -> None:
+        pin = await self._operator.find_cancellable(pin_id)
+        if pin.state is not PinState.QUEUED:
+            raise PinError(f"pin {pin_id} may be live; `collector pins cancel {pin_id}` gives it up")
+        await self._operator.cancel(pin)
 
     async def _list(self, request: web.Request) -> Pins:
         asked = request.query.get("state", "")
         state = PinState(asked) if asked in set(PinState) else None
         text = text_of(request, "q")
-        found = await self._paging.pins(
-            PinFilter(client=request[VISITOR].client, state=state, text=text or None),
-            PinSort.DUE if state is PinState.QUEUED else PinSort.NEWEST,
-            Wish(limit=_MOST, total=True),
+        wanted = PinFilter(client=request[VISITOR].client, state=state, text=text or None)
+        sort = PinSort.DUE if state is PinState.QUEUED else PinSort.NEWEST
+        found = await page_after(request, partial(self._paging.pins, wanted, sort), _MOST)
+        return Pins(
+            state=state.value if state else "",
+            text=text,
+            rows=found.rows,
+            after=after_of(found),
+            summary=summary_of(found, "pin"),
         )
-        return Pins(state=state.value if state else "", text=text, rows=found.rows, total=found.total or 0)
 
     async def _story(self, pin_id: int) -> Story:
         pin, attempts = await self._store.story(pin_id)

@@ -1,8 +1,17 @@
-"""Reads what an address asks for; nonsense is what was not asked for. Pure."""
+"""Reads what an address asks for; nonsense is what was not asked for."""
 
 import re
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
+import msgspec
 from aiohttp import web
+
+from collector.console.words import counted
+from collector.errors import DataRefusedError
+from collector.store.paging import Page, Wish
+
+_Row = TypeVar("_Row", bound=msgspec.Struct)
 
 _LONGEST_TEXT = 200
 # What no name holds, and the database would refuse.
@@ -20,3 +29,24 @@ def page_number(request: web.Request, total: int, size: int) -> int:
     asked = request.query.get("page", "")
     number = int(asked) if _DIGITS.fullmatch(asked) and asked.isascii() else 1
     return max(1, min(number, -(-total // size)))
+
+
+async def page_after(request: web.Request, load: Callable[[Wish], Awaitable[Page[_Row]]], size: int) -> Page[_Row]:
+    """Load the page that begins after what the query's ``after`` says, the first where that is nonsense."""
+    wish = Wish(limit=size, total=True)
+    try:
+        after = msgspec.json.decode(request.query.get("after", ""), type=list[str])
+        return await load(msgspec.structs.replace(wish, after=after))
+    except (msgspec.DecodeError, DataRefusedError):
+        return await load(wish)
+
+
+def after_of(page: Page[_Row]) -> str | None:
+    """Return what the next page begins after, for an address."""
+    return None if page.after is None else msgspec.json.encode(page.after).decode()
+
+
+def summary_of(page: Page[_Row], what: str) -> str:
+    """Say how many rows there are, and how many of them are shown."""
+    every = counted(page.total or 0, what)
+    return every if len(page.rows) == page.total else f"{len(page.rows)} of {every}"

@@ -3,7 +3,7 @@
 import msgspec
 
 from collector.store.daemon import DaemonProcess, DaemonStore
-from collector.store.fleet import DatabaseInfo, FleetStore, StateSummary, TroubledProfile
+from collector.store.fleet import CollectedProfile, DatabaseInfo, FleetStore, StateSummary
 from collector.store.notice import NoticeStore, TargetState
 from collector.store.pin import PinStore
 from collector.store.pool import Database
@@ -16,7 +16,7 @@ class ProfilesStatus(msgspec.Struct, frozen=True, kw_only=True):
     by_state: dict[str, StateSummary]
     due: int
     lag_seconds: float
-    troubled: list[TroubledProfile]
+    troubled: list[CollectedProfile]
 
 
 class PinsStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +47,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     clock_offset_seconds: float
 
 
-async def gather_status(database: Database, where: str, *, count_days: bool = True) -> Status:
+async def gather_status(
+    database: Database, where: str, *, count_days: bool = True, most_troubled: int | None = None
+) -> Status:
     """Ask the database. Counting days takes seconds where there are hundreds of millions."""
     fleet, daemons = FleetStore(database), DaemonStore(database)
     states, backlog, pins = await fleet.summary(), await fleet.backlog(), await PinStore(database).summary()
@@ -57,7 +59,7 @@ async def gather_status(database: Database, where: str, *, count_days: bool = Tr
             by_state={each.state.value: each for each in states},
             due=backlog.due,
             lag_seconds=backlog.lag_seconds,
-            troubled=await fleet.troubled(),
+            troubled=await fleet.troubled(most_troubled),
         ),
         polls_24h=await fleet.polls(),
         pins=PinsStatus(

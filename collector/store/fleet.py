@@ -82,9 +82,10 @@ class StateSummary(msgspec.Struct, frozen=True, kw_only=True):
     newest_settled_day: date | None
 
 
-class TroubledProfile(msgspec.Struct, frozen=True, kw_only=True):
-    """A profile that is not polled as usual, or whose last poll failed, and why."""
+class CollectedProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """How a profile is collected: its state, its last poll, and the reason where it is not as planned."""
 
+    id: int
     name: str
     client: str
     state: ProfileState
@@ -154,9 +155,9 @@ GROUP BY p.state
 ORDER BY p.state
 """
 
-_TROUBLED = """
+_COLLECTED = """
 SELECT
-    name, client, state, state_since, last_outcome,
+    id, name, client, state, state_since, last_outcome,
     concat_ws(
         '; ',
         CASE WHEN account_changed_at IS NOT NULL THEN format(
@@ -174,10 +175,20 @@ SELECT
         ELSE 0
     END AS rate_limited_today
 FROM profile
+"""
+_TROUBLED = f"""
+{_COLLECTED}
 WHERE state IN ('unlinked', 'suspended', 'key_invalid')
    OR account_changed_at IS NOT NULL
    OR (state = 'active' AND (last_outcome NOT IN ('ok', 'unchanged') OR last_error IS NOT NULL))
 ORDER BY client, name
+LIMIT $1
+"""
+_COLLECTED_OF = f"""
+{_COLLECTED}
+WHERE strpos(lower(concat_ws(' ', name, client, ref_id)), lower($1)) > 0
+ORDER BY client, name
+LIMIT $2
 """
 
 _POLLS = """
@@ -253,9 +264,13 @@ class FleetStore:
         """Return one value a state."""
         return values(StateSummary, await self._database.fetch(_SUMMARY))
 
-    async def troubled(self) -> list[TroubledProfile]:
+    async def troubled(self, most: int | None = None) -> list[CollectedProfile]:
         """Return the profiles whose last poll failed or that are not polled as usual, paused ones left out."""
-        return values(TroubledProfile, await self._database.fetch(_TROUBLED))
+        return values(CollectedProfile, await self._database.fetch(_TROUBLED, most))
+
+    async def collected(self, text: str, most: int) -> list[CollectedProfile]:
+        """Return how the profiles are collected that have ``text`` in their name, client or refId."""
+        return values(CollectedProfile, await self._database.fetch(_COLLECTED_OF, text, most))
 
     async def polls(self) -> dict[str, int]:
         """Return the number of polls of the last 24 hours by outcome."""

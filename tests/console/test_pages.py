@@ -1,12 +1,15 @@
 """The console over real sockets: what its pages say, to whom, and what they do not let in."""
 
+import html
 import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from collector.config import Role
 from collector.console.overview import OverviewKeeper
 from collector.loops.outage import Outage
+from collector.store.daemon import DaemonStore
 from collector.store.pool import Database, connected, open_database
 from tests.support.agency import make_agency
 from tests.support.console import READ, console_session, page, token_of
@@ -304,15 +307,45 @@ async def test_a_queued_pin_is_cancelled_once_and_by_those_who_may(database: Dat
     assert await database.fetchval("SELECT state FROM pin WHERE id = $1", queued) == "cancelled"
 
 
-async def test_operations_say_why_a_client_is_not_collected(database: Database) -> None:
+async def test_operations_say_of_every_profile_how_it_is_collected(database: Database) -> None:
     await make_agency(database)
+    await database.execute("UPDATE profile SET state = 'paused', state_reason = 'on leave' WHERE name = 'Casa Lumen'")
+    await database.execute("DELETE FROM daemon")
+    await registered(database, {"newcomer": "key-of-newcomer"})
     async with console_session(database, problems=("the database is read-only",)) as session:
-        every = await page(session, "/operations")
-        one = await page(session, "/operations?q=little+lantern&part=fleet")
-        fine = await page(session, "/operations?q=casa+lumen&part=fleet")
-    assert "the database is read-only" in every
-    assert "Pinterest is not linked any more: have the client link it again." in one
-    assert "Nothing is wrong with it" in fine
+
+        async def told(text: str) -> str:
+            return await page(session, f"/operations?part=fleet&q={text}")
+
+        assert "the database is read-only" in await page(session, "/operations")
+        assert "Pinterest is not linked any more: have the client link it again." in await told("little+lantern")
+        paused = await told("casa+lumen")
+        assert "Nobody reads it until it is resumed." in paused
+        assert "on leave" in paused
+        assert "Nobody has that name" in await told("nobody")
+        assert "No collector polls: start one" in await told("newcomer")
+        await DaemonStore(database).report("host-1", "0.1.0", [Role.POLLER])
+        assert "It is not read yet" in await told("newcomer")
+        await database.execute("UPDATE profile SET next_poll_at = now() - interval '1 hour' WHERE name = 'newcomer'")
+        assert "It is overdue" in await told("newcomer")
+
+
+async def test_a_long_list_leads_to_its_next_page(database: Database) -> None:
+    await registered(database, {"a": "key-of-a"})
+    await database.execute(
+        "INSERT INTO pin (profile_id, client_ref, media_urls, publish_at) "
+        "SELECT id, format('pin-%s', n), ARRAY['https://example.com/a.jpg'], now() + n * interval '1 minute' "
+        "FROM profile, generate_series(1, 150) n"
+    )
+    async with console_session(database) as session:
+        first = await page(session, "/pins?state=queued")
+        onward = html.unescape(re.findall(r'rel="next" href="([^"]*)"', first)[0])
+        second = await page(session, onward)
+        nonsense = await page(session, "/pins?state=queued&after=%5B%22x%22%2C%22y%22%5D")
+    seen = [set(re.findall(r'href="(/pins/[0-9]+)"', text)) for text in (first, second)]
+    assert [len(each) for each in seen] == [100, 50]
+    assert not seen[0] & seen[1]
+    assert "100 of 150 pins" in nonsense
 
 
 async def test_a_client_sees_its_own_drops_and_pins_and_no_operations(database: Database) -> None:
