@@ -5,8 +5,8 @@ import click
 from collector.app import open_storage
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import as_json_text, print_table
-from collector.detect.holiday import is_known
 from collector.errors import RegistryError
+from collector.holiday import is_known
 from collector.store.client import ClientSettings, ClientStore
 
 

@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from collector.console import words
 from collector.console.period import LENGTHS, Happenings, Period, TableDay, Tile, Wish
+from collector.store.client import ClientStore
 from collector.store.overview import OverviewStore
 from collector.store.pool import Database
 from collector.store.timeline import DropSpan, MissingDay, TimelineDay, TimelineStore
@@ -46,6 +47,7 @@ class NumbersReader:
     def __init__(self, database: Database) -> None:
         self._timeline = TimelineStore(database)
         self._overview = OverviewStore(database)
+        self._clients = ClientStore(database)
 
     def loader(self, whose: Whose, wish: Wish) -> Callable[[], Awaitable[Numbers]]:
         return partial(self._read, whose, wish)
@@ -75,6 +77,7 @@ class NumbersReader:
             fleet_drops=[(each.first_day, each.last_day) for each in await self._overview.fleet_drops(since)],
             pins=await self._timeline.pins(whose.profile_id, whose.client, since),
             missing=await self._timeline.missing(whose.profile_id, whose.client, since),
+            country=await self._clients.country(whose.profile_id, whose.client),
         )
 
     async def drops(self, whose: Whose, since: date) -> list[DropSpan]:

@@ -11,9 +11,9 @@ from markupsafe import Markup
 
 from collector.chart import Bar, Day, Mark, MarkKind, bar_chart, line_chart
 from collector.console import words
-from collector.console.festivals import festivals
 from collector.console.overview import change
 from collector.console.read_out import read_out
+from collector.holiday import name_of
 from collector.store.timeline import DropSpan, MissingDay, PinDay, TimelineDay
 
 LENGTHS: Final = (("90", "90 days"), ("30", "30 days"), ("365", "A year"))
@@ -56,12 +56,13 @@ class TableDay(msgspec.Struct, frozen=True):
 
 
 class Happenings(msgspec.Struct, frozen=True):
-    """What is marked in a chart."""
+    """What is marked in a chart; the holidays are those of ``country``, or of many where it is None."""
 
     drops: Sequence[DropSpan]
     fleet_drops: Sequence[tuple[date, date]]
     pins: Sequence[PinDay]
     missing: Sequence[MissingDay]
+    country: str | None = None
 
 
 def wish_of(request: web.Request) -> Wish:
@@ -148,7 +149,7 @@ class Period:
             *sorted(drops),
             *("The whole fleet dropped" for first, last in happened.fleet_drops if first <= day <= last),
             *(words.counted(each.pins, "pin") + " published" for each in happened.pins if each.day == day),
-            *festivals(day),
+            *([holiday] if (holiday := name_of(happened.country, day)) else []),
         ]
 
     def _marks(self) -> list[Mark]:
@@ -156,7 +157,7 @@ class Period:
         return [
             *(Mark(MarkKind.FLEET_DROP, first, last) for first, last in happened.fleet_drops),
             *(Mark(MarkKind.DROP, each.first_day, each.last_day) for each in happened.drops if not each.inhibited),
-            *(Mark(MarkKind.HOLIDAY, each.day, each.day) for each in self.days if festivals(each.day)),
+            *(Mark(MarkKind.HOLIDAY, each.day, each.day) for each in self.days if name_of(happened.country, each.day)),
             *(Mark(MarkKind.PIN, each.day, each.day) for each in happened.pins),
         ]
 
@@ -173,7 +174,7 @@ class Period:
             (any(last >= first for _, last in happened.fleet_drops), "fleet-drop", "the whole fleet dropped"),
             (any(each.day >= first for each in happened.missing), "gap", "missing day"),
             (any(each.day >= first for each in happened.pins), "pin", "pins published"),
-            (any(festivals(each.day) for each in self.days), "holiday", "holiday"),
+            (any(name_of(happened.country, each.day) for each in self.days), "holiday", "holiday"),
         ]
         return [(kind, text) for is_shown, kind, text in shown if is_shown]
 

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 
 from collector.detect import tuning
-from collector.detect.holiday import unusual
 from collector.detect.ledger import Opening
 from collector.detect.model import History
 from collector.detect.profiles import Profiles
 from collector.detect.series import FIRST, Series
+from collector.detect.unusual import unusual
 from collector.detect.walk import Walk
 from collector.models import JUDGED_METRICS, Episode, Sensitivity
 

@@ -71,29 +71,35 @@ def _open_silent(series: Series, profiles: Profiles, day: int, judged: Flags) ->
     free = judged & ~profiles.ledger.in_drop
     unlikely = (score >= profiles.threshold + tuning.SILENT_RUN) | record
     low = unlikely & with_joint(free, np.asarray(free.any(axis=0)))
-    bound = np.full(len(tuning.WINDOWS), tuning.SILENT)
     for profile in map(int, np.flatnonzero(low.any(axis=0))):
-        metrics = np.flatnonzero(free[:, profile] & (series.run[:JOINT, profile] > 0))
+        metrics = np.flatnonzero(free[:, profile] & (run[:JOINT, profile] > 0))
         if not low[JOINT, profile]:
             metrics = metrics[low[metrics, profile]]
-        if not len(metrics):
-            continue
-        first = day + 1 - int(series.run[:, profile][low[:, profile]].max())
-        leader = profiles.ledger.recent_leader(profile, day)
-        if leader is None:
-            leader = int(metrics[0])
-            decision = Decision(
-                decided_by=SILENCE,
-                window_days=day + 1 - first,
-                window_score=round(float(score[:, profile][low[:, profile]].max()), 2),
-                threshold=round(float(profiles.threshold[JOINT, profile]) + tuning.SILENT_RUN, 2),
-                window_loss=1.0,
-                least_loss=1 - tuning.SILENT,
-            )
-            profiles.ledger.start(Opening(profile, leader, first, day, bound, decision), 1.0)
-        for metric in metrics:
-            if metric != leader:
-                profiles.ledger.join(int(metric), profiles.ledger.open[leader, profile], first, day, 1.0)
+        if len(metrics):
+            rows = low[:, profile]
+            days = int(run[rows, profile].max())
+            _start_silence(profiles, profile, metrics, day, days, float(score[rows, profile].max()))
+
+
+def _start_silence(profiles: Profiles, profile: int, metrics: Indices, day: int, days: int, score: float) -> None:
+    """Open a drop of metrics that were silent for the last ``days``, or add them to one that began lately."""
+    ledger, first = profiles.ledger, day + 1 - days
+    leader = ledger.recent_leader(profile, day)
+    if leader is None:
+        leader = int(metrics[0])
+        decision = Decision(
+            decided_by=SILENCE,
+            window_days=days,
+            window_score=round(score, 2),
+            threshold=round(float(profiles.threshold[JOINT, profile]) + tuning.SILENT_RUN, 2),
+            window_loss=1.0,
+            least_loss=1 - tuning.SILENT,
+        )
+        bound = np.full(len(tuning.WINDOWS), tuning.SILENT)
+        ledger.start(Opening(profile, leader, first, day, bound, decision), 1.0)
+    for metric in metrics:
+        if metric != leader:
+            ledger.join(int(metric), ledger.open[leader, profile], first, day, 1.0)
 
 
 def _told(lost: Floats, members: Indices, loss: float) -> int:

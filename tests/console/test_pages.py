@@ -9,6 +9,7 @@ import pytest
 from collector.config import Role
 from collector.console.overview import OverviewKeeper
 from collector.loops.outage import Outage
+from collector.store.client import ClientStore
 from collector.store.daemon import DaemonStore
 from collector.store.pool import Database, connected, open_database
 from tests.support.agency import make_agency
@@ -357,3 +358,14 @@ async def test_a_client_sees_its_own_drops_and_pins_and_no_operations(database: 
     assert "Casa Lumen" not in drops
     assert "Casa Lumen" not in pins
     assert "Fernweh" in pins
+
+
+async def test_the_holidays_of_a_chart_are_those_of_the_clients_country(database: Database) -> None:
+    await fill(database, "shop", client="Laden", days=365)
+    [profile_id] = (await ids(database)).values()
+    async with console_session(database) as session:
+        path = f"/profiles/{profile_id}?days=365&part=numbers"
+        assert "German Unity Day" not in await page(session, path)
+        await ClientStore(database).set_country("Laden", "DE")
+        assert "German Unity Day" in await page(session, path)
+        assert "German Unity Day" in await page(session, "/client?name=Laden&days=365&part=numbers")

@@ -1,24 +1,16 @@
-"""Days that are like no other: public holidays of a client's country, the turn of the year, sales. Pure."""
+"""By how much days that are like no other may differ: holidays, the turn of the year, sales. Pure."""
 
 from collections.abc import Iterable
 from datetime import date, timedelta
 from functools import cache
 
-import holidays
 import numpy as np
 
 from collector.detect import tuning
 from collector.detect.model import Floats
+from collector.holiday import black_friday, holidays_of
 
 _DAY = timedelta(days=1)
-# Of which countries a day must be a holiday in most to be one where no country is known.
-_MANY = ("AU", "BR", "CA", "DE", "ES", "FR", "GB", "IT", "NL", "US")
-_THURSDAY = 3
-
-
-def is_known(country: str) -> bool:
-    """Return whether the holidays of a country, by its ISO 3166 code of two letters, are known."""
-    return country in holidays.list_supported_countries(include_aliases=False)
 
 
 def unusual(country: str | None, first_day: date, days: int) -> Floats:
@@ -41,25 +33,13 @@ def _of_year(country: str | None, year: int) -> dict[date, float]:
     found: dict[date, float] = {}
     season = (date(year - 1, *tuning.YEAR_END_DAYS[0]), date(year, *tuning.YEAR_END_DAYS[1]))
     _mark(found, _span(*season), tuning.YEAR_END)
-    friday = _black_friday(year)
+    friday = black_friday(year)
     before, after = tuning.SALES_DAYS
     _mark(found, _span(friday - before * _DAY, friday + after * _DAY), tuning.SALES)
-    for day in _public(country, year):
+    for day in holidays_of(country, year):
         _mark(found, (day - _DAY, day + _DAY), tuning.BESIDE_HOLIDAY)
         _mark(found, (day,), tuning.HOLIDAY)
     return found
-
-
-def _public(country: str | None, year: int) -> Iterable[date]:
-    if country is not None and is_known(country):
-        return holidays.country_holidays(country, years=year).keys()
-    every = [day for each in _MANY for day in holidays.country_holidays(each, years=year)]
-    return {day for day in every if every.count(day) > len(_MANY) / 2}
-
-
-def _black_friday(year: int) -> date:
-    first = date(year, 11, 1)
-    return first + ((_THURSDAY - first.weekday()) % tuning.WEEK + 3 * tuning.WEEK + 1) * _DAY
 
 
 def _span(first: date, last: date) -> Iterable[date]:

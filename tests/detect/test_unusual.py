@@ -2,7 +2,7 @@ from datetime import date
 
 import pytest
 
-from collector.detect.holiday import is_known, unusual
+from collector.detect.unusual import unusual
 
 
 def of(day: date, country: str | None = None) -> float:
@@ -31,8 +31,3 @@ def test_days_beside_a_holiday_the_turn_of_the_year_and_sales_are_unusual_too() 
     assert of(date(2026, 12, 21)) == of(date(2027, 1, 5)) > 0
     assert of(date(2026, 11, 27)) == of(date(2026, 12, 6)) > 0
     assert of(date(2026, 11, 15)) == 0
-
-
-def test_countries_are_known_by_their_code() -> None:
-    assert is_known("DE")
-    assert not is_known("XX")
