@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 
 import aiohttp
 from aiohttp import web
@@ -105,8 +106,8 @@ async def main() -> None:
         print(f"{PROFILES} profiles, {CALLS} calls each, one after the other")
         print(f"{'':24} {'kB':>7} {'median ms':>10} {'p99 ms':>8} {'bare ms':>8} {'ratio':>6}")
         for name, path in PATHS.items():
-            median, slowest, size = await measure(lambda path=path: get(f"{url}/api/v1{path}"))  # type: ignore[misc]
-            base, _, _ = await measure(lambda size=size: get(f"{plain}/{size}"))  # type: ignore[misc]
+            median, slowest, size = await measure(partial(get, f"{url}/api/v1{path}"))
+            base, _, _ = await measure(partial(get, f"{plain}/{size}"))
             print(f"{name:24} {size / 1000:7.1f} {median:10.2f} {slowest:8.2f} {base:8.2f} {median / base:6.1f}")
 
 

@@ -49,7 +49,9 @@ _OPEN = "SELECT count(*) FROM pin WHERE state IN ('queued', 'sending')"
 class AtOnce:
     """Stands for an Ayrshare that answers at once."""
 
-    async def publish(self, _key: SecretStr, _content: PinContent, *, idempotency_key: str, notes: str) -> PostAnswer:
+    async def publish(
+        self, _profile_key: SecretStr, _content: PinContent, /, *, idempotency_key: str, notes: str
+    ) -> PostAnswer:
         return PostAnswer(Publication(idempotency_key[:20], "1", f"https://www.pinterest.com/pin/{notes}/"), live=True)
 
 
@@ -61,8 +63,7 @@ async def queue_up(database: Database, name: str) -> int:
 async def published(database: Database, name: str) -> float:
     """Return pins per second through the daemon's own publisher."""
     pins = await queue_up(database, name)
-    client: object = AtOnce()
-    sender = Sender(client, KEYS, POLICY, patience=60.0)  # type: ignore[arg-type]  # what it needs of one
+    sender = Sender(AtOnce(), KEYS, POLICY, patience=60.0)
     done = asyncio.Event()
     count = 0
 
@@ -125,8 +126,8 @@ async def claim_milliseconds(database: Database) -> list[float]:
 
 async def show_plans(database: Database) -> None:
     for name, sql, arguments in (
-        ("lock", pin_queue._LOCK_DUE, (64,)),  # noqa: SLF001 -- the very statement
-        ("claim", pin_queue._CLAIM, ([1, 2, 3], "bench", 60.0)),  # noqa: SLF001 -- likewise
+        ("lock", pin_queue.LOCK_DUE_LANES, (64,)),
+        ("claim", pin_queue.CLAIM_OLDEST, ([1, 2, 3], "bench", 60.0)),
     ):
         plan = await database.fetch(f"EXPLAIN {sql}", *arguments)
         print(f"  {name}: " + "; ".join(row[0].strip(" ->").split("  (")[0] for row in plan if "Scan" in row[0]))

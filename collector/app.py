@@ -393,8 +393,7 @@ async def _publishing(
 
 
 def _detection(database: Database, heartbeats: Heartbeats) -> Callable[[], Awaitable[object]]:
-    # A process without this role does without numpy, which takes 15 MiB.
-    from collector.detect.detector import Detector  # noqa: PLC0415
+    from collector.detect.detector import Detector  # noqa: PLC0415 -- without this role no numpy, which takes 15 MiB
 
     detector = Detector(DropStore(database))
 

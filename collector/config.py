@@ -152,7 +152,7 @@ class Settings(BaseSettings):
         description="When Ayrshare's history is checked for an unknown pin, counted from when it became unknown.",
     )
     pins_requeue_absent: Annotated[bool, BeforeValidator(Switch())] = Field(
-        False,  # noqa: FBT003 -- a default
+        default=False,
         description="Send a pin again that the last of these checks did not find. Unset: it stays `unknown` until "
         "`collector pins retry`.",
     )
@@ -187,7 +187,7 @@ class Settings(BaseSettings):
         description="Pages that need no token.",
     )
     http_behind_proxy: Annotated[bool, BeforeValidator(Switch())] = Field(
-        False,  # noqa: FBT003 -- a default
+        default=False,
         description="Whether all requests come through a reverse proxy that sets `X-Forwarded-For`, "
         "`X-Forwarded-Proto` and `X-Forwarded-Host`. They are believed then: for the limit of wrong tokens, and so "
         "that cookies go over https only.",

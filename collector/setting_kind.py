@@ -6,6 +6,7 @@ Pure. A wrong value is a ``ValueError`` that quotes it, unless it may hold a sec
 import re
 from collections.abc import Callable, Collection
 from ipaddress import ip_address
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -128,12 +129,12 @@ class ListOf(Kind, frozen=True):
 
     def read(self, text: str) -> list[object]:
         parts = [part.strip() for part in unquoted(text).split(",") if part.strip()]
-        found = [self.each.read(part) for part in parts]
+        found: list[Any] = [self.each.read(part) for part in parts]
         if not self.least <= len(found) <= self.most:
             raise ValueError(
                 f"{shown(text)} holds {len(found)} values; {self.least} to {self.most} are taken, each {self.each}"
             )
-        if self.growing and found != sorted(set(found)):  # type: ignore[type-var]  # durations
+        if self.growing and found != sorted(set(found)):
             raise self.refusal(text)
         return found
 

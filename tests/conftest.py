@@ -108,7 +108,7 @@ async def has_timescaledb(server_dsn: str) -> bool:
 
 
 @pytest.fixture
-async def timescaledb(has_timescaledb: bool) -> None:  # noqa: FBT001 -- a fixture
+async def timescaledb(has_timescaledb: bool) -> None:
     """Skip the test where the server has no TimescaleDB."""
     if not has_timescaledb:
         pytest.skip("the server has no TimescaleDB; COLLECTOR_PG_BINDIR can name one that has")

@@ -23,7 +23,7 @@ from collector.publish.media import Media, WhichMedia, findings, to_look_at
 from collector.publish.operator import Evidence, PinOperator
 from collector.store.listing import ListedPin, PinFilter, PinSort
 from collector.store.paging import Paging
-from collector.store.pin import Enqueued, PinAttempt, PinDetails, PinStore
+from collector.store.pin import Enqueued, PinAttempt, PinFacts, PinStore
 from collector.store.pin_check import CheckStore
 from collector.store.profile import ProfileStore
 
@@ -63,11 +63,11 @@ class CarouselEntry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     description: str | UnsetType = UNSET
 
 
-class PinStory(PinDetails, frozen=True, kw_only=True):
+class PinStory(PinFacts, frozen=True, kw_only=True):
     """A pin, its lane, and each attempt to publish it."""
 
-    carousel: tuple[CarouselEntry, ...] | None  # type: ignore[assignment]  # JSON in JSON would be no use
-    attempts: tuple[PinAttempt, ...]  # type: ignore[assignment]  # instead of their number
+    carousel: tuple[CarouselEntry, ...] | None
+    attempts: tuple[PinAttempt, ...]
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -33,6 +33,8 @@ LARGEST_ANSWER_BYTES = 8 * 1024 * 1024
 # Work on it takes milliseconds, in which nothing else would run.
 _LARGE_BYTES = 256 * 1024
 _LONGEST_REASON = 200
+# What fits an integer column.
+_MOST_DIGITS = 8
 _TOO_LARGE = f"the answer is larger than {LARGEST_ANSWER_BYTES // 1024**2} MiB"
 # Ayrshare's largest page of profiles.
 _PAGE = "5000"
@@ -318,7 +320,7 @@ def _stamp(time: datetime) -> str:
 
 def _whole(response: aiohttp.ClientResponse, header: str) -> int | None:
     text = response.headers.get(header, "")
-    return int(text) if text.isdecimal() and len(text) < 9 else None  # noqa: PLR2004 -- what fits an integer column
+    return int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
 
 
 def _reason(error: aiohttp.ClientError) -> str:

@@ -92,7 +92,7 @@ def _shape(keys: frozenset[bytes]) -> _Shape | None:
     # A list in place of anything but the days is odd, and so are numbers that no column could hold.
     value = Annotated[int, msgspec.Meta(ge=-BIGINT_MAX - 1, le=BIGINT_MAX)] | float | str | bool | dict[str, Any] | None
     return _Shape(
-        msgspec.json.Decoder(dict[str, value | list[day]]),  # type: ignore[valid-type]  # made above
+        msgspec.json.Decoder(dict[str, value | list[day]]),  # type: ignore[valid-type]  # the struct is made above
         msgspec.defstruct(
             "_Others",
             [(field, _Other, UNSET) for field in fields[len(_NINE) :]],

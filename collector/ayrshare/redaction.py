@@ -12,6 +12,8 @@ _ESCAPE = re.compile(
     rb"\\+(?:u00|x)([0-9a-f]{2})|%(?:25)*([0-9a-f]{2})|&(?:amp;)*#(?:x0*([0-9a-f]{2})|0*([0-9]{2,3}));?|\\+"
 )
 _SIGNS = (b"\\", b"%", b"&")
+# All keys are; NUL is in none.
+_ASCII = range(1, 128)
 _MOST_NESTED = 4
 # A thousand posts have a tenth of it.
 _MOST_SIGNS = 200_000
@@ -58,7 +60,7 @@ def _decoded(escape: re.Match[bytes]) -> bytes:
     *hexadecimal, decimal = escape.groups()
     digits = next((each for each in hexadecimal if each), None)
     code = int(digits, 16) if digits else int(decimal or b"0")
-    return bytes([code]).lower() if 0 < code < 128 else b""  # noqa: PLR2004 -- ASCII, as all keys are
+    return bytes([code]).lower() if code in _ASCII else b""
 
 
 def _any_writing(key: bytes) -> re.Pattern[bytes]:

@@ -25,6 +25,7 @@ _LONGEST_INTEGER = 400
 _LARGEST_MENDED_BYTES = 1024 * 1024
 _LONGEST_RETRY_SECONDS = 86_400.0
 _LARGEST_CODE = 2**31 - 1
+_THREE_DIGITS = range(100, 1000)
 _MOST_NODES = 200
 # The profile's posts of the month are used up; it comes as a 429 like a rate limit, but waiting minutes does not help.
 _QUOTA_CODE = 106
@@ -210,7 +211,7 @@ def _code(complaint: dict[str, Any]) -> int | None:
 
 def _is_own_code(code: int | None, http_status: int) -> bool:
     # Gateways repeat the status, or have codes of four digits.
-    return code is not None and 100 <= code <= 999 and code != http_status  # noqa: PLR2004 -- three digits
+    return code in _THREE_DIGITS and code != http_status
 
 
 def _asks_to_relink(complaint: dict[str, Any]) -> bool:

@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar
 
@@ -13,10 +14,10 @@ from collector.config import Settings, doubts, load_settings, missing_secrets, m
 from collector.errors import CollectorError
 from collector.telemetry import configure_logging
 
-try:
-    from uvloop import new_event_loop
-except ImportError:  # there is none for this platform; asyncio's own does the same work, slower
-    from asyncio import new_event_loop  # type: ignore[assignment]  # the two have the same use here
+_new_event_loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+# There is none for some platforms; asyncio's own does the same work, slower.
+with suppress(ImportError):
+    from uvloop import new_event_loop as _new_event_loop
 
 T = TypeVar("T")
 
@@ -50,7 +51,7 @@ _warn_once = cache(log.warning)
 
 def execute(main: Coroutine[Any, Any, T]) -> T:
     """Run ``main`` to its end, or until SIGTERM or SIGINT cancels it, which is a tidy end too (exit code 0 or 130)."""
-    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=_new_event_loop) as runner:
         try:
             return runner.run(_until_signal(main))
         except BaseExceptionGroup as group:

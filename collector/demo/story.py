@@ -93,7 +93,7 @@ def _faults(titles: dict[str, str], week: date) -> Iterator[Fault]:
     yield from _of(known, SLOW, "latency", endpoint="POST /post", seconds=_SLOW_SECONDS)
 
 
-def _of(titles: dict[str, str], name: str, fault: FaultName, **details: Any) -> Iterable[Fault]:  # noqa: ANN401 -- of Fault
+def _of(titles: dict[str, str], name: str, fault: FaultName, **details: Any) -> Iterable[Fault]:  # noqa: ANN401 -- Fault's fields
     return [Fault(fault=fault, profile=titles[name], **details)] if name in titles else []
 
 

@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 
 _START_SECONDS: Final = 120.0  # a crash recovery may have a gigabyte of WAL to read
 _STILL_IN_USE_SECONDS: Final = 15.0
+_FIRST_WITH_UNICODE_OF_ITS_OWN: Final = 17  # a major version: it has a provider for that
 _STOP: Final = ((signal.SIGINT, 8.0), (signal.SIGQUIT, 7.0), (signal.SIGKILL, 5.0))  # fast, immediate, by force
 
 _SETTINGS: Final = {
@@ -133,7 +134,7 @@ class Server:
 
     async def _initdb(self, path: Path) -> None:
         arguments = ["--username=postgres", "--encoding=UTF8", "--locale=C", "--data-checksums", "--no-instructions"]
-        if self._binaries.major >= 17:  # noqa: PLR2004 -- the first with a provider that knows Unicode by itself
+        if self._binaries.major >= _FIRST_WITH_UNICODE_OF_ITS_OWN:
             arguments += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         process = await asyncio.create_subprocess_exec(
             *self._launched(self._binaries.initdb),

@@ -98,7 +98,8 @@ def character(seed: int, index: int) -> Character:
         outbound_ratio=0.002 + 0.012 * u[8],
         followers=int(50 + 4.0 * volume * u[9]),
         has_video=index % 2 == 1,
-        has_board=index % 4 >= 2,  # noqa: PLR2004 - with has_video: all four combinations in turn
+        # With has_video: all four combinations in turn.
+        has_board=index // 2 % 2 == 1,
     )
 
 

@@ -98,10 +98,13 @@ def _reset(request: web.Request) -> web.Response:
 async def _hang(request: web.Request, seconds: float | None) -> web.Response:
     """Send nothing until the client leaves or the time is over, then drop the connection."""
     ends = monotonic() + seconds if seconds is not None else float("inf")
-    # The transport does not report that its peer has left.
-    while request.transport is not None and not request.transport.is_closing() and monotonic() < ends:  # noqa: ASYNC110
+    while _is_connected(request) and monotonic() < ends:  # noqa: ASYNC110 -- no transport reports that its peer has left
         await asyncio.sleep(min(_HANG_STEP_SECONDS, max(0.0, ends - monotonic())))
     return _reset(request)
+
+
+def _is_connected(request: web.Request) -> bool:
+    return request.transport is not None and not request.transport.is_closing()
 
 
 async def _huge(request: web.Request, size_bytes: int) -> web.StreamResponse:

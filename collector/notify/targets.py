@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 
 from collector.errors import ConfigurationError
 from collector.models import NoticeKind
@@ -189,7 +190,7 @@ def _contradictions(targets: Targets) -> list[str]:
     return problems
 
 
-def _problem(error: Any, content: dict[str, Any]) -> str:  # noqa: ANN401 -- of pydantic
+def _problem(error: ErrorDetails, content: dict[str, Any]) -> str:
     """Return a problem as ``target ops: to.0: is not an e-mail address``."""
     place = list(error["loc"])
     where = ""

@@ -16,6 +16,8 @@ CLOCK_SKEW = timedelta(minutes=5)
 _STALE_SECONDS = 65.0
 # Lists are cached for about a minute. One without a time of its own is believed when it cannot be older than the call.
 _CACHED = timedelta(seconds=120)
+# No attempt's number has more.
+_MOST_DIGITS = 5
 
 
 def check_history(
@@ -91,7 +93,7 @@ def _rows_of(pin: UnknownPin, history: History) -> Iterator[tuple[int, PostedPin
     for row in history.pins:
         token, _, number = row.notes.partition("#")
         if token == pin.token:
-            known = number.isdecimal() and len(number) < 6 and 1 <= int(number) <= pin.attempt  # noqa: PLR2004 -- no attempt has more digits
+            known = number.isdecimal() and len(number) <= _MOST_DIGITS and 1 <= int(number) <= pin.attempt
             yield int(number) if known else pin.attempt, row
 
 

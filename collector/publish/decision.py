@@ -191,7 +191,7 @@ def _unknown(
     policy: PublishPolicy,
     *,
     wait: float | None = None,
-    **fields: Any,  # noqa: ANN401 -- of PinResult
+    **fields: Any,  # noqa: ANN401 -- fields of PinResult
 ) -> PinResult:
     """Return the result of a pin that may be live; it is looked for in Ayrshare's history."""
     wait = policy.lane_gap if wait is None else wait
@@ -203,7 +203,7 @@ def _result(
     state: PinState,
     reason: str | None,
     wait: float,
-    **fields: Any,  # noqa: ANN401 -- of PinResult
+    **fields: Any,  # noqa: ANN401 -- fields of PinResult
 ) -> PinResult:
     return PinResult(
         pin_id=call.pin_id,

@@ -24,6 +24,7 @@ from collector.models import PinContent
 # Width and height are in the first bytes, but for a JPEG with much in front of them.
 _HEADER_BYTES: Final = 65_536
 _LARGEST_BYTES: Final = 20_000_000
+_MOST_DIGITS: Final = 15  # more is no size
 _SECONDS: Final = 5.0
 _AT_ONCE: Final = 8
 _AT_ONCE_OF_A_HOST: Final = 4
@@ -142,7 +143,7 @@ def _size(response: aiohttp.ClientResponse) -> int | None:
     if response.status == HTTPStatus.OK:
         return response.content_length
     total = response.headers.get("Content-Range", "").rpartition("/")[2]
-    return int(total) if total.isdecimal() and len(total) < 16 else None  # noqa: PLR2004 -- more is no size
+    return int(total) if total.isdecimal() and len(total) <= _MOST_DIGITS else None
 
 
 def _reason(error: Exception) -> str:
@@ -155,7 +156,7 @@ def _reason(error: Exception) -> str:
 def unequal(media: Sequence[Media]) -> str | None:
     """Return why these images make no carousel; None where they do, or where it cannot be known."""
     sizes = [(each.width, each.height) for each in media if each.width is not None]
-    if len(set(sizes)) < 2:  # noqa: PLR2004 -- two are needed to differ
+    if len(set(sizes)) <= 1:
         return None
     named = ", ".join(f"{width}x{height}" for width, height in sizes)
     return f"the images of a carousel must have the same width and height; these have {named}"

@@ -38,7 +38,7 @@ class OutcomeTarget:
         [written] = await self.write([plain])
         return plain, written
 
-    def on_written(self, record: PinResult, written: bool | None) -> None:  # noqa: FBT001 -- of every target
+    def on_written(self, record: PinResult, written: bool | None) -> None:  # noqa: FBT001 -- a Target has it so
         if written is None:
             PIN_OUTCOMES_LOST.inc()
             log.warning("an outcome came too late to be recorded", pin=record.pin_id, state=record.state.value)

@@ -1,13 +1,15 @@
 """Sends one claimed pin, once, and turns whatever comes into a result."""
 
 import time
+from typing import Protocol
 
 import structlog
+from pydantic import SecretStr
 
-from collector.ayrshare.client import AyrshareClient
+from collector.ayrshare.post import PostAnswer
 from collector.crypto import KeyRing
 from collector.errors import AyrshareError, KeyDecryptionError
-from collector.models import PinClaim, PinResult
+from collector.models import PinClaim, PinContent, PinResult
 from collector.publish.decision import PublishPolicy, after_answer, after_error, not_sent
 
 log = structlog.get_logger(__name__)
@@ -15,10 +17,18 @@ log = structlog.get_logger(__name__)
 _UNDECIPHERABLE_WAIT_SECONDS = 300.0
 
 
+class Posting(Protocol):
+    """The one call that sends; Ayrshare's client has it."""
+
+    async def publish(
+        self, profile_key: SecretStr, content: PinContent, /, *, idempotency_key: str, notes: str
+    ) -> PostAnswer: ...
+
+
 class Sender:
     """Publishes pins without writing anything; a call begins within ``patience`` seconds of its claim, or never."""
 
-    def __init__(self, client: AyrshareClient, keys: KeyRing, policy: PublishPolicy, *, patience: float) -> None:
+    def __init__(self, client: Posting, keys: KeyRing, policy: PublishPolicy, *, patience: float) -> None:
         self._client = client
         self._keys = keys
         self._policy = policy

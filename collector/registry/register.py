@@ -12,6 +12,9 @@ from collector.registry.validate import Registration
 from collector.store.profile import ProfileStore, RegisteredProfile
 from collector.store.profile_plan import ProfileChange
 
+# As many as fit a screen.
+_MOST_NAMED = 5
+
 
 async def try_encryption_keys(store: ProfileStore, keys: KeyRing) -> None:
     """Find out at once, rather than by every profile failing, that the encryption keys are not this database's.
@@ -65,8 +68,9 @@ def insist(planned: Iterable[Planned]) -> None:
     """Raise a ``RegistryError`` with the reasons of what was refused."""
     refused = [f"{each.name}: {each.reason}" for each in planned if each.action is Action.REFUSED]
     if refused:
-        more = f"; and {len(refused) - 5} more" if len(refused) > 5 else ""  # noqa: PLR2004 -- as many as fit a screen
-        raise RegistryError(f"{'; '.join(refused[:5])}{more}; nothing was changed")
+        more = len(refused) - _MOST_NAMED
+        rest = f"; and {more} more" if more > 0 else ""
+        raise RegistryError(f"{'; '.join(refused[:_MOST_NAMED])}{rest}; nothing was changed")
 
 
 class Discovered(msgspec.Struct, frozen=True):

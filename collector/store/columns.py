@@ -9,7 +9,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
-_SQL_TYPES = {
+_SQL_TYPES: dict[object, str] = {
     bool: "boolean",
     bytes: "bytea",
     date: "date",
@@ -53,7 +53,8 @@ def values(kind: type[Value], rows: Iterable[Mapping[str, Any]]) -> list[Value]:
     dicts = [dict(zip(fields, row.values(), strict=True)) for row in kept]
     if inner := [field.name for field in msgspec.structs.fields(kind) if _is_struct(field.type)]:
         dicts = [each | dict.fromkeys(inner, each) for each in dicts]
-    return msgspec.convert(dicts, list[kind])  # type: ignore[valid-type]
+    made: list[Value] = msgspec.convert(dicts, types.GenericAlias(list, kind))
+    return made
 
 
 def _columns(kind: type[msgspec.Struct]) -> Iterator[tuple[str, Any]]:
@@ -73,7 +74,7 @@ def _is_struct(kind: object) -> bool:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
-def _sql_type(kind: Any) -> str:  # noqa: ANN401 -- whatever a field was annotated with
+def _sql_type(kind: object) -> str:
     if get_origin(kind) in {Union, types.UnionType}:
         [sql_type] = {_sql_type(each) for each in get_args(kind) if each is not types.NoneType}
         return sql_type

@@ -32,8 +32,8 @@ class Imported(msgspec.Struct, frozen=True):
     replaced: int
 
 
-class PinDetails(msgspec.Struct, frozen=True, kw_only=True):
-    """All that users see of a pin and its lane; ``attempts`` counts them."""
+class PinFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What users see of a pin and its lane in the same form wherever it is shown."""
 
     profile: str
     client: str
@@ -47,12 +47,10 @@ class PinDetails(msgspec.Struct, frozen=True, kw_only=True):
     board_id: str | None
     media_urls: list[str]
     alt_texts: list[str]
-    carousel: str | None
     thumbnail_url: str | None
     note: str | None
     state: PinState
     state_since: datetime
-    attempts: int
     refusals: int
     last_error: str | None
     ayrshare_id: str | None
@@ -67,6 +65,13 @@ class PinDetails(msgspec.Struct, frozen=True, kw_only=True):
     paused_since: datetime | None
     paused_detail: str | None
     not_before: datetime | None
+
+
+class PinDetails(PinFacts, frozen=True, kw_only=True):
+    """All that is stored of a pin and its lane; ``carousel`` is JSON, ``attempts`` counts them."""
+
+    carousel: str | None
+    attempts: int
 
 
 class PinAttempt(msgspec.Struct, frozen=True, kw_only=True):

@@ -37,7 +37,7 @@ laned AS (
 SELECT count(*) FROM arrived
 """
 
-_LOCK_DUE = """
+LOCK_DUE_LANES = """
 SELECT profile_id
 FROM pin_lane
 WHERE due_at <= now()
@@ -50,7 +50,7 @@ FOR NO KEY UPDATE SKIP LOCKED
 # The pin is compared with the state that it was found in, not with 'queued': the planner would take a full walk of the
 # queue's index for shorter than a look at one row, if the queue was empty when it last counted.
 # A lane whose profile cannot publish is left without a due_at; the profile's trigger wakes it when that is over.
-_CLAIM = f"""
+CLAIM_OLDEST = f"""
 WITH head AS MATERIALIZED (
     SELECT
         p.id AS profile_id, p.name, p.key_ciphertext, p.state, p.last_day IS NOT NULL AS read_before, h.id AS pin_id,
@@ -293,8 +293,8 @@ class PinQueue:
         while await self._database.fetchval(_ABSORB, _ARRIVALS) == _ARRIVALS:
             pass
         async with self._database.transaction() as connection:
-            lanes = [row["profile_id"] for row in await connection.fetch(_LOCK_DUE, limit)]
-            rows = await connection.fetch(_CLAIM, lanes, self._owner, self._seconds) if lanes else []
+            lanes = [row["profile_id"] for row in await connection.fetch(LOCK_DUE_LANES, limit)]
+            rows = await connection.fetch(CLAIM_OLDEST, lanes, self._owner, self._seconds) if lanes else []
         return values(PinClaim, rows), len(lanes) == limit
 
     async def finish(self, results: Sequence[PinResult]) -> set[int]:

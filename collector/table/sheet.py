@@ -113,7 +113,7 @@ def _why_broken(error: str, longest_cell: int) -> str:
 
 def _workbook(data: bytes) -> Sheet:
     try:
-        from python_calamine import CalamineError, CalamineWorkbook  # noqa: PLC0415 -- an extra
+        from python_calamine import CalamineError, CalamineWorkbook  # noqa: PLC0415 -- an extra that may be missing
     except ImportError:
         raise BadLinesError(
             [(1, "the file is a workbook; save it as `CSV UTF-8`, or: pip install 'pinterest-collector[xlsx]'")]

@@ -238,7 +238,7 @@ async def test_a_large_answer_is_read_off_the_event_loop(
     ayrshare: Ayrshare,
     monkeypatch: pytest.MonkeyPatch,
     size: int,
-    here: bool,  # noqa: FBT001
+    here: bool,
 ) -> None:
     threads = []
 

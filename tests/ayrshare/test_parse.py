@@ -589,7 +589,7 @@ def test_a_failure_is_classified_by_what_to_do_next(
         (403, PROXY_PAGE, False),
     ],
 )
-def test_what_a_gateway_says_is_not_taken_for_ayrshares(http_status: int, body: bytes, own: bool) -> None:  # noqa: FBT001
+def test_what_a_gateway_says_is_not_taken_for_ayrshares(http_status: int, body: bytes, own: bool) -> None:
     error = failure(http_status, body)
     assert error is not None
     assert error.from_ayrshare is own

@@ -1,7 +1,7 @@
 """Answers that cannot be true, clocks that are wrong, and profiles that are refused or linked anew."""
 
 import sys
-from datetime import date
+from datetime import UTC, datetime
 
 from tests.chaos.scenario import ALL_ROLES, Scenario
 from tests.chaos.stage import Stage
@@ -93,7 +93,7 @@ async def _ayrshare_clock(stage: Stage) -> None:
             await stage.ayrshare.pass_time(seconds)
             await stage.lasts(0.25)
     future = await stage.server.owner.fetchval("SELECT max(settled_through) FROM profile")
-    if future >= date.today():  # noqa: DTZ011 -- near enough
+    if future >= datetime.now(UTC).date():
         stage.complaints.append(f"days are settled through {future}")
     await stage.until(_SETTLED)
 

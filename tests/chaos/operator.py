@@ -9,7 +9,10 @@ from tests.chaos.scenario import ALL_ROLES, Scenario
 from tests.chaos.stage import Stage
 from tests.support.databases import as_user
 
-_REGISTRY = "SELECT md5(string_agg(concat_ws('|', name, client, tags, ref_id, key_fingerprint, state), ' ' ORDER BY id)) FROM profile"  # noqa: E501
+_REGISTRY = """
+SELECT md5(string_agg(concat_ws('|', name, client, tags, ref_id, key_fingerprint, state), ' ' ORDER BY id))
+FROM profile
+"""
 _QUEUE = "SELECT count(*) FROM pin"
 _UNKNOWN_KEY = "NOT-A-KEY-0123456789"
 _PINS = "profile,client_ref,publish_at,description,media_urls\n"
@@ -99,7 +102,7 @@ async def _wrong_settings(stage: Stage) -> None:
         await stage.expect(2, "they do not open", *everything, ENCRYPTION_KEYS=_OTHER_KEY)
         await stage.expect(2, "they do not open", "run", ENCRYPTION_KEYS=_OTHER_KEY)
         await stage.expect(2, "percent-encode the password", "status", DATABASE_URL="postgresql://a:p@ss/w#rd@h/db")
-        await stage.expect(2, "COLLECTOR_API_TOKEN", "run", HTTP_HOST="0.0.0.0")  # noqa: S104 -- it must be refused
+        await stage.expect(2, "COLLECTOR_API_TOKEN", "run", HTTP_HOST="0.0.0.0")
         await stage.expect(2, "", "run", POLL_INTERVAL="soon")
         await stage.expect(2, "there is no database in", "status", DATABASE_URL="", DATA_DIR=f"{stage.folder}/colector")
         unproven = (

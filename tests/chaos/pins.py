@@ -7,7 +7,7 @@ from tests.chaos.scenario import ALL_ROLES, Scenario
 from tests.chaos.stage import Stage
 
 _UNKNOWN = "SELECT count(*) > 0 FROM pin WHERE state = 'unknown'"
-_LOST = (
+_LOST: tuple[dict[str, Any], ...] = (
     {"fault": "reset_after", "probability": 0.4},
     {"fault": "status", "status": 500, "after_work": True, "probability": 0.5},
     {"fault": "hang", "after_work": True, "seconds": 4.0, "probability": 0.4},
@@ -18,7 +18,7 @@ _FETCH = "We could not fetch the image at the URL. Please check that the image i
 async def _lost_answers(stage: Stage, **history: Any) -> None:
     """Lose the answers of most posts, while the history is as said, and retry by hand what is looked for."""
     for fault in _LOST:
-        await stage.fault(endpoint="/post", **fault)  # type: ignore[arg-type]
+        await stage.fault(endpoint="/post", **fault)
     if history:
         await stage.fault(**{"endpoint": "/history", **history})
     async with stage.trouble():
@@ -81,7 +81,7 @@ async def _quota(stage: Stage) -> None:
 async def _operator_retries(stage: Stage) -> None:
     """Retry, cancel and edit pins by hand while they are sent and looked for."""
     for fault in _LOST:
-        await stage.fault(endpoint="/post", **fault)  # type: ignore[arg-type]
+        await stage.fault(endpoint="/post", **fault)
     async with stage.trouble():
         for _ in range(int(stage.seconds)):
             rows = await stage.server.owner.fetch("SELECT id FROM pin WHERE state IN ('unknown', 'failed', 'sending')")

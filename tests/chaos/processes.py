@@ -2,6 +2,7 @@
 
 import asyncio
 from signal import SIGCONT, SIGSTOP
+from typing import Any
 
 from tests.chaos.scenario import ALL_ROLES, Scenario
 from tests.chaos.stage import Stage
@@ -12,7 +13,7 @@ SELECT (SELECT count(*) FROM profile WHERE lease_owner LIKE '%-' || $1 || '-%')
      + (SELECT count(*) FROM pin WHERE state = 'sending' AND owner LIKE '%-' || $1 || '-%')
 """
 # What can go wrong with a call: before it is done, after it, and in words.
-_BAD_POSTS = (
+_BAD_POSTS: tuple[dict[str, Any], ...] = (
     {"fault": "latency", "seconds": 0.3},
     {"fault": "reset_before", "probability": 0.04},
     {"fault": "reset_after", "probability": 0.05},
@@ -20,13 +21,12 @@ _BAD_POSTS = (
     {"fault": "status", "status": 500, "probability": 0.03},
     {"fault": "status", "status": 500, "probability": 0.04, "after_work": True},
 )
-_SHORT_HISTORY = {"fault": "short_history", "endpoint": "/history", "rows": 2, "counts_all": False, "probability": 0.7}
 
 
 async def _bad_calls(stage: Stage) -> None:
     for fault in _BAD_POSTS:
-        await stage.fault(endpoint="/post", **fault)  # type: ignore[arg-type]
-    await stage.fault(**_SHORT_HISTORY)  # type: ignore[arg-type]
+        await stage.fault(endpoint="/post", **fault)
+    await stage.fault("short_history", endpoint="/history", rows=2, counts_all=False, probability=0.7)
     await stage.fault("latency", seconds=0.2)
 
 

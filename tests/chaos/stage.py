@@ -6,7 +6,7 @@ import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -63,7 +63,7 @@ class Stage:
         self.ayrshare = ayrshare
         self.database, self.api = proxies
         self.seconds = seconds
-        self.dice = random.Random(1)  # noqa: S311 -- repeatable is the point
+        self.dice = random.Random(1)
         # Indices in the emulator by the database's ids; how pins may end that are not to be published.
         self.profiles: dict[int, int] = {}
         self.ends: dict[int, str] = {}
@@ -157,7 +157,7 @@ class Stage:
 
     async def restate(self) -> None:
         """Let Pinterest restate the last eight days of every profile."""
-        since = date.today() - timedelta(days=8)  # noqa: DTZ011 -- near enough
+        since = datetime.now(UTC).date() - timedelta(days=8)
         await self.fault("drop", since=since.isoformat(), factor=0.9)
 
     async def command(self, *arguments: str, stdin: str = "", **settings: str) -> Ended:

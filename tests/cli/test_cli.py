@@ -156,7 +156,7 @@ async def test_every_configuration_problem_is_listed_at_once_and_no_secret_is_sh
     assert refused.code == 2
     assert refused.out == ""
     lines = refused.err.splitlines()
-    named = {re.search(r"COLLECTOR_[A-Z_]+", line)[0] for line in lines}  # type: ignore[index]
+    named = {re.findall(r"COLLECTOR_[A-Z_]+", line)[0] for line in lines}
     assert named == {
         "COLLECTOR_DATABASE_URL",
         "COLLECTOR_ENCRYPTION_KEYS",
@@ -191,7 +191,7 @@ def list_folder(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("command", ["run", "demo"])
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "collector.example.com"])  # noqa: S104 -- refused
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "collector.example.com"])
 async def test_pages_that_others_reach_are_not_served_without_a_token(command: str, host: str, tmp_path: Path) -> None:
     collector = Program(tmp_path, HTTP_HOST=host, AYRSHARE_API_KEY="k")
     refused = await collector(command)

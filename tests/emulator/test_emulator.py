@@ -173,7 +173,7 @@ async def test_two_emulators_with_one_seed_answer_alike() -> None:
 @pytest.mark.parametrize(
     ("index", "video", "board"), [(0, False, False), (1, True, False), (2, False, True), (3, True, True)]
 )
-async def test_accounts_differ_in_video_and_board(client: Client, index: int, video: bool, board: bool) -> None:  # noqa: FBT001
+async def test_accounts_differ_in_video_and_board(client: Client, index: int, video: bool, board: bool) -> None:
     analytics = analytics_of(await client.social(index))
     names = {"videoStart", "videoMrcView", "video10sView", "quartile95PercentView", "videoV50WatchTime"}
     assert (names <= analytics.keys()) == video

@@ -190,7 +190,7 @@ def test_a_known_answer_with_a_stamp_before_its_days_settles_by_its_days() -> No
 
 
 @pytest.mark.parametrize(("offset", "settles"), [(59.0, True), (-59.0, True), (61.0, False), (-3 * 86400.0, False)])
-def test_nothing_is_settled_while_the_clocks_disagree(offset: float, settles: bool) -> None:  # noqa: FBT001
+def test_nothing_is_settled_while_the_clocks_disagree(offset: float, settles: bool) -> None:
     claim = msgspec.structs.replace(CLAIM, clock_offset_seconds=offset)
     assert (read_on(claim, AccountAnalytics(window=Metrics(), days=(DayMetrics(NOW.date()),))) is not None) is settles
 

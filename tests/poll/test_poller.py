@@ -265,10 +265,10 @@ async def test_a_defect_of_ours_in_one_profile_does_not_stop_the_others(
     ids = await register(database, ayrshare, 10)
     read = Reader.read
 
-    async def failing(self: Reader, claim: object) -> object:
-        if getattr(claim, "name", "") == "client-002":
+    async def failing(self: Reader, claim: Claim) -> PollRecord:
+        if claim.name == "client-002":
             raise ZeroDivisionError
-        return await read(self, claim)  # type: ignore[arg-type]
+        return await read(self, claim)
 
     monkeypatch.setattr(Reader, "read", failing)
     async with polling(database, ayrshare, patience=5.0) as fixture:

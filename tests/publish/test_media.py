@@ -174,7 +174,7 @@ async def test_a_private_address_is_never_connected_to(identity: Path) -> None:
         ("10.1.2.3", False),
         ("169.254.169.254", False),
         ("100.64.0.1", False),
-        ("0.0.0.0", False),  # noqa: S104 -- nothing is bound to it
+        ("0.0.0.0", False),
         ("224.0.0.1", False),
         ("::1", False),
         ("fd00::1", False),
@@ -186,7 +186,7 @@ async def test_a_private_address_is_never_connected_to(identity: Path) -> None:
         ("64:ff9b::5db8:d70e", True),
     ],
 )
-def test_only_addresses_of_the_public_internet_are_asked(address: str, public: bool) -> None:  # noqa: FBT001
+def test_only_addresses_of_the_public_internet_are_asked(address: str, public: bool) -> None:
     assert is_public(ipaddress.ip_address(address)) is public
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -71,7 +72,7 @@ async def test_a_profile_publishes_one_pin_at_a_time_and_in_order(database: Data
     async with working(database, ayrshare), working(database, ayrshare, owner="other"):
         await until(lambda: settled(database))
     assert [post["post"] for post in await posts(ayrshare)] == ["59", *map(str, range(59))]
-    record: Any = await ayrshare.record()
+    record = await ayrshare.record()
     assert record["max_in_flight_by_profile"]["client-001"] == 1
 
 
@@ -278,7 +279,7 @@ async def test_a_pin_that_is_refused_again_and_again_ends_as_failed(database: Da
     await PinStore(database).enqueue(pin("client-001", "a"))
     async with working(database, ayrshare):
         for attempt in range(1, 9):
-            await until(lambda attempt=attempt: ended(database, attempt))  # type: ignore[misc]  # bound at once
+            await until(partial(ended, database, attempt))
             await database.execute("UPDATE pin_arrival SET due_at = now()")
             await database.execute("UPDATE pin_lane SET not_before = NULL, due_at = now() WHERE sending_pin IS NULL")
         await until(lambda: settled(database))
@@ -299,7 +300,7 @@ async def test_an_image_that_cannot_be_fetched_is_tried_twice_more(database: Dat
         for attempts in (4, 5):
             await database.execute("UPDATE pin_arrival SET due_at = now()")
             await database.execute("UPDATE pin_lane SET not_before = NULL, due_at = now() WHERE due_at IS NOT NULL")
-            await until(lambda attempts=attempts: ended(database, attempts))  # type: ignore[misc]  # bound at once
+            await until(partial(ended, database, attempts))
         await until(lambda: settled(database))
     assert await states(database) == {"never": "failed", "once": "published"}
     assert len(await posts(ayrshare)) == 1

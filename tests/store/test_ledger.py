@@ -121,7 +121,7 @@ async def compress(database: Database) -> None:
 async def test_every_version_is_kept_once_and_what_was_known_can_be_asked(
     database: Database, *, has_timescaledb: bool, seed: int
 ) -> None:
-    random, model = Random(seed), Model()  # noqa: S311 -- a test
+    random, model = Random(seed), Model()
     await ProfileStore(database).put([new_profile(name, f"key of {name}") for name in ("one", "two", "three")])
     metrics, leases = MetricStore(database), LeaseStore(database, owner="me", seconds=60.0)
     for step in range(40):

@@ -1,9 +1,11 @@
 """The locks of writers: one at a time, and a waiter says what it waits for."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from collector.migrate import migrate
 from collector.store.lock import Lock, take
@@ -18,7 +20,7 @@ def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("collector.telemetry._ANNOUNCED_AFTER_SECONDS", 0.05)
 
 
-async def line(logs: list[dict[str, str]]) -> dict[str, str]:
+async def line(logs: Sequence[EventDict]) -> EventDict:
     async with asyncio.timeout(PATIENCE_SECONDS):
         while not logs:
             await asyncio.sleep(0.01)
@@ -35,7 +37,7 @@ async def test_a_waiter_says_what_it_waits_for_and_how_to_find_who_has_it(databa
                     await take(Lock.REGISTRY, connection)
 
             waiting = asyncio.create_task(second())
-            said = await line(logs)  # type: ignore[arg-type]
+            said = await line(logs)
             [found] = await database.fetch(said["held_by"])
             assert not waiting.done()
             assert found["pid"] == holder.get_server_pid()
@@ -58,7 +60,7 @@ async def test_a_migration_says_that_another_is_under_way(empty_dsn: str) -> Non
             async with holder.transaction():
                 await holder.execute("CREATE TABLE schema_migration (name text PRIMARY KEY)")
                 waiting = asyncio.create_task(migrate(connection))
-                said = await line(logs)  # type: ignore[arg-type]
+                said = await line(logs)
                 await holder.execute("DROP TABLE schema_migration")
             applied = await waiting
     assert said["until"] == "the other migration has ended"
@@ -76,6 +78,6 @@ async def test_a_migration_says_that_somebody_reads_a_view_that_is_replaced(
             async with reader.transaction():
                 await reader.fetch("SELECT * FROM profile_status")
                 waiting = asyncio.create_task(migrate(connection, folder=folder))
-                said = await line(logs)  # type: ignore[arg-type]
+                said = await line(logs)
             await waiting
     assert said["until"] == "it has read the view profile_status"

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from collector.embedded import embedded
 from collector.migrate import migrate
@@ -30,8 +31,8 @@ async def test_a_claim_walks_indexes_however_many_pins_were_published(database: 
     claims, _ = await pin_queue.PinQueue(database, owner="me", seconds=60.0).claim(64)
     assert len(claims) == 50
     for sql, arguments in (
-        (pin_queue._LOCK_DUE, (64,)),
-        (pin_queue._CLAIM, ([1, 2, 3], "me", 60.0)),
+        (pin_queue.LOCK_DUE_LANES, (64,)),
+        (pin_queue.CLAIM_OLDEST, ([1, 2, 3], "me", 60.0)),
         (pin_queue.LOCK_LANES_OF_PINS, ([1, 2, 3],)),
     ):
         plan = json.loads(await database.fetchval(f"EXPLAIN (FORMAT JSON) {sql}", *arguments))
@@ -40,11 +41,10 @@ async def test_a_claim_walks_indexes_however_many_pins_were_published(database: 
         assert ("Index Scan", "pin_settled_idx") not in scans, sql
 
 
-def scans_of(node: dict[str, object]) -> list[tuple[str, str]]:
+def scans_of(node: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the scans of a plan, each with its index or table."""
     here = (str(node["Node Type"]), str(node.get("Index Name") or node.get("Relation Name")))
-    below: list[dict[str, object]] = node.get("Plans", [])  # type: ignore[assignment]  # as EXPLAIN has it
-    return [here, *(scan for each in below for scan in scans_of(each))]
+    return [here, *(scan for below in node.get("Plans", []) for scan in scans_of(below))]
 
 
 async def test_many_profiles_publish_at_the_same_time(database: Database, ayrshare: Ayrshare) -> None:
@@ -55,7 +55,7 @@ async def test_many_profiles_publish_at_the_same_time(database: Database, ayrsha
         await until(lambda: settled(database))
     record = await ayrshare.record()
     assert len(await posts(ayrshare)) == 50
-    assert record["max_in_flight"] > 25, "one slow call must not wait for another profile's"  # type: ignore[operator]  # a number
+    assert record["max_in_flight"] > 25, "one slow call must not wait for another profile's"
 
 
 async def test_a_database_that_goes_away_loses_nothing_and_sends_nothing_twice(

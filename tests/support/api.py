@@ -104,8 +104,8 @@ class Client:
     ) -> tuple[int, Any]:
         """Return the status and the JSON of an answer."""
         sent = {"Authorization": f"Bearer {self.token}", **(headers or {})}
-        more = {} if body is None else {"json": body}
-        async with self._session.request(method, f"/api/v1{path}", params=query, headers=sent, **more) as answer:  # type: ignore[arg-type]
+        more: dict[str, Any] = {} if body is None else {"json": body}
+        async with self._session.request(method, f"/api/v1{path}", params=query, headers=sent, **more) as answer:
             return answer.status, await answer.json(content_type=None)
 
     async def raw(self, method: str, path: str, **more: Any) -> tuple[int, CIMultiDictProxy[str], bytes]:

@@ -1,5 +1,7 @@
 """Wraps an emulated Ayrshare for tests."""
 
+from typing import Any
+
 import aiohttp
 import msgspec
 
@@ -36,7 +38,7 @@ class Ayrshare(msgspec.Struct):
         async with self.session.post(f"{self.url}/_emulator/clock", json={"offset_seconds": seconds}) as response:
             assert response.status < 300
 
-    async def record(self) -> dict[str, dict[str, int]]:
+    async def record(self) -> dict[str, Any]:
         async with self.session.get(f"{self.url}/_emulator/record") as response:
-            record: dict[str, dict[str, int]] = await response.json()
+            record: dict[str, Any] = await response.json()
             return record

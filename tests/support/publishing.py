@@ -115,6 +115,6 @@ async def ended(database: Database, attempts: int) -> bool:
 
 
 async def posts(ayrshare: Ayrshare) -> list[dict[str, Any]]:
-    record: Any = await ayrshare.record()
+    record = await ayrshare.record()
     found: list[dict[str, Any]] = record["posts"]
     return found

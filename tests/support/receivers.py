@@ -21,7 +21,7 @@ class Mailbox:
         self.answers: list[str] = []
         self.port = 0
 
-    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 -- its name
+    async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802 -- aiosmtpd calls it so
         answer = self.answers.pop(0) if self.answers else "250 taken"
         if answer.startswith("250"):
             assert isinstance(envelope.content, bytes)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 import pytest
@@ -10,7 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 from pydantic import SecretStr
 
-from collector.access import VISITOR, Visitor, digest, for_each_client, new_token, open_to_everybody
+from collector.access import VISITOR, ApiToken, Visitor, digest, for_each_client, new_token, open_to_everybody
 from collector.errors import DatabaseUnavailableError
 from collector.loops.every import Heartbeats
 from collector.store.pool import Database
@@ -92,9 +93,9 @@ def bearer(token: str) -> dict[str, str]:
 
 
 async def ask(
-    session: aiohttp.ClientSession, method: str, path: str, headers: dict[str, str] | None = None, **more: object
+    session: aiohttp.ClientSession, method: str, path: str, headers: dict[str, str] | None = None, **more: Any
 ) -> tuple[int, str]:
-    async with session.request(method, path, headers=headers, allow_redirects=False, **more) as response:  # type: ignore[arg-type]
+    async with session.request(method, path, headers=headers, allow_redirects=False, **more) as response:
         return response.status, await response.text()
 
 
@@ -268,12 +269,12 @@ async def test_guessing_is_slow_and_sessions_go_on(database: Database, monkeypat
 async def test_tokens_of_the_settings_need_no_database_and_others_say_that_it_is_away(database: Database) -> None:
     asked = 0
 
-    async def away() -> list[object]:
+    async def away() -> list[ApiToken]:
         nonlocal asked
         asked += 1
         raise DatabaseUnavailableError("the database cannot be used: gone")
 
-    tokens = Tokens(SecretStr(FULL), None, away, Clock())  # type: ignore[arg-type]  # it never returns
+    tokens = Tokens(SecretStr(FULL), None, away, Clock())
     async with pages(database, Door(tokens)) as session:
         assert (await ask(session, "GET", "/all", bearer(FULL)))[0] == 200
         await sign_in(session, FULL)

@@ -10,7 +10,6 @@ import pytest
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 from pydantic import SecretStr
-from yarl import URL
 
 from collector.config import OpenPages
 from collector.loops.every import Heartbeats
@@ -45,10 +44,14 @@ class MorePages(Pages):
 
 
 @asynccontextmanager
-async def pages(database: Database, door: Door | None = None, **limits: float) -> AsyncIterator[aiohttp.ClientSession]:
+async def pages(
+    database: Database, door: Door | None = None, limits: Limits | None = None
+) -> AsyncIterator[aiohttp.ClientSession]:
     shown = MorePages(Health(database, Heartbeats(), hold=lambda: None), None, make_console(database))
-    bounds = Limits(**limits)  # type: ignore[arg-type]  # an integer among them
-    async with serving(shown, "127.0.0.1", 0, door=door, limits=bounds) as url, aiohttp.ClientSession(url) as session:
+    async with (
+        serving(shown, "127.0.0.1", 0, door=door, limits=limits or Limits()) as url,
+        aiohttp.ClientSession(url) as session,
+    ):
         yield session
 
 
@@ -61,7 +64,8 @@ async def status(session: aiohttp.ClientSession, method: str, path: str, token: 
 async def connect(
     session: aiohttp.ClientSession, sent: bytes = b""
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    url: URL = session._base_url  # type: ignore[assignment]  # it was given one
+    url = session._base_url
+    assert url is not None
     reader, writer = await asyncio.open_connection(url.host, url.port)
     writer.write(sent)
     return reader, writer
@@ -142,7 +146,7 @@ async def test_without_a_token_a_page_of_another_site_gets_nothing(
 
 
 async def test_a_thousand_half_sent_requests_keep_nobody_out(database: Database) -> None:
-    async with pages(database, connections=64) as session, AsyncExitStack() as opened:
+    async with pages(database, limits=Limits(connections=64)) as session, AsyncExitStack() as opened:
         for _ in range(1000):
             _, writer = await connect(session, b"GET /metrics HTTP/1.1\r\nHost: local")
             opened.callback(writer.close)
@@ -161,7 +165,7 @@ async def test_a_thousand_half_sent_requests_keep_nobody_out(database: Database)
     ids=["nothing", "half a request", "one request", "one request and a half"],
 )
 async def test_a_client_that_says_nothing_more_is_let_go(database: Database, sent: bytes) -> None:
-    async with pages(database, idle_seconds=0.2) as session:
+    async with pages(database, limits=Limits(idle_seconds=0.2)) as session:
         reader, writer = await connect(session, sent)
         answer = await closed(reader)
         writer.close()
@@ -169,7 +173,7 @@ async def test_a_client_that_says_nothing_more_is_let_go(database: Database, sen
 
 
 async def test_headers_that_trickle_in_are_not_waited_for(database: Database) -> None:
-    async with pages(database, idle_seconds=0.2) as session:
+    async with pages(database, limits=Limits(idle_seconds=0.2)) as session:
         reader, writer = await connect(session, b"GET / HTTP/1.1\r\n")
         ended = asyncio.create_task(closed(reader))
         while not ended.done():
@@ -180,7 +184,7 @@ async def test_headers_that_trickle_in_are_not_waited_for(database: Database) ->
 
 
 async def test_a_client_that_takes_no_answer_is_let_go(database: Database) -> None:
-    async with pages(database, request_seconds=0.3) as session:
+    async with pages(database, limits=Limits(request_seconds=0.3)) as session:
         _, writer = await connect(session, b"GET /endless HTTP/1.1\r\nHost: localhost\r\n\r\n")
         async with asyncio.timeout(PATIENCE_SECONDS):
             # Nothing reads, so only a write can notice the end.

@@ -140,7 +140,7 @@ class World:
         for fault, details in _MOODS:
             self._fault(fault, endpoint="/analytics/social", **details)
 
-    def _fault(self, fault: FaultName, **details: Any) -> None:  # noqa: ANN401 -- of Fault
+    def _fault(self, fault: FaultName, **details: Any) -> None:  # noqa: ANN401 -- fields of Fault
         self.emulator.faults.add(Fault(fault=fault, **details))
 
     async def _register(self) -> None:
