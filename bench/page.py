@@ -12,7 +12,7 @@ import uvloop
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from collector.export.page import FAMILIES, Fleet, Page
-from collector.models import ProfileState
+from collector.models.profile import ProfileState
 from collector.store.fleet import ProfileStatus
 from collector.web.health import Health
 from collector.web.server import Pages, serving

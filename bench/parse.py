@@ -6,7 +6,7 @@ import time
 from datetime import date, timedelta
 
 from collector.ayrshare.analytics import parse_account_analytics
-from collector.models import AccountAnalytics
+from collector.models.analytics import AccountAnalytics
 
 FIRST = date(2026, 9, 1)
 TODAY = FIRST + timedelta(30)

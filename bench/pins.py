@@ -17,7 +17,7 @@ from collector.ayrshare.post import PostAnswer
 from collector.loops.every import Heartbeats
 from collector.loops.gate import Gate
 from collector.loops.recall import Recall
-from collector.models import PinClaim, PinContent, PinResult, Publication
+from collector.models.pin import PinClaim, PinContent, PinResult, Publication
 from collector.publish.decision import PublishPolicy, after_answer
 from collector.publish.publisher import Publisher
 from collector.publish.sender import Sender

@@ -29,7 +29,7 @@ from bench.polls import polled
 from bench.startup import daemon
 from bench.support import bench_dsn, describe, emulator_process, identities, register
 from collector.export.exporter import Exporter
-from collector.models import Claim
+from collector.models.poll import Claim
 from collector.store.drop import DropStore
 from collector.store.fleet import FleetStore
 from collector.store.lease import LeaseStore

@@ -15,7 +15,7 @@ import uvloop
 
 from bench.support import bench_dsn, describe
 from collector.emulator.traffic import FINAL_AGE_DAYS, character, data_status, shown_counts, with_rates
-from collector.models import Metrics
+from collector.models.analytics import Metrics
 from collector.store.pool import Database, open_database
 
 _NAMES = Metrics.__struct_fields__

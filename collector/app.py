@@ -30,7 +30,7 @@ from collector.loops.gate import Gate
 from collector.loops.recall import Recall
 from collector.memory import collect_seldom, release_memory
 from collector.migrate import check, migrate
-from collector.models import HistoryCheck, UnknownPins
+from collector.models.history import HistoryCheck, UnknownPins
 from collector.notify.deliver import PATIENCE_SECONDS, open_deliverer
 from collector.notify.notifier import Notifier
 from collector.notify.targets import Targets, load_targets

@@ -20,7 +20,7 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
-from collector.models import Failure
+from collector.models.outcome import Failure
 
 
 class CollectorError(Exception):

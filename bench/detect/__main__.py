@@ -22,7 +22,7 @@ from bench.detect.series import KINDS, packages, real_world
 from bench.detect.world import FIRST_DAY, World, dropped
 from collector.detect.detector import BATCH
 from collector.detect.evaluate import evaluate
-from collector.models import JUDGED_METRICS, Sensitivity
+from collector.models.drop import JUDGED_METRICS, Sensitivity
 
 _QUICK_ACCOUNTS, _ACCOUNTS = 400, 800
 _QUICK_SEED, _SEED = 1, 20_001

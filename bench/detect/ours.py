@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.detect.world import Flags, Floats, Indices
 from collector.detect.evaluate import evaluate
-from collector.models import JUDGED_METRICS, CloseReason, Episode, Sensitivity
+from collector.models.drop import JUDGED_METRICS, CloseReason, Episode, Sensitivity
 
 # Profiles that are judged at once.
 _BATCH = 1000

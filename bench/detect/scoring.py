@@ -6,7 +6,7 @@ import numpy as np
 
 from bench.detect.ours import Verdicts, judge
 from bench.detect.world import ALONE, CLEAN, DROPS, Flags, Floats, Indices, World, fallen_metric
-from collector.models import Sensitivity
+from collector.models.drop import Sensitivity
 
 # Days within which a drop should be told, and a recovery must not be.
 SPANS = (3, 7, 10, 14)

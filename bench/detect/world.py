@@ -6,7 +6,7 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 
-from collector.models import JUDGED_METRICS
+from collector.models.drop import JUDGED_METRICS
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

@@ -18,7 +18,7 @@ from collector.api.route import Answer, route
 from collector.api.scope import IdPath, ListQuery, Text, bound, ordered
 from collector.api.services import Services
 from collector.errors import PinError
-from collector.models import NewPin, PinContent, PinState
+from collector.models.pin import NewPin, PinContent, PinState
 from collector.publish.media import Media, WhichMedia, findings, to_look_at
 from collector.publish.operator import Evidence, PinOperator
 from collector.store.listing import ListedPin, PinFilter, PinSort

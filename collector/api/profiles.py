@@ -17,7 +17,7 @@ from collector.api.scope import IdPath, ListQuery, Text, bound, ordered, refuse_
 from collector.api.services import Services
 from collector.crypto import fingerprint
 from collector.errors import RegistryError
-from collector.models import ProfileState
+from collector.models.profile import ProfileState
 from collector.registry.register import register
 from collector.registry.trial import Standing, Trial
 from collector.registry.validate import checked_key, checked_text, registration

@@ -9,7 +9,7 @@ from msgspec import Meta
 from collector.access import Visitor
 from collector.api.cursor import place
 from collector.api.problem import FieldProblem, ProblemError, not_found
-from collector.models import Action, Planned
+from collector.models.plan import Action, Planned
 from collector.store.paging import Wish
 from collector.store.profile import ProfileStore, RegisteredProfile
 

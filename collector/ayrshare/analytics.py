@@ -17,7 +17,8 @@ from collector.ayrshare.plain import decode_plain
 from collector.ayrshare.problems import Problems, shown
 from collector.ayrshare.refusal import decode, refusal, refused, unreadable
 from collector.ayrshare.window import read_window
-from collector.models import AccountAnalytics, DayMetrics, Failure, Metrics, SeenAnswer
+from collector.models.analytics import AccountAnalytics, DayMetrics, Metrics, SeenAnswer
+from collector.models.outcome import Failure
 
 _CLOCK_SKEW = timedelta(days=2)
 _MOST_WARNINGS = 50

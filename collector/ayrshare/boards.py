@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from collector.ayrshare.refusal import clean, decode, failure
-from collector.models import Board
+from collector.models.pin import Board
 
 _LONGEST_NAME: Final = 200
 _MOST_NODES: Final = 2000

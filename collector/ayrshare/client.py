@@ -25,7 +25,11 @@ from collector.ayrshare.redaction import Redactor
 from collector.ayrshare.refusal import clean, failure, unreadable
 from collector.ayrshare.user import parse_account_name
 from collector.errors import AyrshareError
-from collector.models import AccountAnalytics, Board, Failure, History, NativePins, PinContent, RateLimit, SeenAnswer
+from collector.models.analytics import AccountAnalytics, SeenAnswer
+from collector.models.history import History, NativePins
+from collector.models.outcome import Failure
+from collector.models.pin import Board, PinContent
+from collector.models.poll import RateLimit
 from collector.telemetry import API_REQUEST_DURATION, API_REQUESTS
 
 # 90 days of an account with video are 60 kB; what is a hundred times that is not an answer.

@@ -12,7 +12,7 @@ from collector.ayrshare.dates import EARLIEST, read_day
 from collector.ayrshare.numbers import as_json, bounded, has_column, read_numbers
 from collector.ayrshare.problems import Problems, UnusableError, shown
 from collector.ayrshare.refusal import clean
-from collector.models import DayMetrics, Metrics
+from collector.models.analytics import DayMetrics, Metrics
 
 _STATUS_KEYS = ("dataStatus", "data_status", "DATA_STATUS")
 _BEYOND_BELIEF = frozenset({"not_finite", "overflow"})

@@ -11,7 +11,8 @@ from typing import Any, Final
 from collector.ayrshare.dates import utc
 from collector.ayrshare.post import read_id, read_pin
 from collector.ayrshare.refusal import clean, decode, failure, refusal, unreadable
-from collector.models import History, PinState, PostedPin
+from collector.models.history import History, PostedPin
+from collector.models.pin import PinState
 
 _EMPTY: Final = 221
 # Ayrshare's own, when it is not asked for more. A longer list may be a page of which ``count`` tells the length.

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from collector.ayrshare.dates import utc
 from collector.ayrshare.refusal import clean, decode, failure, unreadable
-from collector.models import NativePin, NativePins
+from collector.models.history import NativePin, NativePins
 
 _LISTS: Final = ("history", "posts", "pins", "pinterest", "items", "data")
 _IDS: Final = ("id", "pinId", "postId")

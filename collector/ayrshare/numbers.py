@@ -13,7 +13,7 @@ from typing import Any, Final, TypeGuard
 import msgspec
 
 from collector.ayrshare.problems import Problems, UnusableError
-from collector.models import Metrics
+from collector.models.analytics import Metrics
 
 BIGINT_MAX: Final = 2**63 - 1
 LARGEST: Final = 1e300

@@ -13,7 +13,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import astuple
 
 from collector.ayrshare.numbers import BIGINT_MAX, COLUMNS, EXACT_IN_FLOAT, LARGEST, MOST_EXTRA, metric_of
-from collector.models import DayMetrics, Metrics
+from collector.models.analytics import DayMetrics, Metrics
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=BIGINT_MAX)]
 _Rate = Annotated[float, msgspec.Meta(ge=0, le=LARGEST)]

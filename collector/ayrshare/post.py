@@ -11,7 +11,7 @@ import msgspec
 
 from collector.ayrshare.refusal import clean, decode, failure, unreadable
 from collector.errors import AyrshareError
-from collector.models import PinContent, Publication
+from collector.models.pin import PinContent, Publication
 
 _LONGEST: Final = 500
 _MOST_POSTS: Final = 20

@@ -3,7 +3,7 @@
 from typing import Final
 
 from collector.ayrshare.refusal import clean
-from collector.models import Problem
+from collector.models.analytics import Problem
 
 _MOST_PROBLEMS: Final = 50
 _LONGEST_DETAIL: Final = 300

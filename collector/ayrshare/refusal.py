@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from collector.errors import AyrshareError
-from collector.models import Failure
+from collector.models.outcome import Failure
 
 # Ayrshare counts requests per profile over five minutes.
 RATE_LIMIT_WINDOW = 300.0

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from collector.ayrshare.numbers import as_json, bounded, count, has_column, is_number, metric_within, read_numbers
 from collector.ayrshare.problems import Problems, UnusableError, shown
-from collector.models import Metrics
+from collector.models.analytics import Metrics
 
 _FOLLOWERS = ("followers", "followercount", "followerscount", "followercounts")
 _NOT_NUMBERS: Final = frozenset({"daily", "warning"})

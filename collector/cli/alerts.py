@@ -22,7 +22,8 @@ from collector.detect.explain import Explanation, explain
 from collector.detect.panel import read_panels
 from collector.detect.tuning import CALIBRATED_YEARS
 from collector.errors import RegistryError
-from collector.models import ProfileState, Sensitivity
+from collector.models.drop import Sensitivity
+from collector.models.profile import ProfileState
 from collector.store.drop import DropStore, ListedDrop
 from collector.store.fleet_drop import FleetDrop
 from collector.store.listing import Listing, SilentProfile

@@ -19,7 +19,7 @@ from collector.cli.option import Seconds, Whole
 from collector.config import Settings, load_settings, missing_token
 from collector.demo.agency import Agency
 from collector.emulator import EMULATOR, EmulatorConfig, make_app, serve
-from collector.models import Success
+from collector.models.outcome import Success
 from collector.poll.poller import PollResult
 from collector.store.fleet import DatabaseInfo, FleetStore
 from collector.store.pool import Database

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import click
 
 from collector.errors import PinError
-from collector.models import NewPin, PinContent
+from collector.models.pin import NewPin, PinContent
 from collector.publish.media import WhichMedia, findings, open_media_check, to_look_at
 
 # One pin is waited for by somebody; a table may have thousands.

@@ -17,7 +17,8 @@ from collector.cli.option import Day, Form, TimeZone, Whole, in_format
 from collector.cli.plan import show_dry_run
 from collector.cli.story import pin_story
 from collector.errors import BadLinesError, PinError
-from collector.models import Board, NewPin, PinContent, PinState, Planned
+from collector.models.pin import Board, NewPin, PinContent, PinState
+from collector.models.plan import Planned
 from collector.publish.operator import Evidence, FoundPin, PinOperator, Retry
 from collector.publish.table import publish_time, scan_pins
 from collector.store.listing import ListedPin, Listing, PinFilter, PinSort

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import click
 
 from collector.cli.format import print_table
-from collector.models import Action, ColumnChange, Planned
+from collector.models.plan import Action, ColumnChange, Planned
 from collector.registry.trial import Standing, Trial
 
 _MOST_SHOWN = 50

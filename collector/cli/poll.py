@@ -9,7 +9,8 @@ from collector.cli.execute import execute, settings_for_command
 from collector.cli.progress import progress
 from collector.config import Settings
 from collector.errors import RegistryError
-from collector.models import ProfileState, Success
+from collector.models.outcome import Success
+from collector.models.profile import ProfileState
 from collector.poll.poller import PollResult
 from collector.registry.register import try_encryption_keys
 from collector.registry.trial import insist_on_ayrshare

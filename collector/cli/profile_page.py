@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from collector.cli.format import ago, as_json_text, as_text, counted, when
-from collector.models import Metrics
+from collector.models.analytics import Metrics
 from collector.store.fleet import Poll, ProfileStatus
 from collector.store.profile_page import MissingDay, Particulars
 

@@ -19,7 +19,8 @@ from collector.cli.plan import done, refused, sentence, show_dry_run, trial_summ
 from collector.cli.profile_page import ProfilePage
 from collector.crypto import KeyRing, fingerprint, refuse_readable_by_others
 from collector.errors import BadLinesError, CollectorError, RegistryError
-from collector.models import Planned, ProfileState
+from collector.models.plan import Planned
+from collector.models.profile import ProfileState
 from collector.registry.register import Comparison, compare, insist, register
 from collector.registry.table import scan_profiles
 from collector.registry.trial import Standing, Trial, try_keys

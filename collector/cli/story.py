@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from collector.cli.format import as_json_text, as_text
-from collector.models import PinState
+from collector.models.pin import PinState
 from collector.publish.remedy import ADVICE, remedy_of
 from collector.store.pin import PinAttempt, PinDetails
 

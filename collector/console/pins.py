@@ -10,7 +10,7 @@ from collector.console.page import answer
 from collector.console.query import after_of, page_after, summary_of, text_of
 from collector.console.words import PIN_STATES, Word
 from collector.errors import PinError
-from collector.models import PinState
+from collector.models.pin import PinState
 from collector.publish.operator import PinOperator
 from collector.store.listing import ListedPin, PinFilter, PinSort
 from collector.store.paging import Paging

@@ -15,7 +15,7 @@ from collector.detect.detector import Detector
 from collector.emulator import Emulator, Identity, profile_identity
 from collector.emulator.accounts import Account
 from collector.errors import RegistryError
-from collector.models import PinState
+from collector.models.pin import PinState
 from collector.poll.poller import PollResult
 from collector.registry.register import insist, register
 from collector.registry.validate import Registration

@@ -16,7 +16,8 @@ from collector.emulator import Emulator
 from collector.emulator.accounts import Account
 from collector.emulator.answers import window
 from collector.emulator.traffic import character, followers, uniforms
-from collector.models import AccountAnalytics, DayMetrics, Metrics, ProfileState
+from collector.models.analytics import AccountAnalytics, DayMetrics, Metrics
+from collector.models.profile import ProfileState
 from collector.store.past import Past, PastDay, PastPoll, PastProfile, PastSnapshot
 
 DAYS: Final = 365

@@ -10,7 +10,7 @@ from collector.emulator import Emulator
 from collector.emulator.accounts import Account
 from collector.emulator.pins import Pin
 from collector.emulator.traffic import uniforms
-from collector.models import NewPin, PinContent, Publication
+from collector.models.pin import NewPin, PinContent, Publication
 from collector.store.past import PastPin
 
 _WEEKS_PAST: Final = 4

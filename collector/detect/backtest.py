@@ -10,7 +10,7 @@ from collector.detect.detector import batches, fleet_drop, judge, judged_since
 from collector.detect.fleet import FleetEpisode, Span, cause_of, find_fleet_drops
 from collector.detect.model import Silence
 from collector.detect.sentence import Causes, sentence
-from collector.models import Episode, JudgedDays, Sensitivity
+from collector.models.drop import Episode, JudgedDays, Sensitivity
 from collector.store.drop import DropStore
 from collector.store.fleet_drop import FleetDrop
 

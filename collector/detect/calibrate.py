@@ -11,7 +11,7 @@ from collector.detect import tuning
 from collector.detect.detector import batches, counts_of
 from collector.detect.evaluate import evaluate
 from collector.detect.model import Indices, Silence
-from collector.models import Episode, Sensitivity
+from collector.models.drop import Episode, Sensitivity
 from collector.store.drop import DropStore, KnownDays
 
 _YEAR_DAYS = 365.25

@@ -9,7 +9,7 @@ from collector.detect.model import Flags, Floats
 from collector.detect.profiles import Profiles
 from collector.detect.series import JOINT, with_joint
 from collector.detect.window import Window
-from collector.models import JUDGED_METRICS, TOGETHER, Decision, Unmet
+from collector.models.drop import JUDGED_METRICS, TOGETHER, Decision, Unmet
 
 _LEAST_PAIR = 2
 

@@ -9,7 +9,7 @@ from collector.detect.noise import bounded
 from collector.detect.profiles import Profiles
 from collector.detect.series import JOINT, Series
 from collector.detect.window import Window
-from collector.models import CloseReason
+from collector.models.drop import CloseReason
 
 
 def close_deepened(series: Series, profiles: Profiles, day: int, window: Window, judged: Flags) -> bool:

@@ -17,7 +17,8 @@ from collector.detect.fleet import LEAST_FIRING, FleetEpisode, Span, cause_of, f
 from collector.detect.model import Floats, History, Silence
 from collector.detect.reason import verdict_in_words, why
 from collector.detect.sentence import Causes, fleet_sentence, sentence
-from collector.models import JUDGED_METRICS, CloseReason, Episode, ProfileState
+from collector.models.drop import JUDGED_METRICS, CloseReason, Episode
+from collector.models.profile import ProfileState
 from collector.store.drop import Bands, DropStore, FormerDrop, KnownDays, Settled, SettledDays, Verdict
 from collector.store.fleet_drop import Drop, FleetDrop, Mark, RecentDrop
 

@@ -15,7 +15,7 @@ from collector.detect.profiles import Profiles
 from collector.detect.series import FIRST, Series
 from collector.detect.unusual import unusual
 from collector.detect.walk import Walk
-from collector.models import JUDGED_METRICS, Episode, Sensitivity
+from collector.models.drop import JUDGED_METRICS, Episode, Sensitivity
 
 Kind = TypeVar("Kind", bound=np.generic)
 

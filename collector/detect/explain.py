@@ -10,7 +10,7 @@ from collector.detect.check import Checks
 from collector.detect.detector import judge, origin
 from collector.detect.reason import open_episode, verdict_in_words
 from collector.errors import RegistryError
-from collector.models import Decision, Episode, Unmet
+from collector.models.drop import Decision, Episode, Unmet
 from collector.store.drop import DropStore
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from collector.detect import tuning
 from collector.detect.model import Flags, Floats, Indices
-from collector.models import Episode, JudgedDays
+from collector.models.drop import Episode, JudgedDays
 
 _LEAST_PROFILES = 8
 LEAST_FIRING = 4

@@ -6,7 +6,7 @@ import numpy as np
 
 from collector.detect import tuning
 from collector.detect.model import Flags, Floats, Indices
-from collector.models import CloseReason, Decision
+from collector.models.drop import CloseReason, Decision
 
 FREE = -1
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from collector.models import Episode
+from collector.models.drop import Episode
 
 if TYPE_CHECKING:
     from collector.detect.check import Checks

@@ -10,7 +10,7 @@ from collector.detect.noise import bounded
 from collector.detect.profiles import Profiles
 from collector.detect.series import FIRST, JOINT, Series, with_joint
 from collector.detect.window import Window, low_quantile, scores
-from collector.models import SILENCE, Decision, Unmet
+from collector.models.drop import SILENCE, Decision, Unmet
 
 
 def open_drops(series: Series, profiles: Profiles, day: int, window: Window, judged: Flags) -> Checks:

@@ -10,7 +10,7 @@ import numpy as np
 from collector.detect.backtest import Asked, Replay, Replayed, onsets
 from collector.detect.detector import batches, judge
 from collector.detect.model import Floats, History
-from collector.models import JUDGED_METRICS
+from collector.models.drop import JUDGED_METRICS
 from collector.store.drop import DropStore, KnownDays, SettledProfile
 
 MOST_PANELS = 12

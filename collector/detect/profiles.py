@@ -7,7 +7,7 @@ import numpy as np
 from collector.detect import tuning
 from collector.detect.ledger import Ledger
 from collector.detect.model import Flags
-from collector.models import Sensitivity
+from collector.models.drop import Sensitivity
 
 
 class Profiles:

@@ -2,7 +2,7 @@
 
 from collector.detect.model import History, Silence
 from collector.detect.sentence import NAMES
-from collector.models import JUDGED_METRICS, SILENCE, TOGETHER, Decision, Episode, Unmet
+from collector.models.drop import JUDGED_METRICS, SILENCE, TOGETHER, Decision, Episode, Unmet
 
 _UNMET = {
     Unmet.VOLUME: "that is too few events to tell",

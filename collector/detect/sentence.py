@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from collector.detect.fleet import FleetEpisode
-from collector.models import CloseReason, Episode
+from collector.models.drop import CloseReason, Episode
 
 NAMES = {"engagement": "Engagement", "impression": "Impressions", "outbound_click": "Outbound clicks", "save": "Saves"}
 _ENDINGS = {

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from collector.models import Sensitivity
+from collector.models.drop import Sensitivity
 
 WEEK: Final = 7
 """Days of the weekday rhythm, of the longest window, and of the delay with which a day is learned."""

@@ -12,7 +12,7 @@ from enum import StrEnum
 import structlog
 
 from collector.loops.verdicts import Verdicts
-from collector.models import Failure
+from collector.models.outcome import Failure
 from collector.telemetry import API_KEY_REFUSED, FLEET_REFUSED
 
 log = structlog.get_logger(__name__)

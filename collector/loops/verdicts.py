@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from collector.models import Failure
+from collector.models.outcome import Failure
 
 _PROFILES: Final = 50
 _SECONDS: Final = 3600.0

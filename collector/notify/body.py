@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 from pydantic import SecretStr
 
-from collector.models import Notice
+from collector.models.notice import Notice
 from collector.notify.sentence import Line, clean, subject, title
 
 _LONGEST_SUBJECT: Final = 150

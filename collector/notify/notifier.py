@@ -10,7 +10,7 @@ import structlog
 
 from collector.cancellation import uninterrupted
 from collector.loops.every import backoff
-from collector.models import Notice, NoticeKind
+from collector.models.notice import Notice, NoticeKind
 from collector.notify.body import Message
 from collector.notify.deliver import Deliverer, DeliveryError
 from collector.notify.sentence import lines

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from collector.models import Notice, NoticeKind
+from collector.models.notice import Notice, NoticeKind
 
 _LONGEST = 300
 # Marks that change in which direction the text around them is read, and what has no shape at all.

@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import ErrorDetails
 
 from collector.errors import ConfigurationError
-from collector.models import NoticeKind
+from collector.models.notice import NoticeKind
 from collector.setting_kind import Duration
 
 _LONGEST_NAME = 64

@@ -9,7 +9,10 @@ from collector.ayrshare.refusal import RATE_LIMIT_WINDOW
 from collector.errors import AyrshareError
 from collector.loops.every import backoff, jitter
 from collector.loops.verdicts import MOST_DOUBTS
-from collector.models import AccountAnalytics, Claim, Failure, PollRecord, ProfileState, RateLimit, SeenAnswer, Success
+from collector.models.analytics import AccountAnalytics, SeenAnswer
+from collector.models.outcome import Failure, Success
+from collector.models.poll import Claim, PollRecord, RateLimit
+from collector.models.profile import ProfileState
 from collector.store.clock import MOST_OFFSET_SECONDS
 
 PROBE_INTERVAL = 86_400.0

@@ -14,7 +14,8 @@ from collector.loops.claiming import ClaimLoop
 from collector.loops.every import Heartbeats
 from collector.loops.gate import Gate, Hold, Permits
 from collector.loops.recall import Recall
-from collector.models import Claim, Outcome, PollRecord, Written
+from collector.models.outcome import Outcome
+from collector.models.poll import Claim, PollRecord, Written
 from collector.poll.decision import came_back, verdict_of, was_well
 from collector.poll.reader import Reader
 from collector.poll.writer import GATHER_SECONDS, PollTarget

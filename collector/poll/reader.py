@@ -8,7 +8,9 @@ import structlog
 from collector.ayrshare.client import AyrshareClient
 from collector.crypto import KeyRing
 from collector.errors import AyrshareError, KeyDecryptionError
-from collector.models import AccountAnalytics, Claim, Failure, PollRecord
+from collector.models.analytics import AccountAnalytics
+from collector.models.outcome import Failure
+from collector.models.poll import Claim, PollRecord
 from collector.poll.decision import Policy, after_data, after_failure, doubted
 from collector.telemetry import PAYLOAD_PROBLEMS, POLL_DURATION, POLLS_IN_FLIGHT
 

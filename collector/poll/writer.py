@@ -7,7 +7,9 @@ import msgspec
 import structlog
 
 from collector.errors import DatabaseUnavailableError, DataRefusedError
-from collector.models import AccountAnalytics, Failure, PollRecord, Written
+from collector.models.analytics import AccountAnalytics
+from collector.models.outcome import Failure
+from collector.models.poll import PollRecord, Written
 from collector.store.metric import MetricStore
 from collector.telemetry import LEASES_LOST, PAYLOAD_PROBLEMS, POLLS, ROWS
 

@@ -7,7 +7,9 @@ import msgspec
 
 from collector.ayrshare.refusal import RATE_LIMIT_WINDOW
 from collector.errors import AyrshareError
-from collector.models import Failure, History, HistoryCheck, NativePin, PinState, PostedPin, UnknownPin
+from collector.models.history import History, HistoryCheck, NativePin, PostedPin, UnknownPin
+from collector.models.outcome import Failure
+from collector.models.pin import PinState
 from collector.publish.decision import FAILING_WAIT, MORE_TRIES, MOST_FAILED_PINS, PublishPolicy
 from collector.publish.remedy import Remedy, remedy_of
 

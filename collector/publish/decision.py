@@ -12,7 +12,8 @@ from collector.ayrshare.refusal import RATE_LIMIT_WINDOW
 from collector.errors import AyrshareError
 from collector.loops.every import backoff, jitter
 from collector.loops.verdicts import MOST_DOUBTS
-from collector.models import Failure, LostCall, PauseReason, PinClaim, PinResult, PinState
+from collector.models.outcome import Failure
+from collector.models.pin import LostCall, PauseReason, PinClaim, PinResult, PinState
 from collector.publish.remedy import Remedy, remedy_of
 
 _FIRST_BACKOFF = 5.0

@@ -1,6 +1,6 @@
 """Measures the queue, for the gauges of ``/metrics``."""
 
-from collector.models import PinState
+from collector.models.pin import PinState
 from collector.store.pin import PinStore
 from collector.telemetry import PIN_LANES_PAUSED, PIN_OLDEST_DUE, PINS, PINS_UNRESOLVED
 

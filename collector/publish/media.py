@@ -19,7 +19,7 @@ import aiohttp
 import imagesize
 import msgspec
 
-from collector.models import PinContent
+from collector.models.pin import PinContent
 
 # Width and height are in the first bytes, but for a JPEG with much in front of them.
 _HEADER_BYTES: Final = 65_536

@@ -7,7 +7,8 @@ from enum import StrEnum
 import msgspec
 
 from collector.errors import PinError
-from collector.models import HistoryCheck, PinContent, PinState, UnknownPins
+from collector.models.history import HistoryCheck, UnknownPins
+from collector.models.pin import PinContent, PinState
 from collector.store.pin import PinStore
 from collector.store.pin_check import CheckStore
 

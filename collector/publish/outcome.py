@@ -6,7 +6,7 @@ import msgspec
 import structlog
 
 from collector.errors import DataRefusedError
-from collector.models import PinResult, PinState
+from collector.models.pin import PinResult, PinState
 from collector.store.pin_queue import PinQueue
 from collector.telemetry import PIN_FAILURES, PIN_OUTCOMES_LOST, PINS_PUBLISHED
 

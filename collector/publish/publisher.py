@@ -15,7 +15,7 @@ from collector.loops.claiming import ClaimLoop
 from collector.loops.every import Heartbeats, backoff
 from collector.loops.gate import Gate, Hold, Permits
 from collector.loops.recall import Recall
-from collector.models import PinClaim, PinResult, PinState
+from collector.models.pin import PinClaim, PinResult, PinState
 from collector.publish.decision import (
     PublishPolicy,
     claim_lost,

@@ -9,7 +9,9 @@ from collector.ayrshare.client import AyrshareClient
 from collector.crypto import KeyRing
 from collector.errors import AyrshareError, DatabaseUnavailableError, KeyDecryptionError
 from collector.loops.gate import Gate
-from collector.models import Failure, HistoryCheck, NativePin, PinState, UnknownPins
+from collector.models.history import HistoryCheck, NativePin, UnknownPins
+from collector.models.outcome import Failure
+from collector.models.pin import PinState
 from collector.publish.check import check_history, missing, rate_limit_wait, unreadable_history
 from collector.publish.decision import PublishPolicy, worker_died
 from collector.publish.search import read_history, read_native_pins

@@ -9,7 +9,8 @@ from pydantic import SecretStr
 
 from collector.ayrshare.client import AyrshareClient
 from collector.errors import AyrshareError
-from collector.models import Failure, History, NativePin
+from collector.models.history import History, NativePin
+from collector.models.outcome import Failure
 from collector.publish.check import CLOCK_SKEW
 
 # So far back the list is likely to have a post from before the attempt, which proves that it reaches it.

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from collector.ayrshare.post import PostAnswer
 from collector.crypto import KeyRing
 from collector.errors import AyrshareError, KeyDecryptionError
-from collector.models import PinClaim, PinContent, PinResult
+from collector.models.pin import PinClaim, PinContent, PinResult
 from collector.publish.decision import PublishPolicy, after_answer, after_error, not_sent
 
 log = structlog.get_logger(__name__)

@@ -6,7 +6,7 @@ What a pin may hold is checked by the database, for all ways into the queue alik
 from datetime import datetime
 
 from collector.errors import CollectorError, PinError
-from collector.models import NewPin, PinContent
+from collector.models.pin import NewPin, PinContent
 from collector.store.pin import refuse_unsendable
 from collector.table.moment import Moments
 from collector.table.scan import Columns, Scanned, scan_table

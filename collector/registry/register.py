@@ -7,7 +7,7 @@ import msgspec
 from collector.ayrshare.profiles import ProfileEntry
 from collector.crypto import KeyRing, fingerprint
 from collector.errors import ConfigurationError, KeyDecryptionError, RegistryError
-from collector.models import Action, Planned
+from collector.models.plan import Action, Planned
 from collector.registry.validate import Registration
 from collector.store.profile import ProfileStore, RegisteredProfile
 from collector.store.profile_plan import ProfileChange

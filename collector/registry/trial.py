@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from collector.ayrshare.client import AyrshareClient
 from collector.errors import AyrshareError, CollectorError
 from collector.loops.gate import Gate, Hold
-from collector.models import Failure
+from collector.models.outcome import Failure
 
 log = structlog.get_logger(__name__)
 

@@ -11,7 +11,7 @@ from statistics import median
 import asyncpg
 import msgspec
 
-from collector.models import PollRecord
+from collector.models.poll import PollRecord
 from collector.store.columns import arrays, columns, names
 from collector.store.polled_profile import days_of, window_start
 

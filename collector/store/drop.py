@@ -7,7 +7,8 @@ from typing import Literal
 
 import msgspec
 
-from collector.models import JUDGED_METRICS, Decision, Episode, ProfileState, Sensitivity, Unmet
+from collector.models.drop import JUDGED_METRICS, Decision, Episode, Sensitivity, Unmet
+from collector.models.profile import ProfileState
 from collector.store.columns import arrays, columns, names, values
 from collector.store.fleet_drop import Drop, FleetDrop, FleetDropStore, RecentDrop
 from collector.store.lock import Lock, take

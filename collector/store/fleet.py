@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 import msgspec
 
-from collector.models import ProfileState
+from collector.models.profile import ProfileState
 from collector.store.clock import clock_offset, machine_time
 from collector.store.columns import names, values
 from collector.store.pool import Database

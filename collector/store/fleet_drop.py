@@ -6,7 +6,7 @@ from datetime import date
 import asyncpg
 import msgspec
 
-from collector.models import Episode, JudgedDays
+from collector.models.drop import Episode, JudgedDays
 from collector.store.columns import arrays, columns, names, values
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
-from collector.models import Claim
+from collector.models.poll import Claim
 from collector.store.clock import clock_offset, machine_time
 from collector.store.columns import values
 from collector.store.pool import Database

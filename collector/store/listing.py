@@ -8,7 +8,8 @@ from typing import Final
 import msgspec
 
 from collector.errors import RegistryError
-from collector.models import PinState, ProfileState
+from collector.models.pin import PinState
+from collector.models.profile import ProfileState
 from collector.store.columns import names, values
 from collector.store.pool import Database
 from collector.store.profile import RegisteredProfile

@@ -14,13 +14,9 @@ import structlog
 from msgspec.structs import astuple
 
 from collector.errors import DuplicateError
-from collector.models import (
-    AccountAnalytics,
-    Metrics,
-    PollRecord,
-    Success,
-    Written,
-)
+from collector.models.analytics import AccountAnalytics, Metrics
+from collector.models.outcome import Success
+from collector.models.poll import PollRecord, Written
 from collector.store.account import Accounts, compare_accounts, note_accounts
 from collector.store.columns import arrays, columns, names
 from collector.store.polled_profile import days_of, end_polls

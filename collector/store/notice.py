@@ -6,7 +6,7 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from collector.models import Notice
+from collector.models.notice import Notice
 from collector.store.columns import arrays, columns, names, values
 from collector.store.pool import Database
 

@@ -6,7 +6,9 @@ from datetime import date, datetime
 import msgspec
 from msgspec.structs import astuple
 
-from collector.models import DayMetrics, Metrics, PinContent, ProfileState, Publication
+from collector.models.analytics import DayMetrics, Metrics
+from collector.models.pin import PinContent, Publication
+from collector.models.profile import ProfileState
 from collector.store.columns import arrays, columns, names
 from collector.store.pool import Database
 

@@ -8,7 +8,8 @@ import asyncpg
 import msgspec
 
 from collector.errors import BadLinesError, DataRefusedError, PinError
-from collector.models import NewPin, PinContent, PinState, Planned
+from collector.models.pin import NewPin, PinContent, PinState
+from collector.models.plan import Planned
 from collector.store.columns import names, values
 from collector.store.pin_plan import PlannedLine, planned
 from collector.store.pool import Database

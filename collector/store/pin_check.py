@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from itertools import groupby
 from operator import attrgetter
 
-from collector.models import HistoryCheck, PinState, UnknownPin, UnknownPins
+from collector.models.history import HistoryCheck, UnknownPin, UnknownPins
+from collector.models.pin import PinState
 from collector.store.columns import arrays, columns, names, values
 from collector.store.pin_queue import LOCK_LANES_OF_PINS
 from collector.store.pool import Database

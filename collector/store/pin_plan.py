@@ -2,7 +2,7 @@
 
 import msgspec
 
-from collector.models import Action, ColumnChange, Planned
+from collector.models.plan import Action, ColumnChange, Planned
 
 
 class PlannedLine(msgspec.Struct, frozen=True):

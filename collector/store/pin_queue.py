@@ -9,7 +9,8 @@ from operator import attrgetter
 
 import asyncpg
 
-from collector.models import Failure, LostCall, PauseReason, PinClaim, PinContent, PinResult
+from collector.models.outcome import Failure
+from collector.models.pin import LostCall, PauseReason, PinClaim, PinContent, PinResult
 from collector.store.columns import arrays, columns, names, values
 from collector.store.pool import Database
 

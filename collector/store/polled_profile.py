@@ -6,7 +6,10 @@ from datetime import date, datetime, timedelta
 import asyncpg
 import msgspec
 
-from collector.models import AccountAnalytics, DayMetrics, Outcome, PollRecord, ProfileState, SeenAnswer, Written
+from collector.models.analytics import AccountAnalytics, DayMetrics, SeenAnswer
+from collector.models.outcome import Outcome
+from collector.models.poll import PollRecord, Written
+from collector.models.profile import ProfileState
 from collector.store.columns import arrays, columns, names
 
 

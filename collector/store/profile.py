@@ -8,7 +8,8 @@ import asyncpg
 import msgspec
 
 from collector.errors import RegistryError
-from collector.models import Action, Planned, ProfileState
+from collector.models.plan import Action, Planned
+from collector.models.profile import ProfileState
 from collector.store.columns import names, values
 from collector.store.lock import Lock, take
 from collector.store.pool import Database

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from collector.models import Action, ColumnChange, Planned
+from collector.models.plan import Action, ColumnChange, Planned
 
 
 class ProfileChange(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from collector.models import HistoryCheck, PinState
+from collector.models.history import HistoryCheck
+from collector.models.pin import PinState
 from collector.publish.media import Media
 from collector.store.pool import Database
 from tests.support.api import IMAGE, Away, Client, client, client_token, two_clients

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from collector.ayrshare.boards import parse_boards
-from collector.models import Board
+from collector.models.pin import Board
 
 
 @pytest.mark.parametrize(

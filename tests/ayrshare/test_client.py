@@ -18,7 +18,9 @@ from yarl import URL
 from collector.ayrshare.analytics import parse_account_analytics
 from collector.ayrshare.client import AyrshareClient, open_client
 from collector.errors import AyrshareError
-from collector.models import AccountAnalytics, Failure, PinContent
+from collector.models.analytics import AccountAnalytics
+from collector.models.outcome import Failure
+from collector.models.pin import PinContent
 from tests.support.ayrshare import Ayrshare
 
 URL_SOCIAL = "https://ayrshare.example/api/analytics/social"

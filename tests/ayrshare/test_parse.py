@@ -14,7 +14,8 @@ from collector.ayrshare.problems import Problems
 from collector.ayrshare.profiles import ProfileEntry, parse_profiles
 from collector.ayrshare.refusal import failure
 from collector.errors import AyrshareError
-from collector.models import AccountAnalytics, DayMetrics, Failure, Metrics, Outcome, Problem, SeenAnswer
+from collector.models.analytics import AccountAnalytics, DayMetrics, Metrics, Problem, SeenAnswer
+from collector.models.outcome import Failure, Outcome
 from tests.support.paths import PAYLOADS
 
 TODAY = date(2026, 10, 1)

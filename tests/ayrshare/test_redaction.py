@@ -15,7 +15,8 @@ from pydantic import SecretStr
 from collector.ayrshare.client import AyrshareClient
 from collector.ayrshare.redaction import Redactor
 from collector.errors import AyrshareError
-from collector.models import AccountAnalytics, Failure
+from collector.models.analytics import AccountAnalytics
+from collector.models.outcome import Failure
 
 API_KEY, PROFILE_KEY = "7H3AP1K-9KEY/WX4-TTM6-0FAGENCY", "PR0F1LE-K3Y-8XYZ.4321"
 REDACTOR = Redactor([SecretStr(API_KEY), None, SecretStr(PROFILE_KEY)])

@@ -14,7 +14,7 @@ from bench.detect.rivals import RULES, matched, onsets, oracle_scores, second_of
 from bench.detect.scoring import Figures
 from bench.detect.series import _pieces
 from bench.detect.world import ALONE, CLEAN, DAYS, FIRST_DAY, SLOW, World, dropped
-from collector.models import CloseReason, Episode
+from collector.models.drop import CloseReason, Episode
 
 
 def world(counts: np.ndarray[tuple[int, ...], np.dtype[np.float64]], start: int = 20) -> World:

@@ -19,7 +19,7 @@ from collector.cli.picture_file import picture_file
 from collector.detect.backtest import Replayed
 from collector.detect.panel import Panel, Panels
 from collector.errors import CollectorError
-from collector.models import JUDGED_METRICS
+from collector.models.drop import JUDGED_METRICS
 from collector.store.pool import Database
 from tests.support.drops import SETTLED, fill
 from tests.support.profiles import ENCRYPTION_KEY

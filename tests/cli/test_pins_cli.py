@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from collector.errors import DataRefusedError
-from collector.models import PinState
+from collector.models.pin import PinState
 from collector.store.pin import PinStore
 from collector.store.pool import Database
 from tests.support.ayrshare import Ayrshare

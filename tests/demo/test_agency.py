@@ -17,7 +17,7 @@ from collector.demo.story import GAPPED, RATE_LIMITED, SLOW, UNLINKED, YOUNG
 from collector.emulator import EMULATOR, Emulator, EmulatorConfig, make_app, serve
 from collector.emulator.answers import window
 from collector.errors import RegistryError
-from collector.models import PinState
+from collector.models.pin import PinState
 from collector.poll.poller import PollResult
 from collector.store.pool import Database
 from tests.support.profiles import ENCRYPTION_KEY, registered

@@ -9,7 +9,7 @@ from collector.detect.evaluate import evaluate
 from collector.detect.fleet import FleetEpisode, Span, cause_of, find_fleet_drops
 from collector.detect.model import History, Silence
 from collector.detect.sentence import Causes, fleet_sentence, sentence
-from collector.models import JUDGED_METRICS, CloseReason, Episode, JudgedDays, Sensitivity
+from collector.models.drop import JUDGED_METRICS, CloseReason, Episode, JudgedDays, Sensitivity
 
 MONDAY = date(2026, 2, 2)
 DAYS = 150

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from collector.detect.detector import Detector
-from collector.models import Unmet
+from collector.models.drop import Unmet
 from collector.store.drop import DropStore
 from collector.store.pool import Database
 from tests.support.drops import SETTLED, fill

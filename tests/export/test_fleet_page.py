@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from collector.export.exporter import Exporter
 from collector.export.page import Fleet, Page
-from collector.models import ProfileState
+from collector.models.profile import ProfileState
 from collector.store.drop import DropStore
 from collector.store.fleet import FleetStore, ProfileStatus
 from collector.store.pool import Database

@@ -4,7 +4,7 @@ import pytest
 
 from collector.errors import DatabaseUnavailableError
 from collector.loops.gate import Gate, Hold
-from collector.models import Failure
+from collector.models.outcome import Failure
 
 
 def used(gate: Gate, wanted: int) -> int:

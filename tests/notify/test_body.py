@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from pydantic import SecretStr
 
-from collector.models import Notice, NoticeKind
+from collector.models.notice import Notice, NoticeKind
 from collector.notify.body import Message, hook, mail, signature, slack, teams
 from collector.notify.sentence import clean, lines, subject
 

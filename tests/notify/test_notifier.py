@@ -8,7 +8,7 @@ from signal import SIGKILL
 
 import pytest
 
-from collector.models import NoticeKind
+from collector.models.notice import NoticeKind
 from collector.notify.deliver import open_deliverer
 from collector.notify.notifier import Notifier
 from collector.notify.targets import load_targets

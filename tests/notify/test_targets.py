@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from collector.errors import ConfigurationError
-from collector.models import NoticeKind
+from collector.models.notice import NoticeKind
 from collector.notify.targets import ChatTarget, MailTarget, Targets, load_targets
 
 GOOD = """

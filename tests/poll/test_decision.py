@@ -6,18 +6,10 @@ import msgspec
 import pytest
 
 from collector.errors import AyrshareError
-from collector.models import (
-    AccountAnalytics,
-    Claim,
-    DayMetrics,
-    Failure,
-    Metrics,
-    Problem,
-    ProfileState,
-    RateLimit,
-    SeenAnswer,
-    Success,
-)
+from collector.models.analytics import AccountAnalytics, DayMetrics, Metrics, Problem, SeenAnswer
+from collector.models.outcome import Failure, Success
+from collector.models.poll import Claim, RateLimit
+from collector.models.profile import ProfileState
 from collector.poll.decision import Policy, after_data, after_failure, seconds_to_slot
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -15,7 +15,8 @@ from collector.loops import claiming
 from collector.loops import gate as gate_module
 from collector.loops.every import Heartbeats
 from collector.loops.gate import Gate, Hold
-from collector.models import Claim, Failure, PollRecord, Written
+from collector.models.outcome import Failure
+from collector.models.poll import Claim, PollRecord, Written
 from collector.poll.decision import Policy
 from collector.poll.poller import Poller, PollResult
 from collector.poll.reader import Reader

@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from collector.cli.media import insist_on_media, media_problems
 from collector.errors import PinError
-from collector.models import NewPin, PinContent
+from collector.models.pin import NewPin, PinContent
 from collector.publish.media import Media, MediaCheck, WhichMedia, findings, is_public, open_media_check, to_look_at
 
 PNG = b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sIIBBBBB", 13, b"IHDR", 1000, 1500, 8, 2, 0, 0, 0) + bytes(64)

@@ -3,7 +3,8 @@
 import pytest
 
 from collector.errors import PinError
-from collector.models import HistoryCheck, PinState, Publication, UnknownPins
+from collector.models.history import HistoryCheck, UnknownPins
+from collector.models.pin import PinState, Publication
 from collector.publish.operator import Evidence, PinOperator
 from collector.store.pin import PinStore
 from collector.store.pin_check import CheckStore

@@ -9,7 +9,8 @@ import pytest
 
 from collector.errors import AyrshareError
 from collector.loops.batch import BatchWriter
-from collector.models import Failure, PinClaim, PinResult
+from collector.models.outcome import Failure
+from collector.models.pin import PinClaim, PinResult
 from collector.publish.decision import after_error
 from collector.publish.outcome import OutcomeTarget
 from collector.store.pin import PinStore

@@ -11,7 +11,7 @@ import pytest
 from collector.ayrshare.post import PostAnswer, parse_post
 from collector.errors import DatabaseUnavailableError, DataRefusedError
 from collector.loops import claiming
-from collector.models import PinState, Publication
+from collector.models.pin import PinState, Publication
 from collector.publish import publisher as publisher_module
 from collector.publish.decision import after_answer
 from collector.store.pin import PinStore

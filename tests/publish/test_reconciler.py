@@ -11,7 +11,9 @@ from collector.ayrshare.history import parse_history
 from collector.ayrshare.native import parse_native_pins
 from collector.ayrshare.post import PostAnswer
 from collector.errors import AyrshareError, PinError
-from collector.models import Failure, History, NativePin, PinState, PostedPin, Publication, UnknownPin
+from collector.models.history import History, NativePin, PostedPin, UnknownPin
+from collector.models.outcome import Failure
+from collector.models.pin import PinState, Publication
 from collector.publish import decision
 from collector.publish.check import check_history, unreadable_history
 from collector.publish.decision import PublishPolicy, after_answer, after_error, interrupted

@@ -6,7 +6,8 @@ import pytest
 
 from collector.ayrshare.profiles import ProfileEntry
 from collector.errors import BadLinesError, RegistryError
-from collector.models import Action, Planned, ProfileState
+from collector.models.plan import Action, Planned
+from collector.models.profile import ProfileState
 from collector.registry.register import compare, insist
 from collector.registry.table import scan_profiles
 from collector.registry.validate import checked_key, registration

@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from collector.models import AccountAnalytics, Claim, DayMetrics, Failure, Metrics, PollRecord, SeenAnswer, Success
+from collector.models.analytics import AccountAnalytics, DayMetrics, Metrics, SeenAnswer
+from collector.models.outcome import Failure, Success
+from collector.models.poll import Claim, PollRecord
 from collector.store.lease import LeaseStore
 from collector.store.metric import MetricStore
 from collector.store.pool import Database

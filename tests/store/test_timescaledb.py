@@ -7,7 +7,9 @@ import asyncpg
 import pytest
 
 from collector.migrate import migrate
-from collector.models import AccountAnalytics, Claim, DayMetrics, Metrics, PollRecord, Success
+from collector.models.analytics import AccountAnalytics, DayMetrics, Metrics
+from collector.models.outcome import Success
+from collector.models.poll import Claim, PollRecord
 from collector.store.lease import LeaseStore
 from collector.store.metric import MetricStore
 from collector.store.pool import Database, connected

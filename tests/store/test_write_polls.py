@@ -6,18 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from collector.models import (
-    AccountAnalytics,
-    Claim,
-    DayMetrics,
-    Failure,
-    Metrics,
-    PollRecord,
-    ProfileState,
-    SeenAnswer,
-    Success,
-    Written,
-)
+from collector.models.analytics import AccountAnalytics, DayMetrics, Metrics, SeenAnswer
+from collector.models.outcome import Failure, Success
+from collector.models.poll import Claim, PollRecord, Written
+from collector.models.profile import ProfileState
 from collector.store.fleet import FleetStore
 from collector.store.lease import LeaseStore
 from collector.store.metric import MetricStore

@@ -16,7 +16,8 @@ from collector.api.site import Api
 from collector.crypto import KeyRing
 from collector.errors import CollectorError
 from collector.loops.every import Heartbeats
-from collector.models import HistoryCheck, PinState, UnknownPins
+from collector.models.history import HistoryCheck, UnknownPins
+from collector.models.pin import PinState
 from collector.publish.media import Media
 from collector.registry.trial import Standing, Trial
 from collector.store.pool import Database

@@ -9,7 +9,7 @@ import aiohttp
 
 from collector.config import Role
 from collector.emulator import EmulatorConfig, serve
-from collector.models import NewPin, PinContent
+from collector.models.pin import NewPin, PinContent
 from collector.store.pin import PinStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore

@@ -13,7 +13,7 @@ from collector.errors import DatabaseUnavailableError
 from collector.loops.every import Heartbeats
 from collector.loops.gate import Gate
 from collector.loops.recall import Recall
-from collector.models import NewPin, PinContent
+from collector.models.pin import NewPin, PinContent
 from collector.publish.decision import PublishPolicy
 from collector.publish.publisher import Publisher
 from collector.publish.reconciler import Reconciler
