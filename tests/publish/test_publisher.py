@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import msgspec
@@ -25,6 +24,7 @@ from tests.support.publishing import (
     POLICY,
     count_of,
     ended,
+    hurried,
     pin,
     posts,
     settled,
@@ -278,10 +278,7 @@ async def test_a_pin_that_is_refused_again_and_again_ends_as_failed(database: Da
     await ayrshare.fault("*", "post_error", endpoint="/post", message="Busy.", retry_available=True)
     await PinStore(database).enqueue(pin("client-001", "a"))
     async with working(database, ayrshare):
-        for attempt in range(1, 9):
-            await until(partial(ended, database, attempt))
-            await database.execute("UPDATE pin_arrival SET due_at = now()")
-            await database.execute("UPDATE pin_lane SET not_before = NULL, due_at = now() WHERE sending_pin IS NULL")
+        await until(lambda: hurried(database, 8))
         await until(lambda: settled(database))
     assert await states(database) == {"a": "failed"}
     assert await posts(ayrshare) == []
@@ -297,10 +294,7 @@ async def test_an_image_that_cannot_be_fetched_is_tried_twice_more(database: Dat
     async with working(database, ayrshare):
         await until(lambda: ended(database, 2))
         assert await truth(database, "SELECT bool_and(not_before > now() + interval '100 s') FROM pin_lane")
-        for attempts in (4, 5):
-            await database.execute("UPDATE pin_arrival SET due_at = now()")
-            await database.execute("UPDATE pin_lane SET not_before = NULL, due_at = now() WHERE due_at IS NOT NULL")
-            await until(partial(ended, database, attempts))
+        await until(lambda: hurried(database, 5))
         await until(lambda: settled(database))
     assert await states(database) == {"never": "failed", "once": "published"}
     assert len(await posts(ayrshare)) == 1

@@ -114,6 +114,18 @@ async def ended(database: Database, attempts: int) -> bool:
     return bool(await database.fetchval("SELECT count(*) >= $1 FROM pin_attempt WHERE ended_at IS NOT NULL", attempts))
 
 
+async def hurried(database: Database, attempts: int) -> bool:
+    """Make what waits due, and tell whether so many attempts have ended.
+
+    For asking again and again: a lane gets its time after its attempt's end is written, and would wait for minutes.
+    """
+    await database.execute("UPDATE pin_arrival SET due_at = now() WHERE due_at > now()")
+    await database.execute(
+        "UPDATE pin_lane SET not_before = NULL, due_at = now() WHERE due_at > now() OR not_before > now()"
+    )
+    return await ended(database, attempts)
+
+
 async def posts(ayrshare: Ayrshare) -> list[dict[str, Any]]:
     record = await ayrshare.record()
     found: list[dict[str, Any]] = record["posts"]
