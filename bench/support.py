@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from collector.app import open_dsn
+from collector.app.storage import open_dsn
 from collector.config import load_settings
 from collector.crypto import KeyRing, fingerprint
 from collector.emulator import EmulatorConfig, profile_identity

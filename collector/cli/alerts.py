@@ -9,7 +9,7 @@ from typing import Literal
 
 import click
 
-from collector.app import open_storage
+from collector.app.storage import open_storage
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import as_json_text, counted, print_table
 from collector.cli.option import Day, Whole

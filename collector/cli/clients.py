@@ -2,7 +2,7 @@
 
 import click
 
-from collector.app import open_storage
+from collector.app.storage import open_storage
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import as_json_text, print_table
 from collector.errors import RegistryError

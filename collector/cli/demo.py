@@ -13,7 +13,9 @@ from typing import Any
 import click
 from pydantic import SecretStr
 
-from collector.app import Hooks, open_storage, run_roles
+from collector.app.daemon import run_roles
+from collector.app.roles import Hooks
+from collector.app.storage import open_storage
 from collector.cli.execute import execute
 from collector.cli.option import Seconds, Whole
 from collector.config import Settings, load_settings, missing_token

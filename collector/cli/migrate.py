@@ -2,7 +2,7 @@
 
 import click
 
-from collector.app import open_dsn
+from collector.app.storage import open_dsn
 from collector.cli.execute import execute, settings_for_command
 from collector.config import Settings
 from collector.migrate import migrate as apply_migrations

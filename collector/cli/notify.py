@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from collector.app import open_storage
+from collector.app.storage import open_storage
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import ago, as_json_text, counted, print_table
 from collector.config import Settings

@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
-from collector.app import check_pins, key_ring, make_gate, open_ayrshare, open_storage
+from collector.app.on_demand import check_pins
+from collector.app.storage import key_ring, open_storage
+from collector.app.upstream import make_gate, open_ayrshare
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import as_json_text, as_text, bad_lines, part_of, print_csv, print_table, when
 from collector.cli.media import check_media, insist_on_media, media_problems

@@ -4,7 +4,9 @@ from collections import Counter
 
 import click
 
-from collector.app import key_ring, make_gate, make_poller, open_ayrshare, open_storage
+from collector.app.storage import key_ring, open_storage
+from collector.app.upstream import make_gate, open_ayrshare
+from collector.app.workers import make_poller
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.progress import progress
 from collector.config import Settings

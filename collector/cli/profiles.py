@@ -10,7 +10,9 @@ import click
 import msgspec
 from pydantic import SecretStr
 
-from collector.app import key_ring, make_gate, open_ayrshare, open_storage, try_profile_key
+from collector.app.on_demand import try_profile_key
+from collector.app.storage import key_ring, open_storage
+from collector.app.upstream import make_gate, open_ayrshare
 from collector.cli import profile_page
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import ago, as_json_text, bad_lines, counted, part_of, print_csv, print_table, when

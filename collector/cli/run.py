@@ -2,7 +2,7 @@
 
 import click
 
-from collector.app import run_daemon
+from collector.app.daemon import run_daemon
 from collector.cli import settings_help
 from collector.cli.execute import execute, settings_for_command
 

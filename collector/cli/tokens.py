@@ -5,7 +5,7 @@ import re
 import click
 
 from collector.access import digest, new_token
-from collector.app import open_storage
+from collector.app.storage import open_storage
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import as_json_text, counted, print_table, when
 from collector.registry.validate import checked_text

@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 
 from pydantic import SecretStr
 
-from collector.app import key_ring, make_gate, make_poller, open_ayrshare
+from collector.app.storage import key_ring
+from collector.app.upstream import make_gate, open_ayrshare
+from collector.app.workers import make_poller
 from collector.config import Settings
 from collector.demo import pins
 from collector.demo.cast import Member, cast

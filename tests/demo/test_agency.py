@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from pydantic import SecretStr
 
-from collector.app import Hooks, run_roles
+from collector.app.daemon import run_roles
+from collector.app.roles import Hooks
 from collector.config import Role, Settings, load_settings
 from collector.demo import agency as module
 from collector.demo.agency import Agency

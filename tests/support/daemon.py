@@ -7,7 +7,8 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from collector.app import Hooks, run_roles
+from collector.app.daemon import run_roles
+from collector.app.roles import Hooks
 from collector.config import Role, load_settings
 from collector.store.pool import Database
 from tests.support.ayrshare import Ayrshare

@@ -14,7 +14,11 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from collector.app import Hooks, key_ring, make_gate, make_poller, open_ayrshare, open_storage, run_roles
+from collector.app.daemon import run_roles
+from collector.app.roles import Hooks
+from collector.app.storage import key_ring, open_storage
+from collector.app.upstream import make_gate, open_ayrshare
+from collector.app.workers import make_poller
 from collector.config import Role, Settings
 from collector.demo.cast import cast
 from collector.detect.detector import Detector

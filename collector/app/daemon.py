@@ -1,0 +1,132 @@
+"""The daemon: what every process does, the loops of its roles, and the pages."""
+
+import asyncio
+from contextlib import AsyncExitStack, suppress
+from functools import partial
+
+import structlog
+
+from collector import __version__
+from collector.api.services import Services
+from collector.api.site import Api
+from collector.app.on_demand import check_pins, look_at_media, try_profile_key
+from collector.app.roles import Hooks, Loop, Process, open_roles
+from collector.app.storage import key_ring, open_storage, where
+from collector.app.upstream import make_gate, open_ayrshare
+from collector.app.workers import make_owner
+from collector.config import Role, Settings, missing_token, require_secrets
+from collector.console.overview import REFRESH_SECONDS, OverviewKeeper
+from collector.console.site import Console
+from collector.errors import ConfigurationError, DatabaseUnavailableError
+from collector.export.backlog import measure_backlog
+from collector.export.exporter import Exporter
+from collector.loops.every import Heartbeats, every
+from collector.memory import collect_seldom
+from collector.registry.register import try_encryption_keys
+from collector.registry.trial import try_api_key
+from collector.store.daemon import DaemonStore
+from collector.store.drop import DropStore
+from collector.store.fleet import FleetStore
+from collector.store.pool import Database
+from collector.store.profile import ProfileStore
+from collector.store.retention import expire
+from collector.store.token import TokenStore
+from collector.telemetry import DATABASE_CONNECTIONS
+from collector.web.door import Door
+from collector.web.health import Health
+from collector.web.server import Pages, serving
+from collector.web.tokens import Tokens
+
+log = structlog.get_logger(__name__)
+
+_BACKLOG_SECONDS = 15.0
+_PRESENCE_SECONDS = 15.0
+_LEAVE_SECONDS = 1.0
+_EXPIRY_SECONDS = 3600.0
+
+
+async def run_daemon(settings: Settings, *, apply_migrations: bool) -> None:
+    """Run every role of this process until cancelled; every resource is closed and every lease given back."""
+    if settings.calls_ayrshare:
+        require_secrets(settings)
+    async with open_storage(settings, create=True, apply_migrations=apply_migrations) as database:
+        await run_roles(settings, database, Hooks())
+
+
+async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> None:
+    """Run every role on a database with a current schema, until cancelled."""
+    collect_seldom()
+    if problems := missing_token(settings):
+        raise ConfigurationError(problems)
+    daemons, owner = DaemonStore(database), make_owner()
+    async with AsyncExitStack() as resources:
+        process = Process(
+            settings=settings,
+            database=database,
+            gate=make_gate(settings),
+            heartbeats=Heartbeats(),
+            hooks=hooks,
+            exporter=Exporter(FleetStore(database), DropStore(database)) if Role.EXPORTER in settings.roles else None,
+            resources=resources,
+        )
+        report = partial(daemons.report, owner, __version__, settings.roles)
+        loops = _measuring(process)
+        loops.append(partial(every, _PRESENCE_SECONDS, "presence", report, process.heartbeats))
+        if settings.calls_ayrshare:
+            await try_encryption_keys(ProfileStore(database), key_ring(settings))
+            asking = await resources.enter_async_context(open_ayrshare(settings, process.gate, connections=1))
+            loops.append(partial(try_api_key, asking, process.gate))
+        loops += await open_roles(process)
+        keeper = OverviewKeeper(database)
+        loops.append(partial(every, REFRESH_SECONDS, "console", keeper.refresh, process.heartbeats))
+        address = await resources.enter_async_context(
+            serving(_pages(process, keeper), settings.http_host, settings.http_port, door=_door(settings, database))
+        )
+        async with asyncio.TaskGroup() as group:
+            for loop in loops:
+                group.create_task(loop())
+            resources.callback(log.info, "stopped")
+            resources.push_async_callback(_leave, daemons, owner)
+            log.info("running", version=__version__, address=address, roles=",".join(sorted(settings.roles)))
+            hooks.serving(address)
+
+
+def _measuring(process: Process) -> list[Loop]:
+    """Return the loops of every process, whatever its roles."""
+    database = process.database
+    DATABASE_CONNECTIONS.labels("busy").set_function(lambda: database.busy)
+    DATABASE_CONNECTIONS.labels("idle").set_function(lambda: database.idle)
+    backlog = partial(measure_backlog, FleetStore(database))
+    drop_old = partial(expire, database, retention_days=process.settings.retention_days)
+    return [
+        partial(every, _BACKLOG_SECONDS, "backlog", backlog, process.heartbeats),
+        partial(every, _EXPIRY_SECONDS, "expiry", drop_old, process.heartbeats),
+    ]
+
+
+def _pages(process: Process, keeper: OverviewKeeper) -> Pages:
+    settings, database, heartbeats, exporter = process.settings, process.database, process.heartbeats, process.exporter
+    health = Health(database, heartbeats, hold=lambda: process.gate.hold)
+    services = Services(
+        database=database,
+        heartbeats=heartbeats,
+        keys=partial(key_ring, settings),
+        try_key=partial(try_profile_key, settings),
+        check_pins=partial(check_pins, settings, database),
+        look_at_media=look_at_media,
+        problems=health.problems,
+        where=where(settings),
+    )
+    console = Console(database, keeper, health.problems, heartbeats, where=where(settings))
+    return Pages(health, (lambda: exporter.page) if exporter else None, console, Api(services))
+
+
+def _door(settings: Settings, database: Database) -> Door:
+    tokens = Tokens(settings.api_token, settings.api_token_read, TokenStore(database).known)
+    return Door(tokens, opened=settings.http_open, behind_proxy=settings.http_behind_proxy)
+
+
+async def _leave(daemons: DaemonStore, owner: str) -> None:
+    with suppress(TimeoutError, DatabaseUnavailableError):
+        async with asyncio.timeout(_LEAVE_SECONDS):
+            await daemons.leave(owner)
