@@ -1,7 +1,5 @@
 """``collector tokens``: who may use the pages and the API, besides the tokens of the settings."""
 
-import re
-
 import click
 
 from collector.access import digest, new_token
@@ -11,8 +9,6 @@ from collector.cli.format import as_json_text, counted, print_table, when
 from collector.registry.validate import checked_text
 from collector.store.listing import Listing
 from collector.store.token import ListedToken, TokenStore
-
-_UNSENDABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 @click.group()
@@ -71,7 +67,7 @@ def revoke(name: str) -> None:
 
     async def work() -> None:
         async with open_storage(settings_for_command()) as database:
-            await TokenStore(database).revoke(_UNSENDABLE.sub("\ufffd", name))
+            await TokenStore(database).revoke(name)
 
     execute(work())
     click.echo(f"{name} revoked")

@@ -1,6 +1,5 @@
 """Lists profiles and pins, chosen by filters; all filters of a list apply together."""
 
-import re
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
@@ -13,6 +12,8 @@ from collector.models.profile import ProfileState
 from collector.store.columns import names, values
 from collector.store.pool import Database
 from collector.store.profile import RegisteredProfile
+from collector.store.sendable import is_sendable
+from collector.store.unknown import unknown_names
 
 
 class ListedPin(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,27 +151,16 @@ _PIN_ORDER = {
     PinSort.STATE: "p.state, p.id",
 }
 
-_KNOWN = """
-SELECT what, meant
+_UNKNOWN = """
+SELECT what
 FROM (
     VALUES
-        (
-            'profile', $1::text IS NULL OR EXISTS (SELECT FROM profile WHERE name = $1),
-            (SELECT min(name) FROM profile WHERE lower(name) = lower($1))
-        ),
-        (
-            'client', $2::text IS NULL OR EXISTS (SELECT FROM profile WHERE client = $2),
-            (SELECT min(client) FROM profile WHERE lower(client) = lower($2))
-        ),
-        (
-            'tag', $3::text IS NULL OR EXISTS (SELECT FROM profile WHERE $3 = ANY (tags)),
-            (SELECT min(tag) FROM profile, unnest(tags) AS tag WHERE lower(tag) = lower($3))
-        )
-) AS asked (what, known, meant)
+        ('profile', $1::text IS NULL OR EXISTS (SELECT FROM profile WHERE name = $1)),
+        ('client', $2::text IS NULL OR EXISTS (SELECT FROM profile WHERE client = $2)),
+        ('tag', $3::text IS NULL OR EXISTS (SELECT FROM profile WHERE $3 = ANY (tags)))
+) AS asked (what, known)
 WHERE NOT known
 """
-# An argument that is not UTF-8 arrives with surrogates: nothing has such a name, and the driver cannot send it.
-_UNSENDABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 class Listing:
@@ -210,14 +200,12 @@ class Listing:
         self, *, profile: str | None = None, client: str | None = None, tag: str | None = None, text: str | None = None
     ) -> None:
         """Raise ``RegistryError`` for a profile that there is not, and a client or a tag that none has."""
-        asked = {"profile": profile, "client": client, "tag": tag}
-        unsendable = [what for what, name in {**asked, "text": text}.items() if name and _UNSENDABLE.search(name)]
-        unknown = dict.fromkeys(unsendable) or dict(await self._database.fetch(_KNOWN, *asked.values()))
-        if unknown:
-            told = ", ".join(f"no such {what}: {asked.get(what, text)}" for what in unknown)
-            meant = ", ".join(filter(None, unknown.values()))
-            hint = f"did you mean {meant}?" if meant else "`collector profiles list` shows them all"
-            raise RegistryError(f"{told}; {hint}")
+        asked = {"profile": profile, "client": client, "tag": tag, "text": text}
+        for what, name in asked.items():
+            if name is not None and not is_sendable(name):
+                raise RegistryError(f"no such {what}: {name}; `collector profiles list` shows them all")
+        if rows := await self._database.fetch(_UNKNOWN, profile, client, tag):
+            raise await unknown_names(self._database, {what: [str(asked[what])] for (what,) in rows})
 
 
 def _count(statement: str) -> str:

@@ -1,6 +1,5 @@
 """The pin queue as its users see it: adding, importing, listing, and changing pins."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -13,6 +12,7 @@ from collector.models.plan import Planned
 from collector.store.columns import names, values
 from collector.store.pin_plan import PlannedLine, planned
 from collector.store.pool import Database
+from collector.store.sendable import is_sendable
 
 
 class Enqueued(msgspec.Struct, frozen=True):
@@ -325,9 +325,6 @@ WHERE l.paused_reason IS NOT NULL
 # A hundred thousand lines take some ten seconds.
 _IMPORT_SECONDS = 900.0
 
-# What the wire cannot carry; every other rule is the database's, so that all ways into the queue share them.
-_UNSENDABLE = re.compile(r"[\x00\ud800-\udfff]")
-
 
 class PinStore:
     """Everything that is done to pins from outside; the queue itself is in ``pin_queue``."""
@@ -419,7 +416,7 @@ class PinStore:
 
     async def resume(self, profiles: Sequence[str]) -> dict[str, str]:
         """Let lanes send now; return the states of those profiles that have one."""
-        sendable = [name for name in profiles if not _UNSENDABLE.search(name)]
+        sendable = [name for name in profiles if is_sendable(name)]
         return {name: state for name, state, _ in await self._database.fetch(_RESUME, sendable)}
 
     async def summary(self) -> QueueSummary:
@@ -449,11 +446,11 @@ async def _insist_on_good_lines(
 
 
 def refuse_unsendable(pin: NewPin) -> None:
-    """Refuse what a database cannot store as text. Raises ``PinError``."""
+    """Refuse what a database cannot store as text; every other rule is its own. Raises ``PinError``."""
     fields = {"profile": pin.profile, "client_ref": pin.client_ref, **msgspec.structs.asdict(pin.content)}
     for name, value in fields.items():
         texts = value if isinstance(value, tuple) else (value,)
-        if any(text is not None and _UNSENDABLE.search(text) for text in texts):
+        if any(text is not None and not is_sendable(text) for text in texts):
             raise PinError(f"the {name} holds a NUL character or something that is not UTF-8; nothing was queued")
 
 

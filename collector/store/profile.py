@@ -1,6 +1,5 @@
 """The registry of profiles: adding, importing, listing, and changing them. Keys come and go only encrypted."""
 
-import re
 from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
@@ -14,6 +13,8 @@ from collector.store.columns import names, values
 from collector.store.lock import Lock, take
 from collector.store.pool import Database
 from collector.store.profile_plan import CurrentProfile, ProfileChange, plan
+from collector.store.sendable import is_sendable
+from collector.store.unknown import unknown_names
 
 
 class RegisteredProfile(msgspec.Struct, frozen=True):
@@ -49,7 +50,6 @@ WHERE id IN ((SELECT min(id) FROM profile), (SELECT max(id) FROM profile))
 """
 
 # An argument that is not UTF-8 arrives with surrogates: no profile has such a name, and the driver cannot send it.
-_UNSENDABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 # Imports are rare and must see each other's keys, so they go one at a time.
 
@@ -211,12 +211,12 @@ class ProfileStore:
         found = await self.known(names)
         unknown = sorted(set(names) - {profile.name for profile in found})
         if unknown:
-            raise RegistryError(f"no such profile: {', '.join(unknown)}; `collector profiles list` shows them all")
+            raise await unknown_names(self._database, {"profile": unknown})
         return found
 
     async def known(self, names: Collection[str]) -> list[RegisteredProfile]:
         """Return those of these profiles that are registered, by name."""
-        sendable = [name for name in set(names) if not _UNSENDABLE.search(name)]
+        sendable = [name for name in set(names) if is_sendable(name)]
         return values(RegisteredProfile, await self._database.fetch(_NAMED, sendable))
 
     async def due_ids(self) -> list[int]:

@@ -8,6 +8,7 @@ from collector.access import ApiToken
 from collector.errors import DuplicateError, RegistryError
 from collector.store.columns import names, values
 from collector.store.pool import Database
+from collector.store.sendable import is_sendable
 
 
 class ListedToken(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,5 +48,5 @@ class TokenStore:
 
     async def revoke(self, name: str) -> None:
         """Forget a token. Raises ``RegistryError`` for an unknown one."""
-        if await self._database.fetchval(_REVOKE, name) is None:
+        if not is_sendable(name) or await self._database.fetchval(_REVOKE, name) is None:
             raise RegistryError(f"there is no token {name}; `collector tokens list` shows them all")

@@ -91,6 +91,8 @@ async def test_pins_are_chosen_and_ordered(collector: Program, options: tuple[st
         (("alerts", "backtest", "--client", "Globex"), 1, "no such client: Globex; did you mean globex?"),
         (("pins", "list", "--profile", "A", "--tag", "VIP"), 1, "no such tag: VIP; did you mean a, vip?"),
         (("profiles", "list", "--tag", "none"), 1, "no such tag: none"),
+        (("profiles", "list", "--client", "glbex"), 1, "no such client: glbex; did you mean globex?"),
+        (("profiles", "show", "A"), 1, "no such profile: A; did you mean a?"),
         (("pins", "list", "--client", "nobody", "--profile", "x"), 1, "no such profile: x, no such client: nobody"),
         (("pins", "list", "--profile", b"x\xff"), 1, "no such profile: x"),
         (("pins", "list", "--since", "soon"), 2, "soon is not a day; write one like 2026-12-24"),
