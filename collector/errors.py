@@ -12,15 +12,17 @@
     ├── MigrationError             an applied migration was changed or lost: a human must look
     ├── RegistryError              a profile cannot be added, found or changed as asked
     ├── PinError                   a pin cannot be queued, found or changed as asked
+    │   └── PinConflictError       it is not, or not any more, in the state in which it could be
     ├── BadLinesError              a table has lines that cannot be taken, every one listed
     ├── KeyDecryptionError         none of the encryption keys opens a stored profile key
     └── AyrshareError              a call failed; its ``failure`` says what becomes of the profile
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from collector.models.outcome import Failure
+from collector.models.pin import PinProblem
 
 
 class CollectorError(Exception):
@@ -79,7 +81,18 @@ class RegistryError(CollectorError):
 
 
 class PinError(CollectorError):
-    """A pin cannot be queued, found or changed as asked; nothing was changed."""
+    """A pin cannot be queued, found or changed as asked; nothing was changed.
+
+    ``problems`` are what is wrong with what was asked, where that is known.
+    """
+
+    def __init__(self, message: str, *, problems: Iterable[PinProblem] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+
+
+class PinConflictError(PinError):
+    """A pin is not in the state in which it could be changed as asked, or not as its reader saw it."""
 
 
 class BadLinesError(CollectorError):

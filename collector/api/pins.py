@@ -12,18 +12,17 @@ from msgspec import UNSET, Meta, UnsetType
 
 from collector.access import Visitor
 from collector.api.cursor import cursor
-from collector.api.pin_problem import field_problems
-from collector.api.problem import FieldProblem, ProblemError, conflict, invalid, not_found
+from collector.api.problem import FieldProblem, conflict, in_words, invalid, not_found
 from collector.api.route import Answer, route
 from collector.api.scope import IdPath, ListQuery, Text, bound, ordered
 from collector.api.services import Services
 from collector.errors import PinError
-from collector.models.pin import NewPin, PinContent, PinState
-from collector.publish.media import Media, WhichMedia, findings, to_look_at
-from collector.publish.operator import Evidence, PinOperator
+from collector.models.pin import NewPin, PinContent, PinProblem, PinState
+from collector.publish.media import LookAtMedia, Media, WhichMedia, insist_on_media, to_look_at
+from collector.publish.operator import Evidence, Look, PinOperator
 from collector.store.listing import ListedPin, PinFilter, PinSort
 from collector.store.paging import Paging
-from collector.store.pin import Enqueued, PinAttempt, PinFacts, PinStore
+from collector.store.pin import PinAttempt, PinFacts, PinStore
 from collector.store.pin_check import CheckStore
 from collector.store.profile import ProfileStore
 
@@ -219,8 +218,8 @@ class Pins:
         A request can be repeated safely: the same `Idempotency-Key` of a profile queues one pin.
         """
         await self._insist_on_visible(visitor, body.profile)
-        await self._insist_on_media(body.pin("").content, body.check_media)
-        queued = await self._enqueue(body, headers.client_ref)
+        look = _looking(body.check_media, self._services.look_at_media)
+        queued = await self._operator.add(body.pin(headers.client_ref), past=body.past, look=look)
         story = await self._story(queued.id)
         if queued.differs:
             raise conflict(
@@ -235,7 +234,7 @@ class Pins:
         """Queue up to 500 pins, each by itself: what is wrong with one refuses no other."""
         visible = await self._visible(visitor, {pin.profile for pin in body.pins})
         urls = [url for pin in body.pins for url in to_look_at(pin.pin("").content, pin.check_media)]
-        seen = await self._look(urls)
+        seen = await self._services.look_at_media(urls) if urls else {}
         results = tuple([await self._bulk_result(pin, seen, known=pin.profile in visible) for pin in body.pins])
         return BulkAnswer(
             created=sum(each.status is HTTPStatus.CREATED for each in results),
@@ -252,7 +251,7 @@ class Pins:
     @route(hdrs.METH_PATCH, "/pins/{id}", problems=_NOT_SO)
     async def edit_pin(self, visitor: Visitor, path: IdPath, body: PinEdit) -> PinStory:
         """Change a pin that is queued."""
-        pin = await self._visible_pin(visitor, path.id)
+        await self._visible_pin(visitor, path.id)
         given = {
             name: value
             for name, value in msgspec.structs.asdict(body).items()
@@ -260,27 +259,19 @@ class Pins:
         }
         if "carousel" in given:
             given["carousel"] = _as_json(given["carousel"])
-        if pin.state is not PinState.QUEUED:
-            raise conflict(f"pin {path.id} is {pin.state.value}; only a queued one can be changed")
         moment = body.publish_at if isinstance(body.publish_at, datetime) else None
-        try:
-            look = partial(self._insist_on_media, which=body.check_media)
-            await self._operator.edit(path.id, given, moment, past=body.past, look=look)
-        except PinError as error:
-            raise await self._explained(error, await self._edited(path.id, given, moment), past=body.past) from None
+        look = _looking(body.check_media, self._services.look_at_media)
+        await self._operator.edit(path.id, given, moment, past=body.past, look=look)
         return await self._story(path.id)
 
     @route(hdrs.METH_POST, "/pins/{id}/cancel", problems=_NOT_SO)
     async def cancel_pin(self, visitor: Visitor, path: IdPath, body: Cancel) -> PinStory:
         """Take a queued pin out of the queue, or give an unknown one up."""
         await self._visible_pin(visitor, path.id)
-        try:
-            pin = await self._operator.find_cancellable(path.id)
-            if pin.state is PinState.UNKNOWN and not body.may_be_live:
-                raise conflict(f"pin {path.id} may be live; `may_be_live` true stops looking for it all the same")
-            await self._operator.cancel(pin)
-        except PinError as error:
-            raise conflict(str(error)) from None
+        pin = await self._operator.find_cancellable(path.id)
+        if pin.state is PinState.UNKNOWN and not body.may_be_live:
+            raise conflict(f"pin {path.id} may be live; `may_be_live` true stops looking for it all the same")
+        await self._operator.cancel(pin)
         return await self._story(path.id)
 
     @route(hdrs.METH_POST, "/pins/{id}/retry", problems=_NOT_SO)
@@ -291,64 +282,31 @@ class Pins:
         """
         await self._visible_pin(visitor, path.id)
         check = None if body.without_history else self._services.check_pins
-        try:
-            found = await self._operator.prepare_retry(path.id, check)
-            if found.evidence in {Evidence.ABSENT, Evidence.UNASKED} and not body.may_be_live:
-                what = "is not in Ayrshare's history" if found.evidence is Evidence.ABSENT else "was not looked for"
-                raise conflict(f"pin {path.id} {what}; sent twice it is live twice: `may_be_live` true sends it")
-            if found.evidence is not Evidence.SETTLED:
-                await self._operator.retry(found.pin)
-        except PinError as error:
-            raise conflict(str(error)) from None
+        found = await self._operator.prepare_retry(path.id, check)
+        if found.may_be_live and not body.may_be_live:
+            what = "is not in Ayrshare's history" if found.evidence is Evidence.ABSENT else "was not looked for"
+            raise conflict(f"pin {path.id} {what}; sent twice it is live twice: `may_be_live` true sends it")
+        if found.evidence is not Evidence.SETTLED:
+            await self._operator.retry(found.pin)
         return await self._story(path.id)
-
-    async def _enqueue(self, content: Content, client_ref: str) -> Enqueued:
-        pin = content.pin(client_ref)
-        try:
-            return await self._store.enqueue(pin, past=content.past)
-        except PinError as error:
-            raise await self._explained(error, pin, past=content.past) from None
-
-    async def _explained(self, error: PinError, pin: NewPin, *, past: bool) -> Exception:
-        """Return what names the fields that are wrong, if the rules find any; else the error."""
-        try:
-            found = field_problems(await self._store.problems(pin, past=past))
-        except PinError as unsendable:
-            return unsendable
-        return invalid(found) if found else error
 
     async def _bulk_result(self, pin: BulkPin, seen: Mapping[str, Media], *, known: bool) -> BulkResult:
         if not known:
             return _refused(pin, [_unknown_profile(pin.profile)])
+
+        async def look(urls: Sequence[str]) -> Mapping[str, Media]:
+            return {url: seen[url] for url in urls if url in seen}
+
         new = pin.pin(pin.client_ref.strip())
-        if wrong := _media_problems(new.content, seen):
-            return _refused(pin, wrong)
         try:
-            queued = await self._store.enqueue(new, past=pin.past)
+            queued = await self._operator.add(new, past=pin.past, look=_looking(pin.check_media, look))
         except PinError as error:
-            explained = await self._explained(error, new, past=pin.past)
-            fields = explained.fields if isinstance(explained, ProblemError) else ()
-            return _refused(pin, fields or (FieldProblem("", str(explained)),))
+            return _refused(pin, in_words(error.problems or [PinProblem("", str(error))]))
         if queued.differs:
             wrong = [FieldProblem(name, f"pin {queued.id} has another {name}") for name in queued.differs]
             return BulkResult(client_ref=pin.client_ref, status=HTTPStatus.CONFLICT, id=queued.id, errors=tuple(wrong))
         status = HTTPStatus.CREATED if queued.created else HTTPStatus.OK
         return BulkResult(client_ref=pin.client_ref, status=status, id=queued.id)
-
-    async def _look(self, urls: Sequence[str]) -> Mapping[str, Media]:
-        return await self._services.look_at_media(urls) if urls else {}
-
-    async def _insist_on_media(self, content: PinContent, which: WhichMedia) -> None:
-        if wrong := _media_problems(content, await self._look(to_look_at(content, which))):
-            raise invalid(wrong)
-
-    async def _edited(self, pin_id: int, given: dict[str, object], moment: datetime | None) -> NewPin:
-        pin, _ = await self._store.story(pin_id)
-        before = {name: getattr(pin, name) for name in PinContent.__struct_fields__}
-        content = msgspec.convert(before | given, PinContent)
-        return NewPin(
-            profile=pin.profile, client_ref=pin.client_ref, publish_at=moment or pin.publish_at, content=content
-        )
 
     async def _visible(self, visitor: Visitor, names: set[str]) -> set[str]:
         return {each.name for each in await self._profiles.known(names) if visitor.may_see(each.client)}
@@ -368,15 +326,13 @@ class Pins:
 
     async def _story(self, pin_id: int) -> PinStory:
         pin, attempts = await self._store.story(pin_id)
-        fields = msgspec.structs.asdict(pin)
+        fields = {name: getattr(pin, name) for name in PinFacts.__struct_fields__}
         carousel = None if pin.carousel is None else msgspec.json.decode(pin.carousel, type=tuple[CarouselEntry, ...])
-        return PinStory(**{**fields, "carousel": carousel, "attempts": tuple(attempts)})
+        return PinStory(**fields, carousel=carousel, attempts=tuple(attempts))
 
 
-def _media_problems(content: PinContent, seen: Mapping[str, Media]) -> list[FieldProblem]:
-    """Return what is wrong with a pin's images; what could not be known of them is no fault."""
-    wrong, _ = findings(content, {url: seen[url] for url in to_look_at(content) if url in seen})
-    return [FieldProblem("media_urls", message) for message in wrong]
+def _looking(which: WhichMedia, look: LookAtMedia) -> Look:
+    return partial(insist_on_media, which=which, look=look)
 
 
 def _unknown_profile(name: str) -> FieldProblem:

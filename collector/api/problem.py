@@ -14,9 +14,11 @@ from collector.errors import (
     CollectorError,
     DatabaseUnavailableError,
     DataRefusedError,
+    PinConflictError,
     PinError,
     RegistryError,
 )
+from collector.models.pin import Override, PinProblem
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +77,20 @@ def invalid(fields: Iterable[FieldProblem]) -> ProblemError:
     return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(each.message for each in found), fields=found)
 
 
+_OVERRIDES: Final = {
+    Override.PAST: "`past` true allows it",
+    Override.CHECK_MEDIA: "`check_media` none queues it all the same",
+}
+
+
+def in_words(problems: Iterable[PinProblem]) -> tuple[FieldProblem, ...]:
+    """Return what is wrong with a pin, with what a request can say to have it taken all the same."""
+    return tuple(
+        FieldProblem(each.field, f"{each.message}; {_OVERRIDES[each.override]}" if each.override else each.message)
+        for each in problems
+    )
+
+
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -120,8 +136,11 @@ def _of_collector(error: CollectorError) -> ProblemError:
         case RegistryError():
             fields = [FieldProblem(field, message) for field, message in error.fields.items()]
             return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), fields=fields)
+        case PinConflictError():
+            return conflict(str(error))
         case PinError() | DataRefusedError():
-            return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error))
+            words = in_words(error.problems) if isinstance(error, PinError) else ()
+            return ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, str(error), fields=words)
         case _:
             log.warning("a request could not be answered", error=str(error))
             return ProblemError(HTTPStatus.SERVICE_UNAVAILABLE, str(error))

@@ -1,13 +1,13 @@
 """What the API is given to work with."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from pydantic import SecretStr
 
 from collector.crypto import KeyRing
 from collector.loops.every import Heartbeats
-from collector.publish.media import Media
+from collector.publish.media import LookAtMedia
 from collector.publish.operator import Check
 from collector.registry.trial import Trial
 from collector.store.pool import Database
@@ -26,6 +26,6 @@ class Services(msgspec.Struct, frozen=True, kw_only=True):
     keys: Callable[[], KeyRing]
     try_key: Callable[[SecretStr], Awaitable[Trial]]
     check_pins: Check
-    look_at_media: Callable[[Sequence[str]], Awaitable[Mapping[str, Media]]]
+    look_at_media: LookAtMedia
     problems: Callable[[], Awaitable[list[str]]]
     where: str

@@ -1,7 +1,7 @@
 """``collector pins``: the queue."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import BinaryIO
 from zoneinfo import ZoneInfo
@@ -14,17 +14,17 @@ from collector.app.storage import key_ring, open_storage
 from collector.app.upstream import make_gate, open_ayrshare
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import as_json_text, as_text, bad_lines, part_of, print_csv, print_table, when
-from collector.cli.media import check_media, insist_on_media, media_problems
+from collector.cli.media import check_media, look_first, media_problems
 from collector.cli.option import Day, Form, TimeZone, Whole, in_format
 from collector.cli.plan import show_dry_run
 from collector.cli.story import pin_story
 from collector.errors import BadLinesError, PinError
-from collector.models.pin import Board, NewPin, PinContent, PinState
+from collector.models.pin import Board, NewPin, Override, PinContent, PinState
 from collector.models.plan import Planned
 from collector.publish.operator import Evidence, FoundPin, PinOperator, Retry
 from collector.publish.table import publish_time, scan_pins
 from collector.store.listing import ListedPin, Listing, PinFilter, PinSort
-from collector.store.pin import Imported, PinStore
+from collector.store.pin import Hints, Imported, PinStore
 from collector.store.pin_check import CheckStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
@@ -44,6 +44,25 @@ def pins() -> None:
 async def _queue() -> AsyncIterator[PinStore]:
     async with open_storage(settings_for_command()) as database:
         yield PinStore(database)
+
+
+_OVERRIDES = {
+    Override.PAST: "--past allows it",
+    Override.CHECK_MEDIA: "--check-media none queues it all the same",
+}
+_IN_A_TABLE = Hints(past=f"; {_OVERRIDES[Override.PAST]}", replace="; --replace changes it")
+
+
+@contextmanager
+def _options_told() -> Iterator[None]:
+    """Add to what is wrong with a pin which options or commands help."""
+    try:
+        yield
+    except PinError as error:
+        hints = [_OVERRIDES[each.override] for each in error.problems if each.override is not None]
+        if any(each.field == "board_id" for each in error.problems):
+            hints.append("`collector pins boards` lists them")
+        raise PinError("; ".join([str(error), *dict.fromkeys(hints)])) from None
 
 
 _PAST = click.option("--past", is_flag=True, help="Allow a time more than a day past; such a pin goes out at once.")
@@ -103,19 +122,19 @@ def add(
     )
 
     async def work() -> str:
-        await insist_on_media(pin.content, media)
-        async with _queue() as store:
-            queued = await store.enqueue(pin, past=past)
+        async with open_storage(settings_for_command()) as database:
+            queued = await _operator(database).add(pin, past=past, look=partial(look_first, which=media))
             if queued.created:
                 return f"pin {queued.id} queued"
-            known, _ = await store.story(queued.id)
+            known, _ = await PinStore(database).story(queued.id)
             there = f"{profile} has this client_ref already: pin {known.id}, {known.state}"
             if not queued.differs:
                 return f"{there}; nothing was changed"
             mend = f"`collector pins edit {known.id}` changes it" if known.state is PinState.QUEUED else "it stays so"
             raise PinError(f"{there}, with another {', '.join(queued.differs)}; nothing was changed; {mend}")
 
-    click.echo(execute(work()))
+    with _options_told():
+        click.echo(execute(work()))
 
 
 @pins.command()
@@ -136,10 +155,11 @@ def edit(
     async def work() -> None:
         changes = {name: _emptied(name, value) for name, value in given.items()}
         async with open_storage(settings_for_command()) as database:
-            look = partial(insist_on_media, which=media)
+            look = partial(look_first, which=media)
             await _operator(database).edit(pin_id, changes, moment, past=past, look=look)
 
-    execute(work())
+    with _options_told():
+        execute(work())
     changed = [name for name in PinContent.__struct_fields__ if name in given]
     changed += ["publish_at"] if moment is not None else []
     click.echo(f"pin {pin_id} changed: {', '.join(changed)}")
@@ -214,7 +234,7 @@ def import_(
     --replace is given. FILE may be - for standard input.
     """
     try:
-        table = scan_pins(file.read(), Moments(timezone, DateFormat(date_format)))
+        table = scan_pins(file.read(), Moments(timezone, DateFormat(date_format), options=True))
     except BadLinesError as error:
         raise PinError(bad_lines(error)) from None
 
@@ -222,11 +242,11 @@ def import_(
 
     async def plan() -> list[tuple[int, Planned]]:
         async with _queue() as store:
-            return await store.plan(table.rows, past=past, replace=replace)
+            return await store.plan(table.rows, past=past, replace=replace, hints=_IN_A_TABLE)
 
     async def work() -> Imported:
         async with _queue() as store:
-            return await store.enqueue_all(table.rows, bad=bad, past=past, replace=replace)
+            return await store.enqueue_all(table.rows, bad=bad, past=past, replace=replace, hints=_IN_A_TABLE)
 
     if dry_run:
         show_dry_run(execute(plan()), bad)
@@ -346,7 +366,7 @@ def retry(pin_id: int, *, yes: bool, without_history: bool) -> None:
     if found.evidence is Evidence.SETTLED:
         click.echo(f"pin {pin_id} is in Ayrshare's history: {found.pin.state.value}; nothing was sent")
         return
-    if found.evidence in _WARNINGS and not yes:
+    if found.may_be_live and not yes:
         click.confirm(f"{_WARNINGS[found.evidence].format(pin_id)} Sent twice it is live twice. Send it?", abort=True)
     execute(work())
     click.echo(f"pin {pin_id} queued again")

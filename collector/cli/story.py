@@ -13,6 +13,7 @@ from collector.store.pin import PinAttempt, PinDetails
 def pin_story(pin: PinDetails, attempts: Sequence[PinAttempt], *, as_json: bool) -> str:
     """Return a pin and its attempts."""
     fields = msgspec.structs.asdict(pin)
+    del fields["version"]
     if as_json:
         return as_json_text({**fields, "attempts": attempts})
     lines = _aligned({name: value for name, value in fields.items() if value not in (None, "", [])})

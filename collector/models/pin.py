@@ -35,6 +35,24 @@ class PauseReason(StrEnum):
     FLEET_REFUSED = "fleet_refused"
 
 
+class Override(StrEnum):
+    """What a caller can say, in words of its own, to have a pin taken all the same."""
+
+    PAST = "past"
+    CHECK_MEDIA = "check_media"
+
+
+class PinProblem(msgspec.Struct, frozen=True):
+    """What is wrong with a pin; ``field`` has a place in lists: ``media_urls[1]``. It is empty where none is at fault.
+
+    With ``override`` the pin would be taken.
+    """
+
+    field: str
+    message: str
+    override: Override | None = None
+
+
 class PinContent(msgspec.Struct, frozen=True, kw_only=True):
     """What is published. ``carousel`` is a JSON list of texts; a ``thumbnail_url`` makes the media a video."""
 

@@ -9,7 +9,7 @@ import io
 import ipaddress
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from enum import StrEnum
 from http import HTTPStatus
@@ -19,7 +19,8 @@ import aiohttp
 import imagesize
 import msgspec
 
-from collector.models.pin import PinContent
+from collector.errors import PinError
+from collector.models.pin import Override, PinContent, PinProblem
 
 # Width and height are in the first bytes, but for a JPEG with much in front of them.
 _HEADER_BYTES: Final = 65_536
@@ -29,7 +30,15 @@ _SECONDS: Final = 5.0
 _AT_ONCE: Final = 8
 _AT_ONCE_OF_A_HOST: Final = 4
 # By their first bytes, so that nothing else is read as an image: SVG, say, is XML.
-_SIGNATURES: Final = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"BM", b"II*\0", b"MM\0*")
+_SIGNATURES: Final = {
+    b"\x89PNG\r\n\x1a\n": "PNG",
+    b"\xff\xd8\xff": "JPEG",
+    b"GIF87a": "GIF",
+    b"GIF89a": "GIF",
+    b"BM": "BMP",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+}
 _HEADERS: Final = {"Range": f"bytes=0-{_HEADER_BYTES - 1}", "Accept": "image/*", "Accept-Encoding": "identity"}
 # NAT64: the address of version 4 is in the last four bytes.
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
@@ -48,7 +57,8 @@ class WhichMedia(StrEnum):
 class Media(msgspec.Struct, frozen=True):
     """What is at an address; ``width`` and ``height`` in pixels, as shown.
 
-    ``problem`` is why Ayrshare or Pinterest would refuse it, ``unknown`` why it could not be looked at.
+    ``problem`` is why Ayrshare or Pinterest would refuse it, ``unknown`` why it could not be looked at. ``form`` is how
+    the image is written: JPEG, PNG.
     """
 
     url: str
@@ -57,6 +67,11 @@ class Media(msgspec.Struct, frozen=True):
     size_bytes: int | None = None
     problem: str | None = None
     unknown: str | None = None
+    form: str | None = None
+
+
+LookAtMedia = Callable[[Sequence[str]], Awaitable[Mapping[str, Media]]]
+"""Looks at what is at each address."""
 
 
 class _PrivateAddressError(OSError):
@@ -115,16 +130,24 @@ async def _read(url: str, response: aiohttp.ClientResponse) -> Media:
     head = await _head(response)
     size_bytes = _size(response)
     kind = response.content_type
-    is_image = head.startswith(_SIGNATURES) or (head.startswith(b"RIFF") and head[8:12] == b"WEBP")
-    if not is_image:
+    form = _form(head)
+    if form is None:
         problem = f"it is no image but {kind}" if kind.startswith("text/") or kind.endswith(("json", "xml")) else None
         return Media(url, size_bytes=size_bytes, problem=problem, unknown=None if problem else f"not read: {kind}")
     if size_bytes is not None and size_bytes > _LARGEST_BYTES:
-        return Media(url, size_bytes=size_bytes, problem=f"it has {size_bytes / 1e6:.1f} MB; at most 20 are taken")
+        problem = f"it has {size_bytes / 1e6:.1f} MB; at most 20 are taken"
+        return Media(url, size_bytes=size_bytes, problem=problem, form=form)
     width, height = imagesize.get(io.BytesIO(head))
     if width <= 0 or height <= 0:
-        return Media(url, size_bytes=size_bytes, unknown="its first 64 kB do not tell its width and height")
-    return Media(url, round(width), round(height), size_bytes)
+        unknown = "its first 64 kB do not tell its width and height"
+        return Media(url, size_bytes=size_bytes, unknown=unknown, form=form)
+    return Media(url, round(width), round(height), size_bytes, form=form)
+
+
+def _form(head: bytes) -> str | None:
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "WEBP"
+    return next((form for signature, form in _SIGNATURES.items() if head.startswith(signature)), None)
 
 
 async def _head(response: aiohttp.ClientResponse) -> bytes:
@@ -180,6 +203,16 @@ def findings(content: PinContent, seen: Mapping[str, Media]) -> tuple[list[str],
     if len(media) > 1 and (differ := unequal(media)) is not None:
         problems.append(differ)
     return problems, [f"{each.url}: {each.unknown}" for each in media if each.unknown is not None]
+
+
+async def insist_on_media(content: PinContent, which: WhichMedia, look: LookAtMedia) -> list[str]:
+    """Return what could not be known of a pin's images. Raises ``PinError`` with what is wrong with them."""
+    urls = to_look_at(content, which)
+    wrong, unknown = findings(content, await look(urls) if urls else {})
+    if wrong:
+        problems = [PinProblem("media_urls", message, Override.CHECK_MEDIA) for message in wrong]
+        raise PinError(f"{'; '.join(wrong)}; nothing was changed", problems=problems)
+    return unknown
 
 
 @asynccontextmanager

@@ -1,22 +1,27 @@
-"""What an operator may do to a pin: change or cancel one that waits, give one up, send one again that is not live."""
+"""What an operator may do with a pin: queue it, change or cancel it while it waits, give it up, send it again.
+
+The command line, the API and the console all come through here.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
 
-from collector.errors import PinError
+from collector.errors import PinConflictError, PinError
 from collector.models.history import HistoryCheck, UnknownPins
-from collector.models.pin import PinContent, PinState
-from collector.store.pin import PinStore
+from collector.models.pin import NewPin, PinContent, PinProblem, PinState
+from collector.publish.problem import named
+from collector.store.pin import Enqueued, PinDetails, PinStore
 from collector.store.pin_check import CheckStore
 
 _CANCELLABLE = frozenset({PinState.QUEUED, PinState.UNKNOWN})
-_LONG_PAST = timedelta(days=1)
 _RETRIABLE = frozenset({PinState.FAILED, PinState.CANCELLED, PinState.UNKNOWN})
 
 Check = Callable[[UnknownPins], Awaitable[HistoryCheck]]
+Look = Callable[[PinContent], Awaitable[object]]
+"""Looks at the images of a pin; it raises ``PinError`` to refuse them."""
 
 
 class FoundPin(msgspec.Struct, frozen=True):
@@ -42,6 +47,11 @@ class Retry(msgspec.Struct, frozen=True):
     pin: FoundPin
     evidence: Evidence
 
+    @property
+    def may_be_live(self) -> bool:
+        """Whether it may be live twice then, so that the operator has to be asked."""
+        return self.evidence in {Evidence.ABSENT, Evidence.UNASKED}
+
 
 class PinOperator:
     """Changes pins. What may do harm takes two steps, between which the operator is asked. All raise ``PinError``."""
@@ -50,6 +60,19 @@ class PinOperator:
         self._pins = pins
         self._checks = checks
 
+    async def problems(self, pin: NewPin, *, past: bool = False) -> list[PinProblem]:
+        """Return all that is wrong with a pin, but for its profile and its images."""
+        return named(await self._pins.problems(pin, past=past))
+
+    async def add(self, pin: NewPin, *, past: bool = False, look: Look | None = None) -> Enqueued:
+        """Queue a pin; ``past`` allows a time long ago."""
+        if look is not None:
+            await look(pin.content)
+        try:
+            return await self._pins.enqueue(pin, past=past)
+        except PinError as error:
+            raise PinError(str(error), problems=await self.problems(pin, past=past)) from None
+
     async def edit(
         self,
         pin_id: int,
@@ -57,29 +80,33 @@ class PinOperator:
         publish_at: datetime | None,
         *,
         past: bool = False,
-        look: Callable[[PinContent], Awaitable[None]] | None = None,
+        look: Look | None = None,
+        version: str | None = None,
     ) -> None:
         """Change what is ``given`` of a queued pin, by the names of `PinContent`, and its time if there is one.
 
-        ``past`` allows a time long ago; ``look`` is called where the media are others, and may refuse them.
+        ``past`` allows a time long ago; ``look`` is called where the media are others. With a ``version`` the pin is
+        changed only if it still is as it was read with that.
         """
-        pin, _ = await self._pins.story(pin_id)
-        if pin.state is not PinState.QUEUED:
-            raise PinError(f"pin {pin_id} is {pin.state.value}; only a queued one can be changed")
-        if publish_at is not None and not past and publish_at < datetime.now(UTC) - _LONG_PAST:
-            told = publish_at.astimezone(UTC).isoformat(timespec="seconds")
-            raise PinError(f"publish_at is past, so the pin would go out at once: {told}; --past allows it")
+        pin = await self._queued(pin_id)
+        if version not in {None, pin.version}:
+            raise PinConflictError(f"pin {pin_id} was changed meanwhile; nothing was changed")
         before = {name: getattr(pin, name) for name in PinContent.__struct_fields__}
         edited = msgspec.convert(before | dict(given), PinContent)
         if look is not None and edited.media_urls != tuple(pin.media_urls):
             await look(edited)
-        await self._pins.edit(pin_id, edited, publish_at or pin.publish_at)
+        new = NewPin(
+            profile=pin.profile, client_ref=pin.client_ref, content=edited, publish_at=publish_at or pin.publish_at
+        )
+        if found := await self.problems(new, past=past or publish_at is None):
+            raise PinError(f"{'; '.join(each.message for each in found)}; nothing was changed", problems=found)
+        await self._pins.edit(pin_id, new, pin.version)
 
     async def find_cancellable(self, pin_id: int) -> FoundPin:
         """Return a pin that can be cancelled; an unknown one may be live and is then given up."""
         pin = await self._find(pin_id)
         if pin.state not in _CANCELLABLE:
-            raise PinError(f"pin {pin_id} is {pin.state.value}; only a queued or unknown one can be cancelled")
+            raise PinConflictError(f"pin {pin_id} is {pin.state.value}; only a queued or unknown one can be cancelled")
         return pin
 
     async def cancel(self, pin: FoundPin) -> None:
@@ -93,7 +120,7 @@ class PinOperator:
         """
         pin = await self._find(pin_id)
         if pin.state not in _RETRIABLE:
-            raise PinError(
+            raise PinConflictError(
                 f"pin {pin_id} is {pin.state.value}; only a failed, cancelled or unknown one can be sent again"
             )
         if check is None:
@@ -107,7 +134,7 @@ class PinOperator:
             await self._checks.record([found])
             return Retry(msgspec.structs.replace(pin, state=found.state), Evidence.SETTLED)
         if not found.absent:
-            raise PinError(f"pin {pin_id}: {found.finding}; nothing was sent")
+            raise PinConflictError(f"pin {pin_id}: {found.finding}; nothing was sent")
         return Retry(pin, Evidence.ABSENT)
 
     async def retry(self, pin: FoundPin) -> None:
@@ -115,13 +142,21 @@ class PinOperator:
             return
         now, _ = await self._pins.story(pin.pin_id)
         if (now.state, now.attempts) == (pin.state, pin.attempts):
-            raise PinError(f"pin {pin.pin_id} is being looked for right now; try again in a minute; nothing was sent")
+            raise PinConflictError(
+                f"pin {pin.pin_id} is being looked for right now; try again in a minute; nothing was sent"
+            )
         raise _changed(pin)
+
+    async def _queued(self, pin_id: int) -> PinDetails:
+        pin, _ = await self._pins.story(pin_id)
+        if pin.state is not PinState.QUEUED:
+            raise PinConflictError(f"pin {pin_id} is {pin.state.value}; only a queued one can be changed")
+        return pin
 
     async def _find(self, pin_id: int) -> FoundPin:
         pin, _ = await self._pins.story(pin_id)
         return FoundPin(pin_id, pin.state, pin.attempts)
 
 
-def _changed(pin: FoundPin) -> PinError:
-    return PinError(f"pin {pin.pin_id} changed meanwhile; nothing was done")
+def _changed(pin: FoundPin) -> PinConflictError:
+    return PinConflictError(f"pin {pin.pin_id} changed meanwhile; nothing was done")

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 import asyncpg
 import msgspec
 
-from collector.errors import BadLinesError, DataRefusedError, PinError
-from collector.models.pin import NewPin, PinContent, PinState
+from collector.errors import BadLinesError, DataRefusedError, PinConflictError, PinError
+from collector.models.pin import NewPin, PinProblem, PinState
 from collector.models.plan import Planned
 from collector.store.columns import names, values
 from collector.store.pin_plan import PlannedLine, planned
@@ -31,6 +32,16 @@ class Imported(msgspec.Struct, frozen=True):
 
     created: int
     replaced: int
+
+
+class Hints(msgspec.Struct, frozen=True):
+    """What would have a refused line of a table taken, in the caller's words; each follows the reason.
+
+    ``past`` is about a time long ago, ``replace`` about a pin that is queued already.
+    """
+
+    past: str = ""
+    replace: str = ""
 
 
 class PinFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,10 +80,14 @@ class PinFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PinDetails(PinFacts, frozen=True, kw_only=True):
-    """All that is stored of a pin and its lane; ``carousel`` is JSON, ``attempts`` counts them."""
+    """All that is stored of a pin and its lane; ``carousel`` is JSON, ``attempts`` counts them.
+
+    ``version`` is another one as soon as anything of the pin is.
+    """
 
     carousel: str | None
     attempts: int
+    version: str
 
 
 class PinAttempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,16 +162,13 @@ SELECT line, array_to_string(problems, '; ') AS reason
 FROM (
     SELECT i.line, array_remove(ARRAY[
         CASE WHEN f.id IS NULL THEN format('no such profile: %s', left(i.profile, 80)) END,
-        CASE WHEN k.id IS NULL THEN pin_past_problem(i.publish_at, $1) END,
+        CASE WHEN k.id IS NULL THEN pin_past_problem(i.publish_at, $1) || $3::text END,
         CASE
             WHEN k.id IS NOT NULL AND differences <> '{{}}' AND NOT ($2 AND k.state = 'queued')
             THEN format(
-                'this client_ref is pin %s already, which is %s and has another %s; %s', k.id, k.state,
+                'this client_ref is pin %s already, which is %s and has another %s%s', k.id, k.state,
                 array_to_string(differences, ', '),
-                CASE
-                    WHEN k.state = 'queued' THEN '--replace changes it'
-                    ELSE 'only a queued one can be changed'
-                END
+                CASE WHEN k.state = 'queued' THEN $4::text ELSE '; only a queued one can be changed' END
             )
         END
     ] || pin_problems(
@@ -211,20 +223,24 @@ CROSS JOIN LATERAL enqueue_pin(
 ) e
 """
 
-# Only while it is queued: what is sent is what its attempt says.
+# Only while it is queued: what is sent is what its attempt says. Only as it was read: else of two that change it at
+# once, one would undo what the other has changed.
 _EDIT = """
 UPDATE pin
 SET media_urls = $2, description = $3, title = $4, link = $5, board_id = $6, alt_texts = $7, carousel = $8::jsonb,
     thumbnail_url = $9, note = $10, publish_at = $11
 WHERE id = $1
   AND state = 'queued'
+  AND xmin::text = $12
 RETURNING id
 """
 
 _DETAILS = f"""
 SELECT {names(PinDetails)}
 FROM (
-    SELECT f.name AS profile, f.client, p.*, l.paused_reason, l.paused_since, l.paused_detail, l.not_before
+    SELECT
+        f.name AS profile, f.client, p.*, p.xmin::text AS version, l.paused_reason, l.paused_since, l.paused_detail,
+        l.not_before
     FROM pin p
     JOIN profile f ON f.id = p.profile_id
     LEFT JOIN pin_lane l ON l.profile_id = p.profile_id
@@ -326,6 +342,9 @@ WHERE l.paused_reason IS NOT NULL
 _IMPORT_SECONDS = 900.0
 
 
+NO_HINTS: Final = Hints()
+
+
 class PinStore:
     """Everything that is done to pins from outside; the queue itself is in ``pin_queue``."""
 
@@ -338,7 +357,9 @@ class PinStore:
         try:
             [enqueued] = values(Enqueued, await self._database.fetch(_ENQUEUE, *_arguments(pin), past))
         except DataRefusedError as error:
-            raise PinError(f"{error}; nothing was queued") from None
+            # What follows is for those who write SQL.
+            wrong, *_ = str(error).split(" HINT: ")
+            raise PinError(f"{wrong}; nothing was queued") from None
         return enqueued
 
     async def problems(self, pin: NewPin, *, past: bool = False) -> list[str]:
@@ -354,6 +375,7 @@ class PinStore:
         bad: Sequence[tuple[int, str]] = (),
         past: bool = False,
         replace: bool = False,
+        hints: Hints = NO_HINTS,
     ) -> Imported:
         """Queue the pins of a table's lines, all or none.
 
@@ -365,38 +387,45 @@ class PinStore:
         """
         async with self._database.transaction() as connection:
             await _load(connection, pins)
-            await _insist_on_good_lines(connection, past=past, replace=replace, bad=bad)
+            await _insist_on_good_lines(connection, past=past, replace=replace, hints=hints, bad=bad)
             replaced = 0
             if replace:
                 replaced = int(await connection.fetchval(_REPLACE, timeout=_IMPORT_SECONDS))
                 # One may have been sent while this was decided.
-                await _insist_on_good_lines(connection, past=past, replace=replace)
+                await _insist_on_good_lines(connection, past=past, replace=replace, hints=hints)
             created = int(await connection.fetchval(_ENQUEUE_ALL, past, timeout=_IMPORT_SECONDS))
             return Imported(created, replaced)
 
     async def plan(
-        self, pins: Sequence[tuple[int, NewPin]], *, past: bool = False, replace: bool = False
+        self,
+        pins: Sequence[tuple[int, NewPin]],
+        *,
+        past: bool = False,
+        replace: bool = False,
+        hints: Hints = NO_HINTS,
     ) -> list[tuple[int, Planned]]:
         """Return what :meth:`enqueue_all` would do with each line."""
         async with self._database.transaction() as connection:
             await _load(connection, pins)
-            reasons = dict(await connection.fetch(_PROBLEMS, past, replace, timeout=_IMPORT_SECONDS))
+            reasons = dict(await _line_problems(connection, past=past, replace=replace, hints=hints))
             lines = values(PlannedLine, await connection.fetch(_PLAN, timeout=_IMPORT_SECONDS))
         return [(each.line, planned(each, reasons.get(each.line))) for each in lines]
 
-    async def edit(self, pin_id: int, content: PinContent, publish_at: datetime) -> None:
-        """Change a queued pin. Raises ``PinError``: it is not queued any more, or with everything that is wrong."""
-        refuse_unsendable(NewPin(profile="", client_ref="", content=content))
-        new = content
+    async def edit(self, pin_id: int, new: NewPin, version: str) -> None:
+        """Change what a queued pin holds and when it is due.
+
+        Raises:
+            PinConflictError: it is not queued any more, or not of this version.
+            PinError: something is wrong with it.
+
+        """
+        _, _, *content, publish_at = _arguments(new)
         try:
-            changed = await self._database.fetchval(
-                _EDIT, pin_id, new.media_urls, new.description, new.title, new.link, new.board_id, new.alt_texts,
-                new.carousel, new.thumbnail_url, new.note, publish_at,
-            )  # fmt: skip
+            changed = await self._database.fetchval(_EDIT, pin_id, *content, publish_at, version)
         except DataRefusedError as error:
             raise PinError(f"{error}; nothing was changed") from None
         if changed is None:
-            raise PinError(f"pin {pin_id} is not queued any more; nothing was changed")
+            raise PinConflictError(f"pin {pin_id} is not as it was any more; nothing was changed")
 
     async def story(self, pin_id: int) -> tuple[PinDetails, list[PinAttempt]]:
         """Return a pin, and its attempts in order. Raises ``PinError`` for an unknown one."""
@@ -437,10 +466,19 @@ async def _load(connection: asyncpg.Connection, pins: Sequence[tuple[int, NewPin
     )
 
 
+async def _line_problems(
+    connection: asyncpg.Connection, *, past: bool, replace: bool, hints: Hints
+) -> list[asyncpg.Record]:
+    found: list[asyncpg.Record] = await connection.fetch(
+        _PROBLEMS, past, replace, hints.past, hints.replace, timeout=_IMPORT_SECONDS
+    )
+    return found
+
+
 async def _insist_on_good_lines(
-    connection: asyncpg.Connection, *, past: bool, replace: bool, bad: Sequence[tuple[int, str]] = ()
+    connection: asyncpg.Connection, *, past: bool, replace: bool, hints: Hints, bad: Sequence[tuple[int, str]] = ()
 ) -> None:
-    problems = await connection.fetch(_PROBLEMS, past, replace, timeout=_IMPORT_SECONDS)
+    problems = await _line_problems(connection, past=past, replace=replace, hints=hints)
     if problems or bad:
         raise BadLinesError(sorted([*map(tuple, problems), *bad]))
 
@@ -451,7 +489,8 @@ def refuse_unsendable(pin: NewPin) -> None:
     for name, value in fields.items():
         texts = value if isinstance(value, tuple) else (value,)
         if any(text is not None and not is_sendable(text) for text in texts):
-            raise PinError(f"the {name} holds a NUL character or something that is not UTF-8; nothing was queued")
+            wrong = f"the {name} holds a NUL character or something that is not UTF-8"
+            raise PinError(f"{wrong}; nothing was changed", problems=[PinProblem(name, wrong)])
 
 
 def _arguments(pin: NewPin) -> tuple[object, ...]:

@@ -36,10 +36,14 @@ _EXAMPLES = {
 
 
 class Moments(msgspec.Struct, frozen=True):
-    """How times are written; ``zone`` is that of times which name none."""
+    """How times are written; ``zone`` is that of times which name none.
+
+    ``options`` tells that whoever wrote them can say both by an option of the command line.
+    """
 
     zone: ZoneInfo | None = None
     form: DateFormat = DateFormat.ISO
+    options: bool = False
 
     def read(self, text: str) -> datetime:
         """Return the moment in UTC. Raises ``CollectorError`` with what is wrong, to follow the column's name."""
@@ -49,8 +53,9 @@ class Moments(msgspec.Struct, frozen=True):
         moment = self._parsed(text)
         if moment.tzinfo is None:
             if self.zone is None:
+                option = ", or --timezone" if self.options else ""
                 raise CollectorError(
-                    f"has no zone: {text[:_SHOWN]}; write {moment.isoformat()}Z or +01:00 at its end, or --timezone"
+                    f"has no zone: {text[:_SHOWN]}; write {moment.isoformat()}Z or +01:00 at its end{option}"
                 )
             moment = _in_zone(moment, self.zone, text)
         try:
@@ -72,9 +77,11 @@ class Moments(msgspec.Struct, frozen=True):
         raise CollectorError(f"is not a time: {text[:_SHOWN]}; write {_EXAMPLES[self.form]}{self._hint(text)}")
 
     def _hint(self, text: str) -> str:
-        if self.form is DateFormat.ISO and re.match(r"[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4}", text):
+        if not self.options or self.form is not DateFormat.ISO:
+            return ""
+        if re.match(r"[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4}", text):
             return ", or --date-format german"
-        if self.form is DateFormat.ISO and re.match(r"[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}", text):
+        if re.match(r"[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}", text):
             return ", or --date-format us"
         return ""
 

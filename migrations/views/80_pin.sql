@@ -109,9 +109,7 @@ BEGIN
         pin_text_problem('the title', title, 100),
         pin_url_problem('the link', link),
         CASE WHEN board_id !~ '^[0-9]{1,100}$'
-        THEN format(
-            'the board_id is not a number in digits: %s; `collector pins boards` lists them', left(board_id, 80)
-        ) END,
+        THEN format('the board_id is not a number in digits: %s', left(board_id, 80)) END,
         pin_text_problem('the note', note, 1000),
         pin_url_problem('the thumbnail_url', thumbnail_url),
         CASE WHEN publish_at IS NULL OR NOT publish_at BETWEEN '2000-01-01 00:00+00' AND '2100-01-01 00:00+00'
@@ -162,7 +160,7 @@ LANGUAGE sql STABLE PARALLEL SAFE
 RETURN CASE
     WHEN NOT past AND publish_at < now() - interval '1 day'
     THEN format(
-        'publish_at is past, so the pin would go out at once: %s UTC; --past (past => true) allows it',
+        'publish_at is past, so the pin would go out at once: %s UTC',
         to_char(publish_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')
     )
 END;
@@ -238,7 +236,7 @@ BEGIN
     differs := '{}';
     -- Only of a new one: an import of last month can be repeated.
     IF created AND problem IS NOT NULL THEN
-        RAISE invalid_parameter_value USING MESSAGE = problem;
+        RAISE invalid_parameter_value USING MESSAGE = problem, HINT = 'past => true allows it';
     END IF;
     IF NOT created THEN
         SELECT p.id, pin_differences(

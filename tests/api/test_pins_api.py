@@ -111,6 +111,7 @@ async def test_images_that_would_be_refused_are_refused(database: Database) -> N
     async with client(database, away) as ask:
         status, problem = await queue(ask, **carousel)
         assert (status, [each["field"] for each in problem["errors"]]) == (422, ["media_urls"])
+        assert problem["errors"][0]["message"].endswith("; `check_media` none queues it all the same")
         _, answer = await ask("POST", "/pins/bulk", {"pins": [{**carousel, "client_ref": "1"}]})
         assert [each["field"] for each in answer["results"][0]["errors"]] == ["media_urls"]
         _, pin = await queue(ask)
@@ -140,7 +141,7 @@ async def test_many_pins_are_queued_each_by_itself(database: Database) -> None:
         assert (answer["created"], answer["known"], answer["refused"]) == (2, 1, 4)
         told = [(each["status"], [e["field"] for e in each["errors"]]) for each in answer["results"]]
         assert told == [
-            (201, []), (200, []), (409, ["title"]), (422, ["link"]), (422, ["profile"]), (201, []), (422, [""]),
+            (201, []), (200, []), (409, ["title"]), (422, ["link"]), (422, ["profile"]), (201, []), (422, ["title"]),
         ]  # fmt: skip
         status, problem = await ask("POST", "/pins/bulk", {"pins": []})
         assert (status, problem["errors"][0]["field"]) == (422, "pins")

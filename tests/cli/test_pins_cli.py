@@ -153,11 +153,13 @@ async def test_a_date_long_past_is_only_taken_if_it_is_meant(collector: Program,
     add = ("pins", "add", "acme", "--client-ref", "a", "--media-url", URL, "--publish-at", "2020-01-01T00:00:00Z")
     refused = await collector(*add)
     assert refused.code == 1
-    assert "publish_at is past, so the pin would go out at once: 2020-01-01 00:00 UTC; --past" in refused.err
+    assert "publish_at is past, so the pin would go out at once: 2020-01-01 00:00 UTC; nothing" in refused.err
+    assert ("--past allows it" in refused.err, "past => true" in refused.err) == (True, False)
     with pytest.raises(DataRefusedError, match="past => true"):
         await database.fetch(f"SELECT enqueue_pin('acme', 'a', ARRAY['{URL}'], publish_at => '2020-01-01')")
     table = f"profile,client_ref,publish_at,description,media_urls\nacme,a,2020-01-01T00:00:00Z,,{URL}\n"
-    assert "line 2: publish_at is past" in (await collector("pins", "import", "-", stdin=table)).err
+    imported = await collector("pins", "import", "-", stdin=table)
+    assert "line 2: publish_at is past, so the pin would go out at once: 2020-01-01 00:00 UTC; --past" in imported.err
     assert await stored(database) == 0
     assert (await collector(*add, "--past")).code == 0
     assert await database.fetchval("SELECT due_at < now() FROM pin_arrival")

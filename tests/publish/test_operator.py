@@ -2,16 +2,16 @@
 
 import pytest
 
-from collector.errors import PinError
+from collector.errors import PinConflictError, PinError
 from collector.models.history import HistoryCheck, UnknownPins
-from collector.models.pin import PinState, Publication
+from collector.models.pin import PinContent, PinState, Publication
 from collector.publish.operator import Evidence, PinOperator
 from collector.store.pin import PinStore
 from collector.store.pin_check import CheckStore
 from collector.store.pool import Database
 from tests.support.ayrshare import Ayrshare
 from tests.support.profiles import register
-from tests.support.publishing import pin, states
+from tests.support.publishing import IMAGE, pin, states
 
 
 @pytest.fixture
@@ -89,3 +89,29 @@ async def test_only_queued_and_unknown_pins_can_be_cancelled(operator: PinOperat
         await operator.find_cancellable(1)
     with pytest.raises(PinError, match="no pin 2"):
         await operator.find_cancellable(2)
+
+
+async def test_of_two_changes_at_once_none_undoes_the_other(operator: PinOperator, database: Database) -> None:
+    store = PinStore(database)
+    await store.enqueue(pin("client-001", "b"))
+    pin_id = await database.fetchval("SELECT id FROM pin WHERE client_ref = 'b'")
+
+    async def meanwhile(_content: PinContent) -> None:
+        await operator.edit(pin_id, {"title": "of the other"}, None)
+
+    with pytest.raises(PinConflictError, match="not as it was any more; nothing was changed"):
+        await operator.edit(pin_id, {"media_urls": ("https://x.example/b.jpg",)}, None, look=meanwhile)
+    (found, _), version = await store.story(pin_id), "as somebody saw it before"
+    assert (found.title, found.media_urls) == ("of the other", list(IMAGE))
+    with pytest.raises(PinConflictError, match="was changed meanwhile"):
+        await operator.edit(pin_id, {"title": "late"}, None, version=version)
+    await operator.edit(pin_id, {"title": "in time"}, None, version=found.version)
+
+
+async def test_what_is_wrong_with_a_pin_is_named_by_its_fields(operator: PinOperator) -> None:
+    wrong = pin("client-001", "b", title="x" * 101, board_id="mine", alt_texts=("x", "y"))
+    with pytest.raises(PinError) as refused:
+        await operator.add(wrong)
+    assert {each.field for each in refused.value.problems} == {"title", "board_id", "alt_texts"}
+    with pytest.raises(PinError, match="no such profile: nobody; the title has 101"):
+        await operator.add(pin("nobody", "b", title="x" * 101))

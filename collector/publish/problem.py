@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from collector.api.problem import FieldProblem
+from collector.models.pin import Override, PinProblem
 
 # How the words of `pin_problems` begin.
 _FIELDS: Final = (
@@ -24,8 +24,14 @@ _FIELDS: Final = (
 )
 
 
-def field_problems(messages: Iterable[str]) -> list[FieldProblem]:
-    return [FieldProblem(_field(message), message) for message in messages]
+_PAST: Final = re.compile(r"publish_at is past")
+
+
+def named(messages: Iterable[str]) -> list[PinProblem]:
+    """Return what the database says is wrong, each with the field that it is about."""
+    return [
+        PinProblem(_field(message), message, Override.PAST if _PAST.match(message) else None) for message in messages
+    ]
 
 
 def _field(message: str) -> str:
