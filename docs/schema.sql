@@ -478,18 +478,18 @@ COMMENT ON TABLE client IS 'Settings of clients; one that has none is not here';
 
 COMMENT ON COLUMN client.country IS 'ISO 3166 code; its public holidays are no drops. NULL: those of many countries';
 
-CREATE TABLE drop_sensitivity (
-    scope text NOT NULL,
-    name text NOT NULL,
-    sensitivity text NOT NULL,
-    threshold double precision,
-    CONSTRAINT drop_sensitivity_scope_check CHECK ((scope = ANY (ARRAY['client'::text, 'profile'::text]))),
-    CONSTRAINT drop_sensitivity_sensitivity_check CHECK ((sensitivity = ANY (ARRAY['low'::text, 'normal'::text, 'high'::text])))
-);
+CREATE VIEW fleet_day AS
+ SELECT day,
+    (sum(impression))::bigint AS impression,
+    (sum(engagement))::bigint AS engagement,
+    (sum(save))::bigint AS save,
+    (sum(pin_click))::bigint AS pin_click,
+    (sum(outbound_click))::bigint AS outbound_click,
+    (count(*))::integer AS profiles
+   FROM daily_metric
+  GROUP BY day;
 
-COMMENT ON TABLE drop_sensitivity IS 'How small a drop is worth an alarm; a profile''s own wins over its client''s, and normal is what is not here';
-
-COMMENT ON COLUMN drop_sensitivity.threshold IS 'Calibrated on the client''s own history; NULL: that of the sensitivity';
+COMMENT ON VIEW fleet_day IS 'Sums over all profiles by day; profiles counts those that have the day';
 
 CREATE TABLE profile (
     id bigint NOT NULL,
@@ -568,34 +568,6 @@ COMMENT ON COLUMN profile.rate_limit_count IS 'x-ratelimit-count of the last ans
 COMMENT ON COLUMN profile.rate_limited_count IS 'Answers of 429 on the UTC day rate_limited_on; 1,000 suspend the profile';
 
 COMMENT ON COLUMN profile.days_changed_at IS 'When a poll last brought a day that was new or different';
-
-CREATE VIEW chosen_sensitivity AS
- SELECT p.id AS profile_id,
-    COALESCE(s.sensitivity, c.sensitivity, 'normal'::text) AS sensitivity,
-        CASE
-            WHEN (s.name IS NULL) THEN c.threshold
-            ELSE s.threshold
-        END AS own_threshold,
-    k.country
-   FROM (((profile p
-     LEFT JOIN drop_sensitivity s ON (((s.scope = 'profile'::text) AND (s.name = p.name))))
-     LEFT JOIN drop_sensitivity c ON (((c.scope = 'client'::text) AND (c.name = p.client))))
-     LEFT JOIN client k ON ((k.name = p.client)));
-
-COMMENT ON VIEW chosen_sensitivity IS 'How each profile is judged: its preset or own threshold, and whose holidays count';
-
-CREATE VIEW fleet_day AS
- SELECT day,
-    (sum(impression))::bigint AS impression,
-    (sum(engagement))::bigint AS engagement,
-    (sum(save))::bigint AS save,
-    (sum(pin_click))::bigint AS pin_click,
-    (sum(outbound_click))::bigint AS outbound_click,
-    (count(*))::integer AS profiles
-   FROM daily_metric
-  GROUP BY day;
-
-COMMENT ON VIEW fleet_day IS 'Sums over all profiles by day; profiles counts those that have the day';
 
 CREATE VIEW client_day AS
  SELECT ''::text AS client,
@@ -694,6 +666,19 @@ COMMENT ON COLUMN drop_episode.also_fell IS 'Other metrics that fell with it, wi
 COMMENT ON COLUMN drop_episode.why IS 'The decision in two sentences';
 
 COMMENT ON COLUMN drop_episode.inhibited IS 'It began with a drop of the whole fleet, and is not the client''s';
+
+CREATE TABLE drop_sensitivity (
+    scope text NOT NULL,
+    name text NOT NULL,
+    sensitivity text NOT NULL,
+    threshold double precision,
+    CONSTRAINT drop_sensitivity_scope_check CHECK ((scope = ANY (ARRAY['client'::text, 'profile'::text]))),
+    CONSTRAINT drop_sensitivity_sensitivity_check CHECK ((sensitivity = ANY (ARRAY['low'::text, 'normal'::text, 'high'::text])))
+);
+
+COMMENT ON TABLE drop_sensitivity IS 'How small a drop is worth an alarm; a profile''s own wins over its client''s, and normal is what is not here';
+
+COMMENT ON COLUMN drop_sensitivity.threshold IS 'Calibrated on the client''s own history; NULL: that of the sensitivity';
 
 CREATE TABLE drop_verdict (
     profile_id bigint NOT NULL,
@@ -801,6 +786,31 @@ CREATE TABLE fleet_drop (
 );
 
 COMMENT ON TABLE fleet_drop IS 'Days on which a large share of the healthy profiles dropped together';
+
+CREATE VIEW judged_profile AS
+ SELECT p.id AS profile_id,
+    p.name AS profile,
+    p.client,
+    p.state,
+    p.state_since,
+    p.settled_through,
+    p.settle_days,
+    p.seam_day,
+    p.replaced_at,
+    p.last_poll_at,
+    p.days_changed_at,
+    COALESCE(s.sensitivity, c.sensitivity, 'normal'::text) AS sensitivity,
+        CASE
+            WHEN (s.name IS NULL) THEN c.threshold
+            ELSE s.threshold
+        END AS own_threshold,
+    k.country
+   FROM (((profile p
+     LEFT JOIN drop_sensitivity s ON (((s.scope = 'profile'::text) AND (s.name = p.name))))
+     LEFT JOIN drop_sensitivity c ON (((c.scope = 'client'::text) AND (c.name = p.client))))
+     LEFT JOIN client k ON ((k.name = p.client)));
+
+COMMENT ON VIEW judged_profile IS 'How each profile is judged: its preset or own threshold, and whose holidays count; and until which day';
 
 CREATE VIEW missing_day AS
  SELECT p.name AS profile,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from collector.detect import tuning
+from collector.detect.cusum import Cusum
 from collector.detect.model import Flags, Floats
 from collector.detect.profiles import Profiles
 from collector.detect.series import JOINT, with_joint
@@ -12,6 +13,16 @@ from collector.detect.window import Window
 from collector.models.drop import JUDGED_METRICS, TOGETHER, Decision, Unmet
 
 _LEAST_PAIR = 2
+_ROUNDING = 1e-9
+
+
+def may_have_fallen(window: Window, cusum: Cusum, profiles: Profiles) -> bool:
+    """Return whether any window lost enough for a drop, or any sum is as high; that is soon said, and seldom so."""
+    least_loss = profiles.least_loss + tuning.WINDOW_LOSS[: len(window.expected)]
+    slow = tuning.CUSUM_SCORE * (profiles.threshold[JOINT] + tuning.WINDOW_THRESHOLD[-1])
+    # A loss that is rounded otherwise there must not be missed here.
+    lost = window.observed <= (1 - least_loss + _ROUNDING) * window.expected
+    return bool(lost.any() or (cusum.total >= slow - _ROUNDING).any())
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def close_ended(series: Series, profiles: Profiles, day: int, window: Window, ju
         ledger.leave(int(metric), int(profile), day, recovered=True)
     for which, reason in (
         (back, CloseReason.RECOVERED),
-        (day - series.seen >= tuning.ENDED_DAYS, CloseReason.DATA_ENDED),
+        (day - series.seen[day] >= tuning.ENDED_DAYS, CloseReason.DATA_ENDED),
         (day - ledger.opened >= tuning.NEW_NORMAL_DAYS, CloseReason.NEW_NORMAL),
     ):
         for metric, profile in zip(*np.nonzero(which & ledger.leading), strict=True):
@@ -58,14 +58,14 @@ def end(series: Series, profiles: Profiles, expected: Floats) -> None:
         known = later[~np.isnan(counts[later]) & ~np.isnan(usual[later])]
         lost = float(profiles.ledger.lost[drop.series])
         days = _usual_days(counts[known], usual[known], lost) if len(known) else 0
-        drop.last = int(series.seen[drop.series])
+        drop.last = int(series.seen[-1, *drop.series])
         if days:
             drop.usual_since = int(known[-days])
             drop.last = int(known[-days - 1]) if days < len(known) else drop.detected
 
 
 def _close(series: Series, profiles: Profiles, drop: Opening, day: int, reason: CloseReason) -> None:
-    last = int(series.seen[drop.series])
+    last = int(series.seen[day, *drop.series])
     if reason in {CloseReason.RECOVERED, CloseReason.DEEPENED}:
         last = day - (tuning.WEEK if reason == CloseReason.RECOVERED else int(tuning.WINDOWS[0]))
     members = profiles.ledger.close(drop, day, reason, last)

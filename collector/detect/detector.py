@@ -63,7 +63,6 @@ class Detector:
         changed = await self._store.changed()
         since = origin(datetime.now(UTC).date())
         if changed:
-            self._fleet_is_current = False
             await self._judge_all(batches(changed), since, alive)
         if not self._fleet_is_current:
             await self._mark_fleet_drops()
@@ -96,7 +95,9 @@ class Detector:
         drops = [drop for drop in drops_of(profiles, counts, history) if drop.detected_day >= found_since]
         drops += map(_ended, await self._store.of_former_accounts(batch.profile_ids))
         verdicts = verdicts_of(profiles, history)
-        for opened in await self._store.write(batch.profile_ids, found_since, drops, verdicts, _bands(history)):
+        written = await self._store.write(batch.profile_ids, found_since, drops, verdicts, _bands(history))
+        self._fleet_is_current &= not written.matters_to_fleet
+        for opened in written.opened:
             log.warning("engagement dropped", what=opened)
 
     async def _mark_fleet_drops(self) -> None:
@@ -227,8 +228,8 @@ def _causes(profile: SettledDays, episode: Episode, missing_days: int) -> Causes
 def verdicts_of(profiles: Sequence[SettledDays], history: History) -> list[Verdict]:
     """Return the verdicts on the newest settled day, the last for all; of engagement, which stands for the profile."""
     expected, expected_low, score = (
-        [None if math.isnan(number) else number for number in numbers[:, 0, -1].tolist()]
-        for numbers in (history.expected, history.expected_low, history.score)
+        [None if math.isnan(number) else number for number in numbers.tolist()]
+        for numbers in (history.expected[:, 0, -1], history.expected_low[:, 0, -1], history.score[:, 0])
     )
     return [
         _verdict(profile, history, row, since, expected=expected[row], expected_low=expected_low[row], score=score[row])

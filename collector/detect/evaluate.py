@@ -55,7 +55,7 @@ def evaluate(
         first_day=first_day,
         expected=shaped(walk.expected, np.float32),
         expected_low=shaped(walk.low, np.float32),
-        score=shaped(walk.score, np.float32),
+        score=walk.score.T.astype(np.float32),
         silence=shaped(walk.silence, np.uint8),
         ready_on=tuple(_ready_on(walk, profile) for profile in range(len(counts))),
         episodes=tuple(map(tuple, episodes)),

@@ -42,7 +42,8 @@ class Ledger:
     """The drops of profiles; ``usable`` (days, metrics, profiles) are the days to learn from.
 
     A drop is reported for one metric, its leader; the metrics of the profile that fell with it are its members.
-    ``leader`` (metrics, profiles) is the leader of the drop that a metric belongs to, `FREE` outside of drops.
+    ``leader`` (metrics, profiles) is the leader of the drop that a metric belongs to, `FREE` outside of drops;
+    ``in_drop`` tells which belong to one, and ``leading`` which are the leader of one.
     ``opened`` and ``detected`` are days, and ``lost`` the share that a metric lost, of the drop that it belongs to.
     """
 
@@ -52,18 +53,9 @@ class Ledger:
         self.openings: list[Opening] = []
         self.open: dict[tuple[int, int], Opening] = {}
         self.leader = np.full(shape, FREE)
+        self.in_drop, self.leading = np.zeros((2, *shape), dtype=np.bool_)
         self.opened, self.detected = np.zeros((2, *shape), dtype=np.int64)
         self.lost = np.zeros(shape)
-
-    @property
-    def in_drop(self) -> Flags:
-        """Which metrics belong to a drop."""
-        return np.asarray(self.leader != FREE)
-
-    @property
-    def leading(self) -> Flags:
-        """Which metrics are the leader of a drop."""
-        return np.asarray(self.leader == np.arange(len(self.leader))[:, None])
 
     def recent_leader(self, profile: int, day: int) -> int | None:
         """Return the leader of a profile's drop that was detected within the week."""
@@ -84,12 +76,14 @@ class Ledger:
         series = metric, drop.profile
         drop.members.add(metric)
         self.leader[series] = drop.metric
+        self.in_drop[series], self.leading[series] = True, metric == drop.metric
         self.opened[series], self.detected[series], self.lost[series] = first, day, lost
         self.usable[first : day + 1, *series] = False
 
     def leave(self, metric: int, profile: int, day: int, *, recovered: bool) -> None:
         """Remove a metric from its drop; if it recovered, its last week is learned from after all."""
         self.leader[metric, profile] = FREE
+        self.in_drop[metric, profile] = self.leading[metric, profile] = False
         if recovered:
             self.usable[day + 1 - tuning.WEEK : day + 1, metric, profile] = True
 

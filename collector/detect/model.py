@@ -39,9 +39,10 @@ class History:
     """Verdicts on days from ``first_day`` on; arrays of (profiles, metrics, days).
 
     ``expected`` and ``expected_low`` (the lower bound of the normal band of a single day) are counts a day, NaN for
-    days that were not judged. ``score`` is in standard deviations, larger is lower. ``silence`` holds values of
-    `Silence`. ``ready_on`` is for each profile the day on which engagement will be judged, None where it is or was.
-    ``episodes`` has a tuple for each profile, oldest first. ``checks`` are of the newest day, None without any.
+    days that were not judged. ``score`` (profiles, metrics) is that of the newest day, in standard deviations, larger
+    is lower. ``silence`` holds values of `Silence`. ``ready_on`` is for each profile the day on which engagement will
+    be judged, None where it is or was. ``episodes`` has a tuple for each profile, oldest first. ``checks`` are of the
+    newest day, None without any.
     """
 
     first_day: date

@@ -28,10 +28,11 @@ _METRICS = slice(0, JOINT)
 class Series:
     """``counts`` (days, metrics, profiles), ``unusual`` (days, profiles), and the state of a walk over them.
 
-    Of (metrics, profiles) are ``trained``, the day on which judging was prepared, ``seen``, the newest with a number,
-    ``born``, the first day that counts, and ``renewed``, whether that is after a long silence. ``silent`` (days, rows,
-    profiles) are silent days, and ``hidden`` (days, metrics, profiles) those of them that count as missing. ``run`` and
-    ``longest`` (rows, profiles) are how many days in a row are silent, and once were.
+    Of (metrics, profiles) are ``trained``, the day on which judging was prepared, ``born``, the first day that counts,
+    and ``renewed``, whether that is after a long silence. ``seen`` (days, metrics, profiles) is the newest day with a
+    number until each. ``silent`` (days, rows, profiles) are silent days, and ``hidden`` (days, metrics, profiles) those
+    of them that count as missing. ``run`` and ``longest`` (rows, profiles) are how many days in a row are silent, and
+    once were.
     """
 
     def __init__(self, counts: Floats, first_day: date, unusual: Floats) -> None:
@@ -43,7 +44,10 @@ class Series:
         self.baseline = Baseline.unknown(metrics, profiles)
         self.noise = Noise.unknown(metrics + 1, profiles)
         self.trained = np.full((metrics, profiles), days)
-        self.seen = np.full((metrics, profiles), -1)
+        days_known = np.where(self.known, np.arange(days)[:, None, None], -1)
+        self.seen = np.maximum.accumulate(days_known, axis=0)
+        before = np.concatenate([np.full((1, metrics, profiles), -1), self.seen[:-1]])[:days]
+        self._gone = self.known & (before >= 0) & (self.seen - before > tuning.LOST_DAYS)
         self.renewed = np.zeros((metrics, profiles), dtype=np.bool_)
         self.asleep = np.zeros((metrics, profiles), dtype=np.bool_)
         self._numbers = np.cumsum(self.known, axis=0)
@@ -57,9 +61,10 @@ class Series:
 
     def wake(self, day: int, free: Flags) -> None:
         """Make series new whose numbers return after a long silence: of zeros, or without a number."""
-        known = self.known[day]
-        gone = known & (self.seen >= 0) & (day - self.seen > tuning.LOST_DAYS)
-        back = self.asleep & known
+        gone = self._gone[day]
+        if not gone.any() and not self.asleep.any():
+            return
+        back = self.asleep & self.known[day]
         if back.any():
             week = np.nansum(self.counts[max(0, day + 1 - tuning.WEEK) : day + 1], axis=0)
             back &= week >= tuning.LEAST_WEEK
@@ -68,7 +73,6 @@ class Series:
             self.born[woken] = day
             self.trained[woken] = len(self.counts)
             self.asleep[woken], self.renewed[woken] = False, True
-        self.seen[known] = day
 
     def train(self, day: int) -> None:
         """Start the series that have four weeks now."""
@@ -116,9 +120,10 @@ class Series:
 
     def find_silence(self, day: int, means: Floats, old: Flags) -> None:
         """Note which series are silent on a day of which ``means`` (metrics, profiles) are usual."""
-        known, large = self.known[day] & old, (means >= tuning.SILENT_MEAN) & old
-        silent = known & large & (self.counts[day] < tuning.SILENT * means)
-        some = large & known
+        some = self.known[day] & old & (means >= tuning.SILENT_MEAN)
+        silent = some & (self.counts[day] < tuning.SILENT * means)
+        if not silent.any() and not self.run.any():
+            return
         self.silent[day, _METRICS] = silent
         self.silent[day, JOINT] = some.any(axis=0) & (silent | ~some).all(axis=0)
         self.hidden[day] = self._hide(self.silent[day])

@@ -71,21 +71,25 @@ def sum_windows(counts: Floats, means: Floats, noise: Noise, learned: Floats, un
     deviation = noise.deviations(usual)
     down, up = tuning.DAY_BOUND
     within = bounded(seen, usual - down * deviation, usual + up * deviation)
-    expected = np.maximum(_sums(usual), 1e-6)
+    observed, usual_sums, squares, bounded_sums, days = _sums(np.stack([seen, usual, usual**2, within, known], axis=1))
+    expected = np.maximum(usual_sums, 1e-6)
     # Where one day has most of the sum, the sum is as noisy as that day: Var = spread * sum of squares.
-    uneven = bounded(_LENGTHS * _sums(usual**2) / expected**2, 1.0, float(tuning.WEEK))
-    allowance = (_sums(usual * unusual[:, None]) / expected) ** 2 if unusual.any() else np.zeros_like(expected)
+    uneven = bounded(_LENGTHS * squares / expected**2, 1.0, float(tuning.WEEK))
+    allowance = np.zeros_like(expected)
+    if unusual.any():
+        [differing] = _sums((usual * unusual[:, None])[:, None])
+        allowance = (differing / expected) ** 2
     spread = noise.window_spread * (1 + tuning.YOUNG_DAYS / np.maximum(learned, 1.0))
     return Window(
         counts=counts,
         means=means,
-        observed=_sums(seen),
+        observed=observed,
         expected=expected,
-        bounded=_sums(within),
+        bounded=bounded_sums,
         spread=spread * uneven + allowance,
         uneven=uneven,
         allowance=allowance,
-        complete=_sums(known.astype(np.float64)) >= np.maximum(2, _LENGTHS / 2),
+        complete=days >= np.maximum(2, _LENGTHS / 2),
     )
 
 
@@ -119,9 +123,12 @@ def _append(windows: npt.NDArray[Number], slow: npt.NDArray[Number]) -> npt.NDAr
 
 
 def _sums(values: Floats) -> Floats:
-    """Return sums over windows of the newest days of (7, rows, profiles); a cumulative sum is far slower."""
-    sums = np.empty((len(tuning.WINDOWS), *values.shape[1:]))
-    two, three, five, seven = sums
+    """Return sums (k, 4, rows, profiles) over windows of the newest days of ``values`` (7, k, rows, profiles).
+
+    All at once: a step for each takes most of the time where profiles are few. A cumulative sum is far slower.
+    """
+    sums = np.empty((values.shape[1], len(tuning.WINDOWS), *values.shape[2:]))
+    two, three, five, seven = sums.swapaxes(0, 1)
     np.add(values[-1], values[-2], out=two)
     np.add(two, values[-3], out=three)
     np.add(three, values[-4], out=five)

@@ -96,6 +96,16 @@ class Bands(msgspec.Struct, frozen=True):
     low: list[list[float]]
 
 
+class Written(msgspec.Struct, frozen=True, kw_only=True):
+    """What storing changed: the sentences of drops that are new and open, and whether the fleet's may be others now.
+
+    Those rest on the drops of profiles, and on the days between which each could be judged.
+    """
+
+    opened: list[str]
+    matters_to_fleet: bool
+
+
 class ListedDrop(Episode, frozen=True, kw_only=True):
     """A drop as it is shown; ``inhibited`` ones began with a drop of the whole fleet."""
 
@@ -123,39 +133,37 @@ def _bytes_of_days(table: str) -> str:
 # Settled days changed, were settled since, or are to be judged by another preset; or the state, which sentences name. A
 # verdict remembers the poll that it knew.
 _CHANGED = """
-SELECT p.id, p.settled_through
-FROM profile p
-LEFT JOIN drop_verdict v ON v.profile_id = p.id
-JOIN chosen_sensitivity c ON c.profile_id = p.id
+SELECT p.profile_id AS id, p.settled_through
+FROM judged_profile p
+LEFT JOIN drop_verdict v USING (profile_id)
 WHERE p.settled_through IS NOT NULL
   AND (
       v.profile_id IS NULL
       OR v.settled_through IS DISTINCT FROM p.settled_through
-      OR (v.sensitivity, v.own_threshold, v.country) IS DISTINCT FROM (c.sensitivity, c.own_threshold, c.country)
+      OR (v.sensitivity, v.own_threshold, v.country) IS DISTINCT FROM (p.sensitivity, p.own_threshold, p.country)
       OR v.state IS DISTINCT FROM p.state
       OR p.days_changed_at > v.last_poll_at
   )
-ORDER BY p.settled_through, p.id
+ORDER BY p.settled_through, p.profile_id
 """
 
 _READ = f"""
 SELECT
-    p.id, p.name, p.client, $3::date AS settled_through, p.last_poll_at, p.state, p.state_since,
-    c.sensitivity, c.own_threshold, c.country,
-    (SELECT max(published_at) FROM pin WHERE profile_id = p.id AND state = 'published') AS last_pin_at,
+    p.profile_id AS id, p.profile AS name, p.client, $3::date AS settled_through, p.last_poll_at, p.state,
+    p.state_since, p.sensitivity, p.own_threshold, p.country,
+    (SELECT max(published_at) FROM pin WHERE profile_id = p.profile_id AND state = 'published') AS last_pin_at,
     d.offsets, d.counts
-FROM profile p
-JOIN chosen_sensitivity c ON c.profile_id = p.id
+FROM judged_profile p
 CROSS JOIN LATERAL (
     SELECT{_bytes_of_days("m")}
     FROM daily_metric m
-    WHERE m.profile_id = p.id
+    WHERE m.profile_id = p.profile_id
       AND m.day >= greatest($2::date, p.seam_day)
       AND m.day <= $3::date
       AND is_settled_status(m.data_status)
 ) d
-WHERE p.id = ANY ($1::bigint[])
-ORDER BY p.id
+WHERE p.profile_id = ANY ($1::bigint[])
+ORDER BY p.profile_id
 """
 
 _HISTORY = """
@@ -171,11 +179,11 @@ ORDER BY p.settled_through, p.id
 # columnstore would unpack a segment for each.
 _KNOWN = f"""
 SELECT
-    p.id, p.name, p.client, $4::date AS settled_through, coalesce($3::text, c.sensitivity) AS sensitivity,
-    CASE WHEN $3::text IS NULL THEN c.own_threshold END AS own_threshold, c.country,
+    p.profile_id AS id, p.profile AS name, p.client, $4::date AS settled_through,
+    coalesce($3::text, p.sensitivity) AS sensitivity,
+    CASE WHEN $3::text IS NULL THEN p.own_threshold END AS own_threshold, p.country,
     d.offsets, d.counts
-FROM profile p
-JOIN chosen_sensitivity c ON c.profile_id = p.id
+FROM judged_profile p
 CROSS JOIN LATERAL (
     SELECT{_bytes_of_days("k")}
     FROM (
@@ -185,7 +193,7 @@ CROSS JOIN LATERAL (
                 w.day, w.revision, w.engagement, w.impression, w.outbound_click, w.save,
                 w.observed_at < (w.day + coalesce(p.settle_days, 3) + 1)::timestamp AT TIME ZONE 'UTC' AS in_time
             FROM daily_metric_version w
-            WHERE w.profile_id = p.id
+            WHERE w.profile_id = p.profile_id
               AND w.day BETWEEN coalesce(p.seam_day, '-infinity') AND $4::date
               AND (p.seam_day IS NULL OR w.superseded_at IS NULL OR w.superseded_at > p.replaced_at)
               AND is_settled_status(w.data_status)
@@ -193,8 +201,8 @@ CROSS JOIN LATERAL (
         ORDER BY v.day, v.in_time DESC, CASE WHEN v.in_time THEN -v.revision ELSE v.revision END
     ) k
 ) d
-WHERE p.id = ANY ($1::bigint[])
-ORDER BY p.id
+WHERE p.profile_id = ANY ($1::bigint[])
+ORDER BY p.profile_id
 """
 
 # Drops of an account that another one took the place of.
@@ -209,10 +217,18 @@ WHERE e.profile_id = ANY ($1::bigint[])
 """
 
 # A profile that is removed meanwhile waits until this is stored, and takes it along.
-_LOCK_PROFILES = "SELECT id FROM profile WHERE id = ANY ($1::bigint[]) ORDER BY id FOR KEY SHARE"
+_LOCK_PROFILES = """
+SELECT p.id AS profile_id, v.settled_through, v.judged_since, v.state
+FROM profile p
+LEFT JOIN drop_verdict v ON v.profile_id = p.id
+WHERE p.id = ANY ($1::bigint[])
+ORDER BY p.id
+FOR KEY SHARE OF p
+"""
 
 # An episode that the same days no longer give is gone; those older than the days that were read stay, and those of an
-# account that another one took the place of. Returned are the sentences of drops that are new and open.
+# account that another one took the place of. Every drop that changed is returned; of one that is new and open, with its
+# sentence.
 _WRITE_DROPS = f"""
 WITH given AS MATERIALIZED (
     SELECT *
@@ -230,6 +246,7 @@ gone AS (
             AND p.seam_day IS NOT NULL
             AND e.opened_at < p.replaced_at
       )
+    RETURNING e.profile_id
 ),
 written AS (
     INSERT INTO drop_episode AS e ({names(Drop)})
@@ -248,9 +265,11 @@ written AS (
               excluded.last_day, excluded.observed, excluded.expected, excluded.score, excluded.closed_on, excluded.why,
               CASE WHEN e.inhibited THEN e.sentence ELSE excluded.sentence END
           )
-    RETURNING closed_on IS NULL AND xmax = 0 AS opened, sentence
+    RETURNING CASE WHEN closed_on IS NULL AND xmax = 0 THEN sentence END AS opened
 )
-SELECT sentence FROM written WHERE opened
+SELECT opened FROM written
+UNION ALL
+SELECT NULL FROM gone
 """
 
 # The bands are two rectangles, a row a profile.
@@ -341,15 +360,19 @@ class DropStore:
         drops: Sequence[Drop],
         verdicts: Sequence[Verdict],
         bands: Bands,
-    ) -> list[str]:
-        """Store what the days since then give, and return the sentences of drops that are new and open."""
+    ) -> Written:
+        """Store what the days since then give."""
         async with self._database.transaction() as connection:
-            present = [row["id"] for row in await connection.fetch(_LOCK_PROFILES, profile_ids)]
-            opened = await connection.fetch(_WRITE_DROPS, present, since, *columns(Drop, drops))
+            known = {row["profile_id"]: tuple(row) for row in await connection.fetch(_LOCK_PROFILES, profile_ids)}
+            changed = await connection.fetch(_WRITE_DROPS, [*known], since, *columns(Drop, drops))
             await connection.execute(
-                _WRITE_VERDICTS, present, bands.since, bands.expected, bands.low, *columns(Verdict, verdicts)
+                _WRITE_VERDICTS, [*known], bands.since, bands.expected, bands.low, *columns(Verdict, verdicts)
             )
-        return [row["sentence"] for row in opened]
+        judged = {(each.profile_id, each.settled_through, each.judged_since, each.state) for each in verdicts}
+        return Written(
+            opened=[row["opened"] for row in changed if row["opened"] is not None],
+            matters_to_fleet=bool(changed) or not judged.issuperset(known.values()),
+        )
 
     @asynccontextmanager
     async def fleet(self) -> AsyncIterator[FleetDropStore]:

@@ -57,7 +57,7 @@ SELECT
     l.paused_reason AS pins_wait_for,
     l.paused_detail AS pins_wait_detail
 FROM profile p
-JOIN chosen_sensitivity c ON c.profile_id = p.id
+JOIN judged_profile c ON c.profile_id = p.id
 LEFT JOIN drop_verdict v ON v.profile_id = p.id
 LEFT JOIN pin_lane l ON l.profile_id = p.id
 CROSS JOIN LATERAL (

@@ -36,9 +36,21 @@ JOIN profile p ON p.id = e.profile_id;
 
 COMMENT ON VIEW engagement_drop IS 'Drops with their profile and client';
 
-CREATE VIEW chosen_sensitivity AS
+-- The columns of profiles that the detector asks for are here, too: it asks every few seconds, and would read all of
+-- them twice.
+CREATE VIEW judged_profile AS
 SELECT
     p.id AS profile_id,
+    p.name AS profile,
+    p.client,
+    p.state,
+    p.state_since,
+    p.settled_through,
+    p.settle_days,
+    p.seam_day,
+    p.replaced_at,
+    p.last_poll_at,
+    p.days_changed_at,
     coalesce(s.sensitivity, c.sensitivity, 'normal') AS sensitivity,
     CASE WHEN s.name IS NULL THEN c.threshold ELSE s.threshold END AS own_threshold,
     k.country
@@ -47,8 +59,8 @@ LEFT JOIN drop_sensitivity s ON s.scope = 'profile' AND s.name = p.name
 LEFT JOIN drop_sensitivity c ON c.scope = 'client' AND c.name = p.client
 LEFT JOIN client k ON k.name = p.client;
 
-COMMENT ON VIEW chosen_sensitivity IS
-    'How each profile is judged: its preset or own threshold, and whose holidays count';
+COMMENT ON VIEW judged_profile IS
+    'How each profile is judged: its preset or own threshold, and whose holidays count; and until which day';
 
 CREATE VIEW expected_day AS
 SELECT

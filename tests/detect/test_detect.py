@@ -324,7 +324,7 @@ def test_a_fall_to_zero_within_a_drop_is_reported_again() -> None:
 def test_later_days_change_no_verdict(end: int) -> None:
     counts = fleet(shaped((DROP, DROP + 15, 0.3)))
     whole, part = evaluate(counts, MONDAY), evaluate(counts[..., :end], MONDAY)
-    for name in ("expected", "expected_low", "score", "silence"):
+    for name in ("expected", "expected_low", "silence"):
         np.testing.assert_array_equal(getattr(whole, name)[..., :end], getattr(part, name), err_msg=name)
     known = [one.detected_day for one in found(whole) if index(one.detected_day) < end]
     assert [one.detected_day for one in found(part)] == known
@@ -336,7 +336,7 @@ def test_a_replay_gives_the_verdict_of_each_day() -> None:
     for day in range(30, 91):
         then = evaluate(counts[..., :day], MONDAY)
         np.testing.assert_array_equal(replay.expected[..., day - 1], then.expected[..., -1])
-        np.testing.assert_array_equal(replay.score[..., day - 1], then.score[..., -1])
+        np.testing.assert_array_equal(replay.silence[..., day - 1], then.silence[..., -1])
 
 
 def test_a_profile_is_judged_alike_alone_and_among_others() -> None:

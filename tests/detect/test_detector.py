@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 from unittest.mock import AsyncMock
@@ -106,6 +107,41 @@ async def test_only_polls_that_changed_something_are_judged(database: Database, 
     await database.execute("UPDATE profile SET last_poll_at = now(), days_changed_at = now()")
     assert await detector.run_once() == 1
     assert await detector.run_once() == 0
+
+
+async def test_a_round_reads_and_writes_only_what_changed(
+    database: Database, detector: Detector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("acme-eu", "acme-us"):
+        await fill(database, name)
+    await detector.run_once()
+    steps: list[tuple[str, Any]] = []
+
+    def watch(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(store: DropStore, *given: Any) -> Any:
+            steps.append((name, given[0] if given else None))
+            return work(store, *given)
+
+        return watched
+
+    for name in ("days", "of_former_accounts", "write", "fleet"):
+        monkeypatch.setattr(DropStore, name, watch(name, getattr(DropStore, name)))
+    assert await detector.run_once() == 0
+    assert steps == []
+    profile_id = await database.fetchval("SELECT id FROM profile WHERE name = 'acme-us'")
+    for left, others in ((0.99, []), (0.1, [("fleet", None)])):
+        await database.execute(
+            "UPDATE daily_metric SET engagement = engagement * $3::float8, impression = impression * $3::float8 "
+            "WHERE profile_id = $1 AND day > $2",
+            *(profile_id, SETTLED - timedelta(days=4), left),
+        )
+        await database.execute(
+            "UPDATE profile SET last_poll_at = now(), days_changed_at = now() WHERE id = $1", profile_id
+        )
+        steps.clear()
+        assert await detector.run_once() == 1
+        own = [("days", [profile_id]), ("of_former_accounts", [profile_id]), ("write", [profile_id])]
+        assert steps == own + others, "the fleet's drops rest on those of profiles"
 
 
 async def test_a_long_round_shows_that_it_is_alive(
