@@ -1308,6 +1308,8 @@ CREATE INDEX notice_telling_due_at_idx ON notice_telling USING btree (target, du
 
 CREATE INDEX notice_telling_message_id_idx ON notice_telling USING btree (message_id);
 
+CREATE INDEX pin_due_day_idx ON pin USING btree ((((publish_at AT TIME ZONE 'UTC'::text))::date));
+
 CREATE INDEX pin_failed_idx ON pin USING btree (state_since) WHERE (state = 'failed'::text);
 
 CREATE INDEX pin_lane_due_at_idx ON pin_lane USING btree (due_at) WHERE ((due_at IS NOT NULL) AND (sending_pin IS NULL));

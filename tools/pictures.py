@@ -23,6 +23,7 @@ PAGES = {
     "client": "/client?name=Alder+%26+Oak",
     "profile": "/profiles/1?compare=1",
     "unlinked": "/profiles/16",
+    "calendar": "/pins/calendar",
     "sign-in": "/sign-in",
 }
 # The rest is for whoever changes a page.

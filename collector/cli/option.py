@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from collector.errors import CollectorError
+from collector.table.moment import zone_named
+
 Command = TypeVar("Command", bound=Callable[..., None])
 
 
@@ -28,9 +31,9 @@ class TimeZone(click.ParamType[ZoneInfo]):
         if isinstance(value, ZoneInfo):
             return value
         try:
-            return ZoneInfo(value)
-        except (KeyError, ValueError, OSError):
-            self.fail(f"there is no time zone {value}; write one like Europe/Berlin or America/New_York", param, ctx)
+            return zone_named(value)
+        except CollectorError as error:
+            self.fail(str(error), param, ctx)
 
 
 class Day(click.ParamType[datetime]):

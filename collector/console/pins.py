@@ -9,7 +9,8 @@ from collector.access import VISITOR
 from collector.console.page import answer
 from collector.console.query import after_of, page_after, summary_of, text_of
 from collector.console.words import PIN_STATES, Word
-from collector.errors import PinError
+from collector.console.zone import plannable_day
+from collector.errors import CollectorError, PinError
 from collector.models.pin import PinState
 from collector.publish.operator import PinOperator
 from collector.store.listing import ListedPin, PinFilter, PinSort
@@ -17,7 +18,9 @@ from collector.store.paging import Paging
 from collector.store.pin import PinAttempt, PinDetails, PinStore
 from collector.store.pin_check import CheckStore
 from collector.store.pool import Database
+from collector.table.moment import zone_named
 
+CALENDAR = "/pins/calendar"
 _MOST = 100
 
 
@@ -72,6 +75,21 @@ class PinsPage:
         except PinError as error:
             raise web.HTTPConflict(text=str(error)) from error
         raise web.HTTPSeeOther(f"/pins/{pin_id}")
+
+    async def move(self, request: web.Request) -> web.Response:
+        """Put a queued pin to another day, and go back to the calendar."""
+        pin_id = (await self._require(request)).pin.id
+        fields = await request.post()
+        asked, name, version, back = (str(fields.get(name, "")) for name in ("day", "zone", "version", "back"))
+        try:
+            day, zone = plannable_day(asked), zone_named(name)
+        except (CollectorError, ValueError):
+            raise web.HTTPBadRequest(text=f"this is no day: {asked[:40]}; write one like 2026-12-24") from None
+        try:
+            await self._operator.move(pin_id, day, zone, version=version)
+        except PinError as error:
+            raise web.HTTPConflict(text=str(error)) from error
+        raise web.HTTPSeeOther(back if back.startswith(f"{CALENDAR}?") else CALENDAR)
 
     async def _cancel(self, pin_id: int) -> None:
         pin = await self._operator.find_cancellable(pin_id)

@@ -17,6 +17,7 @@ from collector.access import VISITOR, Visitor
 from collector.chart import sparkline
 from collector.console import words
 from collector.console.assets import ASSETS
+from collector.console.zone import zone_names
 
 # Nothing inline and nothing from elsewhere: a name that a client chose can be markup, and still does nothing.
 POLICY: Final = (
@@ -104,6 +105,7 @@ def _environment() -> jinja2.Environment:
         "sparkline": lambda values, **how: Markup(sparkline(values, **how)),  # noqa: S704 -- numbers only
         "version": __version__,
         "words": words,
+        "zone_names": zone_names,
     }
     return environment
 

@@ -6,13 +6,14 @@ from aiohttp import web
 
 from collector.access import VISITOR, for_each_client
 from collector.console.assets import ASSETS, asset
+from collector.console.calendar import CalendarPage
 from collector.console.client import ClientPage
 from collector.console.drops import DropsPage
 from collector.console.fleet import FleetPage
 from collector.console.operations import OperationsPage
 from collector.console.overview import OverviewKeeper
 from collector.console.page import OUTAGE
-from collector.console.pins import PinsPage
+from collector.console.pins import CALENDAR, PinsPage
 from collector.console.profile import ProfilePage
 from collector.console.render import client_url, render
 from collector.loops.every import Heartbeats
@@ -43,6 +44,7 @@ class Console:
         self._operations = OperationsPage(database, where, problems, heartbeats)
         self._drops = DropsPage(database)
         self._pins = PinsPage(database)
+        self._calendar = CalendarPage(database)
         self._fleet = FleetPage(database, keeper)
         self._client = ClientPage(database)
         self._profile = ProfilePage(database)
@@ -58,7 +60,9 @@ class Console:
                 web.get("/drops", self.drops),
                 web.get("/operations", self.operations),
                 web.get("/pins", self.pins),
+                web.get(CALENDAR, self.calendar),
                 web.get(rf"/pins/{_ID}", self.pin),
+                web.post(rf"/pins/{_ID}/move", self.move_pin),
                 web.post(rf"/pins/{_ID}/cancel", self.cancel_pin),
                 web.get(rf"/profiles/{_ID}", self.profile),
                 web.get(rf"/profiles/{_ID}/days/{{day}}", self.day),
@@ -106,6 +110,14 @@ class Console:
     @for_each_client
     async def pin(self, request: web.Request) -> web.Response:
         return await self._pins.one(request)
+
+    @for_each_client
+    async def calendar(self, request: web.Request) -> web.Response:
+        return await self._calendar.answer(request)
+
+    @for_each_client
+    async def move_pin(self, request: web.Request) -> web.Response:
+        return await self._pins.move(request)
 
     @for_each_client
     async def cancel_pin(self, request: web.Request) -> web.Response:

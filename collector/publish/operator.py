@@ -4,17 +4,19 @@ The command line, the API and the console all come through here.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
+from datetime import UTC, date, datetime
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 import msgspec
 
-from collector.errors import PinConflictError, PinError
+from collector.errors import CollectorError, PinConflictError, PinError
 from collector.models.history import HistoryCheck, UnknownPins
 from collector.models.pin import NewPin, PinContent, PinProblem, PinState
 from collector.publish.problem import named
 from collector.store.pin import Enqueued, PinDetails, PinStore
 from collector.store.pin_check import CheckStore
+from collector.table.moment import in_zone
 
 _CANCELLABLE = frozenset({PinState.QUEUED, PinState.UNKNOWN})
 _RETRIABLE = frozenset({PinState.FAILED, PinState.CANCELLED, PinState.UNKNOWN})
@@ -101,6 +103,22 @@ class PinOperator:
         if found := await self.problems(new, past=past or publish_at is None):
             raise PinError(f"{'; '.join(each.message for each in found)}; nothing was changed", problems=found)
         await self._pins.edit(pin_id, new, pin.version)
+
+    async def move(self, pin_id: int, day: date, zone: ZoneInfo, *, version: str) -> None:
+        """Put a queued pin, as it was read with ``version``, to another day.
+
+        The clocks of ``zone`` show the same time of day for it as before. A time that is past is refused.
+        """
+        pin = await self._queued(pin_id)
+        local = datetime.combine(day, pin.publish_at.astimezone(zone).time())
+        text = f"{local:%Y-%m-%d %H:%M}"
+        try:
+            moment = in_zone(local, zone, text)
+        except CollectorError as error:
+            raise PinError(f"the time {error}; nothing was changed") from None
+        if moment < datetime.now(UTC):
+            raise PinError(f"{text} in {zone} is past, so the pin would go out at once; nothing was changed")
+        await self.edit(pin_id, {}, moment, version=version)
 
     async def find_cancellable(self, pin_id: int) -> FoundPin:
         """Return a pin that can be cancelled; an unknown one may be live and is then given up."""

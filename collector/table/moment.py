@@ -57,7 +57,7 @@ class Moments(msgspec.Struct, frozen=True):
                 raise CollectorError(
                     f"has no zone: {text[:_SHOWN]}; write {moment.isoformat()}Z or +01:00 at its end{option}"
                 )
-            moment = _in_zone(moment, self.zone, text)
+            moment = in_zone(moment, self.zone, text[:_SHOWN])
         try:
             return moment.astimezone(UTC)
         except OverflowError:
@@ -86,12 +86,25 @@ class Moments(msgspec.Struct, frozen=True):
         return ""
 
 
-def _in_zone(local: datetime, zone: ZoneInfo, text: str) -> datetime:
-    """Refuse the hour that a change of the clocks skips, and the one that it repeats."""
+def zone_named(name: str) -> ZoneInfo:
+    """Return a time zone of the IANA database. Raises ``CollectorError``."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise CollectorError(
+            f"there is no time zone {name[:_SHOWN]}; write one like Europe/Berlin or America/New_York"
+        ) from None
+
+
+def in_zone(local: datetime, zone: ZoneInfo, text: str) -> datetime:
+    """Return what the clocks of ``zone`` show as a moment; ``text`` is how it was written.
+
+    Raises ``CollectorError`` as `Moments.read`: a change of the clocks skips this hour, or repeats it.
+    """
     first, second = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
     if first.utcoffset() == second.utcoffset():
         return first
-    where = f"in {zone}, where clocks change: {text[:_SHOWN]}"
+    where = f"in {zone}, where clocks change: {text}"
     if first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != local:
         raise CollectorError(f"does not exist {where}; write a later one")
     offset = first.utcoffset() or timedelta()

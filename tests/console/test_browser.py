@@ -1,8 +1,11 @@
 """The console in a real Chromium: what scripts do, for eyes, keys and screen readers."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import pytest
 import pytest_asyncio
@@ -60,6 +63,8 @@ PATHS = (
     "/sign-in",
     "/drops",
     "/pins",
+    "/pins/calendar",
+    "/pins/calendar?view=month",
     "/operations",
 )
 
@@ -162,3 +167,52 @@ async def test_everything_is_there_without_scripts(shown: Shown) -> None:
         await page.goto("/profiles/6")
         await expect(page.locator("svg.plot title").first).to_contain_text("Engagement")
         await expect(page.locator("[data-zone]")).to_contain_text("UTC")
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+async def queued(shown: Shown, title: str, at: datetime) -> int:
+    found: int = await shown.database.fetchval(
+        "INSERT INTO pin (profile_id, client_ref, media_urls, publish_at, title) "
+        "VALUES (1, $1, ARRAY['https://example.com/a.jpg'], $2, $1) RETURNING id",
+        title, at,
+    )  # fmt: skip
+    return found
+
+
+async def test_a_pin_is_dragged_to_another_day_and_goes_back_where_it_may_not(shown: Shown) -> None:
+    at = datetime(2031, 3, 29, 8, 30, tzinfo=UTC)
+    pin = await queued(shown, "Dragged", at)
+    async with visit(shown.browser, shown.open, timezone_id="Europe/Berlin", expected="409") as page:
+        await opened(page, "/pins/calendar?view=month&from=2031-03-29")
+        card = page.locator(f'[data-pin="{pin}"]')
+        await expect(page.locator("[data-zone-shown]")).to_have_attribute("data-zone-shown", "Europe/Berlin")
+        await card.drag_to(page.locator('[data-day="2031-03-30"]'))
+        await expect(page.locator(".toast")).to_contain_text("Moved to Sun 30 Mar 2031")
+        await expect(page.locator('[data-day="2031-03-30"]').get_by_text("09:30")).to_be_visible()
+        moved = await shown.database.fetchval("SELECT publish_at FROM pin WHERE id = $1", pin)
+        assert moved == datetime(2031, 3, 30, 9, 30, tzinfo=BERLIN)
+        # Somebody else gave it up meanwhile.
+        await shown.database.execute("UPDATE pin SET state = 'cancelled' WHERE id = $1", pin)
+        await card.drag_to(page.locator('[data-day="2031-03-31"]'))
+        await expect(page.locator(".toast").last).to_contain_text("is cancelled; only a queued one can be changed")
+        await expect(page.locator('[data-day="2031-03-30"]').locator(card)).to_have_count(1)
+
+
+async def test_a_pin_is_moved_by_keyboard(shown: Shown) -> None:
+    pin = await queued(shown, "Typed", datetime(2031, 5, 14, 8, 30, tzinfo=UTC))
+    async with visit(shown.browser, shown.open, timezone_id="Europe/Berlin") as page:
+        await opened(page, "/pins/calendar?from=2031-05-14&zone=UTC")
+        await page.get_by_role("link", name=re.compile("Typed")).focus()
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Enter")
+        await page.keyboard.press("Tab")
+        await page.locator("input:focus").fill("2031-05-15")
+        await page.keyboard.press("Enter")
+        await expect(page.locator('[data-day="2031-05-15"]').get_by_text("08:30")).to_be_visible()
+        await page.get_by_role("link", name="The week after").click()
+        await expect(page.get_by_role("heading", level=2)).to_have_text("19 to 25 May 2031")
+    assert await shown.database.fetchval("SELECT publish_at FROM pin WHERE id = $1", pin) == datetime(
+        2031, 5, 15, 8, 30, tzinfo=UTC
+    )

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from collector.embedded import embedded
 from collector.migrate import migrate
@@ -11,6 +10,7 @@ from collector.store.pin import PinStore
 from collector.store.pool import Database, connected, open_database
 from tests.support.ayrshare import Ayrshare
 from tests.support.databases import BINDIR
+from tests.support.plans import scans_of
 from tests.support.profiles import register
 from tests.support.publishing import pin, posts, settled, settled_in_spite_of_outages, until, working
 
@@ -39,12 +39,6 @@ async def test_a_claim_walks_indexes_however_many_pins_were_published(database: 
         scans = set(scans_of(plan[0]["Plan"]))
         assert ("Seq Scan", "pin") not in scans, sql
         assert ("Index Scan", "pin_settled_idx") not in scans, sql
-
-
-def scans_of(node: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return the scans of a plan, each with its index or table."""
-    here = (str(node["Node Type"]), str(node.get("Index Name") or node.get("Relation Name")))
-    return [here, *(scan for below in node.get("Plans", []) for scan in scans_of(below))]
 
 
 async def test_many_profiles_publish_at_the_same_time(database: Database, ayrshare: Ayrshare) -> None:

@@ -169,7 +169,7 @@
     // A form that asked for the part wants it in any case.
     if (xhr.status >= 400 || requestConfig.elt !== target) return;
     const etag = xhr.getResponseHeader("ETag");
-    const busy = target.contains(document.activeElement) || target.querySelector(".readout, details[open]");
+    const busy = target.contains(document.activeElement) || target.querySelector(".readout, details[open], .is-dragged");
     if (busy || (etag && etag === target.dataset.etag)) event.detail.shouldSwap = false;
   });
   document.addEventListener("htmx:afterSwap", (event) => {
