@@ -234,6 +234,16 @@ $$;
 
 COMMENT ON FUNCTION grant_dashboards(reader name) IS 'Let a role read what the dashboards show';
 
+CREATE FUNCTION newest_day_due(settle_days smallint) RETURNS date
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN (((now() AT TIME ZONE 'UTC'::text))::date - (settle_days)::integer);
+
+CREATE FUNCTION is_behind(last_day date, settle_days smallint) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN COALESCE((last_day < newest_day_due(settle_days)), false);
+
+COMMENT ON FUNCTION is_behind(last_day date, settle_days smallint) IS 'Whether a day is due that a poll would bring';
+
 CREATE FUNCTION is_settled_status(data_status text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN ((data_status IS NULL) OR (data_status <> ALL (ARRAY['PROCESSING'::text, 'ESTIMATE'::text])));
@@ -246,9 +256,16 @@ CREATE FUNCTION is_settled(day date, settled_through date, data_status text) RET
 
 COMMENT ON FUNCTION is_settled(day date, settled_through date, data_status text) IS 'Whether the day will not move; NULL as long as nothing of the profile is settled';
 
-CREATE FUNCTION newest_day_due(settle_days smallint) RETURNS date
-    LANGUAGE sql STABLE PARALLEL SAFE
-    RETURN (((now() AT TIME ZONE 'UTC'::text))::date - (settle_days)::integer);
+CREATE FUNCTION note_state_change() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO profile_state_change (profile_id, changed_at, former, state, reason)
+    VALUES (NEW.id, NEW.state_since, OLD.state, NEW.state, NEW.state_reason);
+    RETURN NULL;
+END
+$$;
 
 CREATE FUNCTION pin_text_problem(what text, value text, longest integer) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -529,6 +546,8 @@ CREATE TABLE profile (
     next_poll_at timestamp with time zone DEFAULT now(),
     lease_until timestamp with time zone,
     lease_owner text,
+    behind boolean DEFAULT false NOT NULL,
+    lost_through date,
     CONSTRAINT profile_client_check CHECK ((client <> ''::text)),
     CONSTRAINT profile_name_check CHECK ((name <> ''::text)),
     CONSTRAINT profile_state_check CHECK ((state = ANY (ARRAY['active'::text, 'paused'::text, 'unlinked'::text, 'suspended'::text, 'key_invalid'::text])))
@@ -568,6 +587,10 @@ COMMENT ON COLUMN profile.rate_limit_count IS 'x-ratelimit-count of the last ans
 COMMENT ON COLUMN profile.rate_limited_count IS 'Answers of 429 on the UTC day rate_limited_on; 1,000 suspend the profile';
 
 COMMENT ON COLUMN profile.days_changed_at IS 'When a poll last brought a day that was new or different';
+
+COMMENT ON COLUMN profile.behind IS 'The last poll brought nothing, and a day is due that was never read: polled before others';
+
+COMMENT ON COLUMN profile.lost_through IS 'Up to this day, all that is missing is lost, and is in lost_day';
 
 CREATE VIEW client_day AS
  SELECT ''::text AS client,
@@ -812,19 +835,42 @@ CREATE VIEW judged_profile AS
 
 COMMENT ON VIEW judged_profile IS 'How each profile is judged: its preset or own threshold, and whose holidays count; and until which day';
 
+CREATE TABLE lost_day (
+    profile_id bigint NOT NULL,
+    day date NOT NULL,
+    whose text NOT NULL,
+    reason text NOT NULL,
+    cause_first date NOT NULL,
+    cause_last date NOT NULL,
+    detail text,
+    noted_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT lost_day_whose_check CHECK ((whose = ANY (ARRAY['us'::text, 'api'::text, 'client'::text, 'pinterest'::text, 'unknown'::text])))
+);
+
+COMMENT ON TABLE lost_day IS 'Days that were never read and that Ayrshare no longer serves, with the reason';
+
+COMMENT ON COLUMN lost_day.whose IS 'Where the reason lies: with us, Ayrshare (api), the client or Pinterest';
+
+COMMENT ON COLUMN lost_day.cause_first IS 'The reason held from this day to cause_last, while the lost day was served';
+
+COMMENT ON COLUMN lost_day.detail IS 'What Ayrshare last said meanwhile';
+
 CREATE VIEW missing_day AS
  SELECT p.name AS profile,
     p.client,
     p.id AS profile_id,
     d.day,
-    ((d.day + fetchable_days(p.window_days)) <= ((now() AT TIME ZONE 'UTC'::text))::date) AS lost
-   FROM (profile p
+    ((d.day + fetchable_days(p.window_days)) <= ((now() AT TIME ZONE 'UTC'::text))::date) AS lost,
+    l.whose,
+    l.reason
+   FROM ((profile p
      CROSS JOIN LATERAL ( SELECT (generate_series((p.first_day)::timestamp with time zone, (newest_day_due(p.settle_days))::timestamp with time zone, '1 day'::interval))::date AS day) d)
+     LEFT JOIN lost_day l ON (((l.profile_id = p.id) AND (l.day = d.day))))
   WHERE (NOT (EXISTS ( SELECT
            FROM daily_metric m
           WHERE ((m.profile_id = p.id) AND (m.day = d.day)))));
 
-COMMENT ON VIEW missing_day IS 'Days between the first and the newest due one that are not there; lost when Ayrshare no longer serves them';
+COMMENT ON VIEW missing_day IS 'Days between the first and the newest due one that are not there; lost when Ayrshare no longer serves them, with whose fault it is and why as soon as that is written down';
 
 CREATE TABLE notice (
     id bigint NOT NULL,
@@ -1016,6 +1062,16 @@ ALTER TABLE profile ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE profile_state_change (
+    profile_id bigint NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    former text NOT NULL,
+    state text NOT NULL,
+    reason text
+);
+
+COMMENT ON TABLE profile_state_change IS 'When a profile went from one state to another';
 
 CREATE VIEW profile_status AS
  SELECT p.id,
@@ -1250,6 +1306,9 @@ ALTER TABLE ONLY drop_verdict
 ALTER TABLE ONLY fleet_drop
     ADD CONSTRAINT fleet_drop_pkey PRIMARY KEY (first_day);
 
+ALTER TABLE ONLY lost_day
+    ADD CONSTRAINT lost_day_pkey PRIMARY KEY (profile_id, day);
+
 ALTER TABLE ONLY notice
     ADD CONSTRAINT notice_key_key UNIQUE (key);
 
@@ -1326,7 +1385,11 @@ CREATE INDEX poll_log_polled_at_idx ON poll_log USING brin (polled_at) WITH (pag
 
 CREATE INDEX poll_log_profile_id_polled_at_idx ON poll_log USING btree (profile_id, polled_at DESC) WHERE (outcome <> 'unchanged'::text);
 
+CREATE INDEX profile_behind_idx ON profile USING btree (next_poll_at) WHERE (behind AND (next_poll_at IS NOT NULL));
+
 CREATE INDEX profile_next_poll_at_idx ON profile USING btree (next_poll_at) WHERE (next_poll_at IS NOT NULL);
+
+CREATE INDEX profile_state_change_profile_id_idx ON profile_state_change USING btree (profile_id, changed_at);
 
 CREATE TRIGGER pin_content BEFORE INSERT OR UPDATE OF client_ref, media_urls, description, title, link, board_id, alt_texts, carousel, thumbnail_url, note, publish_at ON pin FOR EACH ROW WHEN ((new.state <> 'published'::text)) EXECUTE FUNCTION check_pin();
 
@@ -1335,6 +1398,8 @@ CREATE TRIGGER pin_moved AFTER UPDATE OF publish_at ON pin FOR EACH ROW WHEN (((
 CREATE TRIGGER pin_queued AFTER INSERT ON pin FOR EACH ROW WHEN ((new.state = 'queued'::text)) EXECUTE FUNCTION wake_lane_of_pin();
 
 CREATE TRIGGER profile_active_again AFTER UPDATE OF state ON profile FOR EACH ROW WHEN (((new.state = 'active'::text) AND (old.state <> 'active'::text))) EXECUTE FUNCTION wake_lane_of_profile();
+
+CREATE TRIGGER profile_state_changed AFTER UPDATE OF state ON profile FOR EACH ROW WHEN ((new.state <> old.state)) EXECUTE FUNCTION note_state_change();
 
 ALTER TABLE ONLY notice_message
     ADD CONSTRAINT notice_message_target_fkey FOREIGN KEY (target) REFERENCES notice_target(name);

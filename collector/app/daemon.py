@@ -20,6 +20,7 @@ from collector.console.site import Console
 from collector.errors import ConfigurationError, DatabaseUnavailableError
 from collector.export.backlog import measure_backlog
 from collector.export.exporter import Exporter
+from collector.history.gaps import note_lost_days
 from collector.loops.every import Heartbeats, every
 from collector.memory import collect_seldom
 from collector.registry.register import try_encryption_keys
@@ -27,6 +28,7 @@ from collector.registry.trial import try_api_key
 from collector.store.daemon import DaemonStore
 from collector.store.drop import DropStore
 from collector.store.fleet import FleetStore
+from collector.store.gap import GapStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
 from collector.store.retention import expire
@@ -97,11 +99,17 @@ def _measuring(process: Process) -> list[Loop]:
     DATABASE_CONNECTIONS.labels("busy").set_function(lambda: database.busy)
     DATABASE_CONNECTIONS.labels("idle").set_function(lambda: database.idle)
     backlog = partial(measure_backlog, FleetStore(database))
-    drop_old = partial(expire, database, retention_days=process.settings.retention_days)
+    keep = partial(_keep, database, process.settings.retention_days)
     return [
         partial(every, _BACKLOG_SECONDS, "backlog", backlog, process.heartbeats),
-        partial(every, _EXPIRY_SECONDS, "expiry", drop_old, process.heartbeats),
+        partial(every, _EXPIRY_SECONDS, "expiry", keep, process.heartbeats),
     ]
+
+
+async def _keep(database: Database, retention_days: int | None) -> None:
+    """Write down what is lost, which takes the log of polls; then delete what is older than its retention."""
+    await note_lost_days(GapStore(database))
+    await expire(database, retention_days=retention_days)
 
 
 def _pages(process: Process, keeper: OverviewKeeper) -> Pages:

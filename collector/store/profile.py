@@ -133,6 +133,7 @@ WHERE name = ANY ($1::text[])
 _RESUME = """
 UPDATE profile
 SET state = 'active', state_reason = NULL, state_since = now(), next_poll_at = now(), consecutive_failures = 0,
+    behind = is_behind(last_day, settle_days),
     lease_until = NULL, lease_owner = NULL
 WHERE name = ANY ($1::text[])
 """
@@ -143,6 +144,7 @@ SET key_ciphertext = $2, key_fingerprint = $3,
     state_reason = CASE WHEN state = 'paused' THEN state_reason END,
     state_since = now(),
     next_poll_at = CASE WHEN state = 'paused' THEN NULL ELSE now() END,
+    behind = is_behind(last_day, settle_days),
     account_changed_at = NULL, former_account_name = account_name, account_name = NULL, account_name_asked_at = NULL,
     lease_until = NULL, lease_owner = NULL
 WHERE name = $1
@@ -161,6 +163,8 @@ _REMOVE_DATA = tuple(
         "daily_metric_revision",
         "account_snapshot",
         "poll_log",
+        "profile_state_change",
+        "lost_day",
         "drop_episode",
         "drop_verdict",
         "notice",

@@ -1,8 +1,10 @@
 """Deletes what is older than its retention."""
 
+from typing import Final
+
 from collector.store.pool import Database
 
-_POLL_LOG_DAYS = 90
+POLL_LOG_DAYS: Final = 90
 
 
 def _expire(table: str, condition: str) -> str:
@@ -16,6 +18,7 @@ _EXPIRE = (
     _expire("daily_metric_revision", "superseded_at < now() - $1::integer * interval '1 day'"),
     _expire("account_snapshot", "observed_at < now() - $1::integer * interval '1 day'"),
 )
+_EXPIRE_LOST_DAYS = _expire("lost_day", "day < (now() AT TIME ZONE 'UTC')::date - $1::integer")
 
 # Days that were deleted on purpose are not missing.
 _FORGET_FIRST_DAYS = """
@@ -40,11 +43,12 @@ async def expire(database: Database, *, retention_days: int | None) -> int:
         if retention_days is not None:
             deleted = int(await database.fetchval(_DROP_CHUNKS, retention_days))
     else:
-        deleted = await _delete(database, _EXPIRE_POLL_LOG, _POLL_LOG_DAYS)
+        deleted = await _delete(database, _EXPIRE_POLL_LOG, POLL_LOG_DAYS)
         if retention_days is not None:
             deleted += sum([await _delete(database, statement, retention_days) for statement in _EXPIRE])
     if retention_days is not None:
         await database.execute(_FORGET_FIRST_DAYS, retention_days)
+        deleted += await _delete(database, _EXPIRE_LOST_DAYS, retention_days)
     return deleted
 
 

@@ -22,6 +22,12 @@ CREATE FUNCTION newest_day_due(settle_days smallint) RETURNS date
 LANGUAGE sql STABLE PARALLEL SAFE
 RETURN (now() AT TIME ZONE 'UTC')::date - settle_days;
 
+CREATE FUNCTION is_behind(last_day date, settle_days smallint) RETURNS boolean
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN coalesce(last_day < newest_day_due(settle_days), false);
+
+COMMENT ON FUNCTION is_behind IS 'Whether a day is due that a poll would bring';
+
 -- How many days back Ayrshare can be asked: 30 by its documents, up to 90 by Pinterest's, or what was seen in between.
 CREATE FUNCTION fetchable_days(window_days smallint) RETURNS integer
 LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -57,11 +57,14 @@ SELECT
     p.client,
     p.id AS profile_id,
     d.day,
-    d.day + fetchable_days(p.window_days) <= (now() AT TIME ZONE 'UTC')::date AS lost
+    d.day + fetchable_days(p.window_days) <= (now() AT TIME ZONE 'UTC')::date AS lost,
+    l.whose,
+    l.reason
 FROM profile p
 CROSS JOIN LATERAL (
     SELECT generate_series(p.first_day, newest_day_due(p.settle_days), interval '1 day')::date AS day
 ) d
+LEFT JOIN lost_day l ON l.profile_id = p.id AND l.day = d.day
 WHERE NOT EXISTS (
     SELECT FROM daily_metric m
     WHERE m.profile_id = p.id
@@ -69,4 +72,5 @@ WHERE NOT EXISTS (
 );
 
 COMMENT ON VIEW missing_day IS
-    'Days between the first and the newest due one that are not there; lost when Ayrshare no longer serves them';
+    'Days between the first and the newest due one that are not there; lost when Ayrshare no longer serves them, with '
+    'whose fault it is and why as soon as that is written down';

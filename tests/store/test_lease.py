@@ -4,13 +4,29 @@ import asyncio
 import json
 from datetime import UTC, datetime
 
+from collector.models.analytics import SeenAnswer
+from collector.models.outcome import Failure, Success
+from collector.models.poll import Claim, PollRecord
 from collector.store import lease as lease_module
 from collector.store.lease import LeaseStore
+from collector.store.metric import MetricStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
 from tests.support.profiles import new_profile
 
 OWNERS = "SELECT lease_owner FROM profile ORDER BY lease_owner"
+SEEN = SeenAnswer(last_updated=None, next_update=None)
+
+
+def polled(claim: Claim, *, good: bool) -> PollRecord:
+    return PollRecord(
+        profile_id=claim.profile_id,
+        lease_until=claim.lease_until,
+        outcome=Success.OK if good else Failure.TIMEOUT,
+        duration_seconds=0.1,
+        next_poll_in=0.0,
+        analytics=SEEN if good else None,
+    )
 
 
 async def registered(database: Database, *names: str) -> None:
@@ -65,18 +81,48 @@ async def test_an_owner_gives_back_what_it_holds_and_nothing_else(database: Data
     assert [row["lease_owner"] for row in await database.fetch(OWNERS)] == ["other", None, None]
 
 
-async def test_the_claim_walks_its_index_from_the_head(database: Database) -> None:
+async def test_half_of_a_claim_is_for_profiles_that_miss_days(database: Database) -> None:
+    names = [f"{kind}{number}" for kind in ("early", "gappy") for number in range(4)]
+    await registered(database, *names)
     await database.execute(
-        "INSERT INTO profile (name, client, key_ciphertext, key_fingerprint, next_poll_at) "
-        "SELECT 'p' || i, 'c', decode(repeat('00', 140), 'hex'), '\\x00', now() + (i - 10000) * interval '1 s' "
-        "FROM generate_series(1, 20000) i"
+        "UPDATE profile SET behind = name LIKE 'gappy%', next_poll_at = CASE WHEN name LIKE 'gappy%' "
+        "THEN now() - interval '1 second' ELSE now() - interval '1 day' END"
+    )
+    first = await leases(database).claim_due(4)
+    assert sorted(claim.name[:5] for claim in first) == ["early", "early", "gappy", "gappy"]
+    await leases(database).claim_due(2)
+    assert len(await leases(database).claim_due(10)) == 2, "whoever there is gets what the other half leaves"
+
+
+async def test_a_profile_misses_days_from_the_failure_that_lets_one_pass_to_the_next_good_poll(
+    database: Database,
+) -> None:
+    await registered(database, "p")
+    metrics, behind = MetricStore(database), "SELECT behind FROM profile"
+    for days_ago, good, expected in ((3, False, False), (4, False, True), (4, True, False)):
+        await database.execute(
+            "UPDATE profile SET settle_days = 3, last_day = (now() AT TIME ZONE 'UTC')::date - $1::integer", days_ago
+        )
+        [claim] = await leases(database).claim_due(1)
+        await metrics.write_polls([polled(claim, good=good)])
+        assert await database.fetchval(behind) is expected
+
+
+async def test_the_claim_walks_its_indexes_from_the_head(database: Database) -> None:
+    await database.execute(
+        "INSERT INTO profile (name, client, key_ciphertext, key_fingerprint, next_poll_at, behind) "
+        "SELECT 'p' || i, 'c', decode(repeat('00', 140), 'hex'), '\\x00', now() + (i - 10000) * interval '1 s', "
+        "i % 2 = 1 FROM generate_series(1, 20000) i"
     )
     await database.execute("ANALYZE profile")
     explain = f"EXPLAIN (ANALYZE, FORMAT JSON) {lease_module._CLAIM_DUE}"
     [plan] = json.loads(await database.fetchval(explain, "me", 60.0, datetime.now(UTC), 50))
-    walk = [node for node in nodes(plan["Plan"]) if node.get("Index Name") == "profile_next_poll_at_idx"]
-    assert [node["Node Type"] for node in walk] == ["Index Scan"]
-    assert walk[0]["Actual Rows"] == 50, "no more rows may be visited than are claimed"
+    walks = {node.get("Index Name"): node for node in nodes(plan["Plan"]) if node["Node Type"] == "Index Scan"}
+    assert walks["profile_behind_idx"]["Actual Rows"] == 25
+    assert walks["profile_next_poll_at_idx"]["Actual Rows"] == 25
+    skipped = walks["profile_next_poll_at_idx"]["Rows Removed by Filter"]
+    assert isinstance(skipped, int)
+    assert skipped <= 25, "little more may be visited than is claimed"
     assert not [node for node in nodes(plan["Plan"]) if node["Node Type"] in {"Seq Scan", "Sort"}]
 
 

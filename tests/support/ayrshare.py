@@ -30,8 +30,10 @@ class Ayrshare(msgspec.Struct):
         async with self.session.post(f"{self.url}/post", json=body, headers=headers) as response:
             assert response.status == 200, await response.text()
 
-    async def heal(self) -> None:
-        async with self.session.delete(f"{self.url}/_emulator/faults") as response:
+    async def heal(self, profile: str | None = None) -> None:
+        """Switch off the faults of a profile, or all."""
+        params = {} if profile is None else {"profile": profile}
+        async with self.session.delete(f"{self.url}/_emulator/faults", params=params) as response:
             assert response.status < 300
 
     async def pass_time(self, seconds: float) -> None:
