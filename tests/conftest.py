@@ -12,10 +12,9 @@ import pytest
 import pytest_asyncio
 
 from collector.embedded import embedded
-from collector.emulator import EmulatorConfig, serve
 from collector.migrate import migrate
 from collector.store.pool import Database, connected, open_database
-from tests.support.ayrshare import Ayrshare
+from tests.support.ayrshare import Ayrshare, emulated
 from tests.support.databases import BINDIR, other_database, stop_policies
 from tests.support.profiles import ENCRYPTION_KEY
 from tests.support.program import Program
@@ -117,7 +116,5 @@ async def timescaledb(has_timescaledb: bool) -> None:
 
 @pytest.fixture
 async def ayrshare() -> AsyncIterator[Ayrshare]:
-    """An emulator with 50 profiles of 30 days, which caches no answer."""
-    config = EmulatorConfig(profiles=50, days=30, cache_seconds=0.0)
-    async with serve(config) as url, aiohttp.ClientSession() as session:
-        yield Ayrshare(url, config, session)
+    async with emulated() as running:
+        yield running

@@ -24,6 +24,7 @@ PAGES = {
     "profile": "/profiles/1?compare=1",
     "unlinked": "/profiles/16",
     "calendar": "/pins/calendar",
+    "pin-form": "/pins/new?like=1",
     "sign-in": "/sign-in",
 }
 # The rest is for whoever changes a page.

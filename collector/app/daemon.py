@@ -9,12 +9,13 @@ import structlog
 from collector import __version__
 from collector.api.services import Services
 from collector.api.site import Api
-from collector.app.on_demand import check_pins, look_at_media, try_profile_key
+from collector.app.on_demand import boards_of, check_pins, look_at_media, try_profile_key
 from collector.app.roles import Hooks, Loop, Process, open_roles
 from collector.app.storage import key_ring, open_storage, where
 from collector.app.upstream import make_gate, open_ayrshare
 from collector.app.workers import make_owner
 from collector.config import Role, Settings, missing_token, require_secrets
+from collector.console.elsewhere import Elsewhere
 from collector.console.overview import REFRESH_SECONDS, OverviewKeeper
 from collector.console.site import Console
 from collector.errors import ConfigurationError, DatabaseUnavailableError
@@ -125,7 +126,12 @@ def _pages(process: Process, keeper: OverviewKeeper) -> Pages:
         problems=health.problems,
         where=where(settings),
     )
-    console = Console(database, keeper, health.problems, heartbeats, where=where(settings))
+    elsewhere = Elsewhere(
+        check_pins=services.check_pins,
+        look_at_media=services.look_at_media,
+        boards_of=partial(boards_of, settings, database),
+    )
+    console = Console(database, keeper, elsewhere, health.problems, heartbeats, where=where(settings))
     return Pages(health, (lambda: exporter.page) if exporter else None, console, Api(services))
 
 

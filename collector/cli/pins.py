@@ -9,9 +9,8 @@ from zoneinfo import ZoneInfo
 import click
 import msgspec
 
-from collector.app.on_demand import check_pins
-from collector.app.storage import key_ring, open_storage
-from collector.app.upstream import make_gate, open_ayrshare
+from collector.app.on_demand import boards_of, check_pins
+from collector.app.storage import open_storage
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import as_json_text, as_text, bad_lines, part_of, print_csv, print_table, when
 from collector.cli.media import check_media, look_first, media_problems
@@ -181,9 +180,7 @@ def boards(profile: str, *, as_json: bool) -> None:
 
     async def work() -> list[Board]:
         async with open_storage(settings) as database:
-            ciphertext = await ProfileStore(database).ciphertext_of(profile)
-        async with open_ayrshare(settings, make_gate(settings)) as client:
-            return await client.boards(key_ring(settings).decrypt(ciphertext))
+            return await boards_of(settings, database, profile)
 
     found = execute(work())
     if as_json:

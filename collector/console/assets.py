@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 
 from collector.access import open_to_everybody
 
-_NAMES = ("calendar.js", "console.css", "console.js", "icon.svg", "vendor/htmx.min.js")
+_NAMES = ("calendar.js", "console.css", "console.js", "icon.svg", "pin_form.js", "vendor/htmx.min.js")
 _FOR_EVER = "public, max-age=31536000, immutable"
 _DIGEST_LENGTH = 12
 _LONGEST_LEVEL = 9

@@ -13,6 +13,7 @@ import structlog
 from aiohttp import hdrs, web
 
 from collector.console.render import render
+from collector.console.words import sentence
 from collector.errors import DatabaseUnavailableError
 from collector.loops.outage import Outage
 
@@ -62,12 +63,13 @@ async def _one(load: Loader) -> object:
 
 
 def away(request: web.Request, error: DatabaseUnavailableError) -> web.Response:
-    """Say that the database cannot be used; the page asks again by itself."""
+    """Say that the database cannot be used; the page asks again by itself, but for a form that was sent."""
     values = {
         "section": "",
         "reason": str(error),
         "since": request.app[OUTAGE].since,
         "retry_seconds": _RETRY_SECONDS,
+        "was_sent": request.method == hdrs.METH_POST,
     }
     response = render(request, "away.html", values, status=web.HTTPServiceUnavailable.status_code)
     response.headers[hdrs.RETRY_AFTER] = str(_RETRY_SECONDS)
@@ -111,5 +113,5 @@ def _refused(request: web.Request, error: web.HTTPException) -> web.Response:
 
 
 def _page(request: web.Request, status: int, title: str, text: str) -> web.Response:
-    text = text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
-    return render(request, "refused.html", {"section": "", "title": title, "text": text}, status=status)
+    values = {"section": "", "title": title, "text": sentence(text)}
+    return render(request, "refused.html", values, status=status)

@@ -5,14 +5,15 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
-from collector.access import VISITOR
+from collector.access import VISITOR, Visitor
 from collector.console.page import answer
-from collector.console.query import after_of, page_after, summary_of, text_of
+from collector.console.query import after_of, page_after, posted, summary_of, text_of
+from collector.console.render import render
 from collector.console.words import PIN_STATES, Word
 from collector.console.zone import plannable_day
-from collector.errors import CollectorError, PinError
+from collector.errors import CollectorError, DatabaseUnavailableError, PinError
 from collector.models.pin import PinState
-from collector.publish.operator import PinOperator
+from collector.publish.operator import CANCELLABLE, RETRIABLE, Check, Evidence, PinOperator
 from collector.store.listing import ListedPin, PinFilter, PinSort
 from collector.store.paging import Paging
 from collector.store.pin import PinAttempt, PinDetails, PinStore
@@ -46,17 +47,44 @@ class Story(msgspec.Struct, frozen=True):
 
     @property
     def can_be_cancelled(self) -> bool:
-        """Only a queued one: whoever gives up an unknown one must know that it may be live."""
-        return self.pin.state is PinState.QUEUED
+        return self.pin.state in CANCELLABLE
+
+    @property
+    def can_be_sent_again(self) -> bool:
+        return self.pin.state in RETRIABLE
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What is asked before something is done that may do harm; ``action`` is the end of the address that does it."""
+
+    title: str
+    text: str
+    button: str
+    action: str
+
+
+_GIVE_UP = Question(
+    "It may be live",
+    "It was sent, and nobody knows what became of it. If you give it up, nobody looks for it any more.",
+    "Give it up",
+    "cancel",
+)
+_SEND_AGAIN = Question(
+    "It may be live already",
+    "It was sent, and it is not in Ayrshare's history. Look at the account first: sent twice, it is live twice.",
+    "Send it again",
+    "retry",
+)
 
 
 class PinsPage:
     """Answers for the queue of a client, or of all for those who may see all."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, check: Check) -> None:
         self._paging = Paging(database)
         self._store = PinStore(database)
         self._operator = PinOperator(self._store, CheckStore(database))
+        self._check = check
 
     async def answer(self, request: web.Request) -> web.Response:
         """Show the pins that the query asks for."""
@@ -68,13 +96,16 @@ class PinsPage:
         return await answer(request, "pin", {"story": partial(self._story, pin.id)}, section="pins", pin=pin)
 
     async def cancel(self, request: web.Request) -> web.Response:
-        """Take a queued pin out of the queue, and show it."""
-        pin_id = (await self._require(request)).pin.id
+        """Take a pin out of the queue, or give one up that may be live if its operator has said so; and show it."""
+        pin = (await self._require(request)).pin
         try:
-            await self._cancel(pin_id)
+            found = await self._operator.find_cancellable(pin.id)
+            if found.state is PinState.UNKNOWN and not await _is_sure(request):
+                return _ask(request, pin, _GIVE_UP)
+            await self._operator.cancel(found)
         except PinError as error:
             raise web.HTTPConflict(text=str(error)) from error
-        raise web.HTTPSeeOther(f"/pins/{pin_id}")
+        raise web.HTTPSeeOther(f"/pins/{pin.id}")
 
     async def move(self, request: web.Request) -> web.Response:
         """Put a queued pin to another day, and go back to the calendar."""
@@ -91,11 +122,20 @@ class PinsPage:
             raise web.HTTPConflict(text=str(error)) from error
         raise web.HTTPSeeOther(back if back.startswith(f"{CALENDAR}?") else CALENDAR)
 
-    async def _cancel(self, pin_id: int) -> None:
-        pin = await self._operator.find_cancellable(pin_id)
-        if pin.state is not PinState.QUEUED:
-            raise PinError(f"pin {pin_id} may be live; `collector pins cancel {pin_id}` gives it up")
-        await self._operator.cancel(pin)
+    async def retry(self, request: web.Request) -> web.Response:
+        """Send a pin again that is not live, or that may be if its operator has said so; and show it."""
+        pin = (await self._require(request)).pin
+        try:
+            found = await self._operator.prepare_retry(pin.id, self._check)
+            if found.may_be_live and not await _is_sure(request):
+                return _ask(request, pin, _SEND_AGAIN)
+            if found.evidence is not Evidence.SETTLED:
+                await self._operator.retry(found.pin)
+        except DatabaseUnavailableError:
+            raise
+        except CollectorError as error:
+            raise web.HTTPConflict(text=str(error)) from error
+        raise web.HTTPSeeOther(f"/pins/{pin.id}")
 
     async def _list(self, request: web.Request) -> Pins:
         asked = request.query.get("state", "")
@@ -117,10 +157,25 @@ class PinsPage:
         return Story(pin, list(attempts))
 
     async def _require(self, request: web.Request) -> Story:
-        try:
-            story = await self._story(int(request.match_info["id"]))
-        except PinError as error:
-            raise web.HTTPNotFound(text="you have no such pin") from error
-        if not request[VISITOR].may_see(story.pin.client):
-            raise web.HTTPNotFound(text="you have no such pin")
-        return story
+        pin, attempts = await visible_pin(self._store, request[VISITOR], int(request.match_info["id"]))
+        return Story(pin, attempts)
+
+
+async def visible_pin(store: PinStore, visitor: Visitor, pin_id: int) -> tuple[PinDetails, list[PinAttempt]]:
+    """Return a pin and its attempts. Raises ``HTTPNotFound`` where the visitor has no such pin."""
+    try:
+        pin, attempts = await store.story(pin_id)
+    except PinError as error:
+        raise web.HTTPNotFound(text="you have no such pin") from error
+    if not visitor.may_see(pin.client):
+        raise web.HTTPNotFound(text="you have no such pin")
+    return pin, attempts
+
+
+async def _is_sure(request: web.Request) -> bool:
+    return "sure" in (await posted(request) if request.can_read_body else {})
+
+
+def _ask(request: web.Request, pin: PinDetails, question: Question) -> web.Response:
+    """Ask whether something is done that may do harm."""
+    return render(request, "pin/sure.html", {"section": "pins", "pin": pin, "question": question}, status=409)

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, TypeVar
+from urllib.parse import parse_qs
 
 import msgspec
 from aiohttp import web
@@ -11,9 +12,15 @@ from collector.console.words import counted
 from collector.errors import DataRefusedError
 from collector.store.paging import Page, Wish
 
+# As many digits as a bigint has at least.
+ID: Final = "{id:[0-9]{1,18}}"
+"""What stands for an id in the address of a page."""
+
 _Row = TypeVar("_Row", bound=msgspec.Struct)
 
 _LONGEST_TEXT = 200
+_FORM: Final = "application/x-www-form-urlencoded"
+_MOST_FIELDS: Final = 100
 # What no name holds, and the database would refuse.
 _UNSENDABLE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _DIGITS = re.compile(r"[0-9]{1,9}")
@@ -22,6 +29,17 @@ _DIGITS = re.compile(r"[0-9]{1,9}")
 def text_of(request: web.Request, name: str) -> str:
     """Return a text of the query, cleaned and shortened; an empty one where there is none."""
     return _UNSENDABLE.sub("", request.query.get(name, "")).strip()[:_LONGEST_TEXT]
+
+
+async def posted(request: web.Request) -> dict[str, list[str]]:
+    """Return the fields of a form, each with all of its values. Raises an ``HTTPClientError`` for what is none."""
+    if request.content_type != _FORM:
+        raise web.HTTPUnsupportedMediaType(text=f"send a form: {_FORM}")
+    try:
+        text = (await request.read()).decode()
+        return parse_qs(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+    except ValueError as error:
+        raise web.HTTPBadRequest(text=f"this is no form: {error}") from None
 
 
 def page_number(request: web.Request, total: int, size: int) -> int:

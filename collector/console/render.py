@@ -80,6 +80,8 @@ _FILTERS = {
     "short": words.short,
     "exact": words.exact,
     "percent": words.percent,
+    "sentence": words.sentence,
+    "size": words.size,
     "day": _day,
     "long_day": _long_day,
     "utc": _utc,

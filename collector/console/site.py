@@ -9,31 +9,32 @@ from collector.console.assets import ASSETS, asset
 from collector.console.calendar import CalendarPage
 from collector.console.client import ClientPage
 from collector.console.drops import DropsPage
+from collector.console.elsewhere import Elsewhere
 from collector.console.fleet import FleetPage
 from collector.console.operations import OperationsPage
 from collector.console.overview import OverviewKeeper
 from collector.console.page import OUTAGE
+from collector.console.pin_form import PinForm
 from collector.console.pins import CALENDAR, PinsPage
 from collector.console.profile import ProfilePage
+from collector.console.query import ID
 from collector.console.render import client_url, render
 from collector.loops.every import Heartbeats
 from collector.store.pool import Database
-
-# As many digits as a bigint has at least.
-_ID = "{id:[0-9]{1,18}}"
 
 
 class Console:
     """The handlers.
 
-    ``keeper`` has the fleet's sums; ``problems`` tells what keeps this process from its work; ``where`` names the
-    place of the data.
+    ``keeper`` has the fleet's sums; ``elsewhere`` asks others than the database; ``problems`` tells what keeps this
+    process from its work; ``where`` names the place of the data.
     """
 
     def __init__(
         self,
         database: Database,
         keeper: OverviewKeeper,
+        elsewhere: Elsewhere,
         problems: Callable[[], Awaitable[list[str]]],
         heartbeats: Heartbeats,
         *,
@@ -43,7 +44,8 @@ class Console:
         self._outage = heartbeats.outage
         self._operations = OperationsPage(database, where, problems, heartbeats)
         self._drops = DropsPage(database)
-        self._pins = PinsPage(database)
+        self._pins = PinsPage(database, elsewhere.check_pins)
+        self._pin_form = PinForm(database, elsewhere)
         self._calendar = CalendarPage(database)
         self._fleet = FleetPage(database, keeper)
         self._client = ClientPage(database)
@@ -60,13 +62,15 @@ class Console:
                 web.get("/drops", self.drops),
                 web.get("/operations", self.operations),
                 web.get("/pins", self.pins),
+                *self._pin_form.routes(),
                 web.get(CALENDAR, self.calendar),
-                web.get(rf"/pins/{_ID}", self.pin),
-                web.post(rf"/pins/{_ID}/move", self.move_pin),
-                web.post(rf"/pins/{_ID}/cancel", self.cancel_pin),
-                web.get(rf"/profiles/{_ID}", self.profile),
-                web.get(rf"/profiles/{_ID}/days/{{day}}", self.day),
-                web.post(rf"/profiles/{_ID}/{{action:pause|resume|accept}}", self.act),
+                web.get(rf"/pins/{ID}", self.pin),
+                web.post(rf"/pins/{ID}/move", self.move_pin),
+                web.post(rf"/pins/{ID}/cancel", self.cancel_pin),
+                web.post(rf"/pins/{ID}/retry", self.retry_pin),
+                web.get(rf"/profiles/{ID}", self.profile),
+                web.get(rf"/profiles/{ID}/days/{{day}}", self.day),
+                web.post(rf"/profiles/{ID}/{{action:pause|resume|accept}}", self.act),
                 *(web.get(each.path, asset) for each in ASSETS.values()),
             ]
         )
@@ -122,6 +126,10 @@ class Console:
     @for_each_client
     async def cancel_pin(self, request: web.Request) -> web.Response:
         return await self._pins.cancel(request)
+
+    @for_each_client
+    async def retry_pin(self, request: web.Request) -> web.Response:
+        return await self._pins.retry(request)
 
     async def operations(self, request: web.Request) -> web.Response:
         return await self._operations.answer(request)

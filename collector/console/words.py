@@ -99,6 +99,16 @@ def percent(share: float) -> str:
     return f"{sign}{value:.1f} %" if value < 10 else f"{sign}{value:,.0f} %"  # noqa: PLR2004 -- digits
 
 
+def size(size_bytes: int) -> str:
+    """Return the size of a file."""
+    return f"{size_bytes / 1e6:.1f} MB" if size_bytes >= 1e6 else f"{size_bytes / 1e3:,.0f} kB"  # noqa: PLR2004 -- units
+
+
+def sentence(text: str) -> str:
+    """Return a reason as a sentence."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
 def failing(failures: int, outcome: str | None) -> Word:
     """Return what to show of a profile whose polls fail."""
     why = OUTCOMES[outcome].text if outcome in OUTCOMES else ""

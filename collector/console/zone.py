@@ -29,6 +29,11 @@ def own_zone(request: web.Request) -> ZoneInfo:
     return _named(unquote(request.cookies.get(_COOKIE, ""))) or ZoneInfo("UTC")
 
 
+def is_zone_known(request: web.Request) -> bool:
+    """Tell whether a request says which zone its viewer is in, or has chosen."""
+    return "zone" in request.query or _COOKIE in request.cookies
+
+
 def _named(name: str) -> ZoneInfo | None:
     try:
         return zone_named(name)

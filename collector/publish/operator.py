@@ -18,8 +18,8 @@ from collector.store.pin import Enqueued, PinDetails, PinStore
 from collector.store.pin_check import CheckStore
 from collector.table.moment import in_zone
 
-_CANCELLABLE = frozenset({PinState.QUEUED, PinState.UNKNOWN})
-_RETRIABLE = frozenset({PinState.FAILED, PinState.CANCELLED, PinState.UNKNOWN})
+CANCELLABLE = frozenset({PinState.QUEUED, PinState.UNKNOWN})
+RETRIABLE = frozenset({PinState.FAILED, PinState.CANCELLED, PinState.UNKNOWN})
 
 Check = Callable[[UnknownPins], Awaitable[HistoryCheck]]
 Look = Callable[[PinContent], Awaitable[object]]
@@ -123,7 +123,7 @@ class PinOperator:
     async def find_cancellable(self, pin_id: int) -> FoundPin:
         """Return a pin that can be cancelled; an unknown one may be live and is then given up."""
         pin = await self._find(pin_id)
-        if pin.state not in _CANCELLABLE:
+        if pin.state not in CANCELLABLE:
             raise PinConflictError(f"pin {pin_id} is {pin.state.value}; only a queued or unknown one can be cancelled")
         return pin
 
@@ -137,7 +137,7 @@ class PinOperator:
         What the history settles is recorded. Without a ``check`` the history is not asked.
         """
         pin = await self._find(pin_id)
-        if pin.state not in _RETRIABLE:
+        if pin.state not in RETRIABLE:
             raise PinConflictError(
                 f"pin {pin_id} is {pin.state.value}; only a failed, cancelled or unknown one can be sent again"
             )

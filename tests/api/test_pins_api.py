@@ -9,7 +9,8 @@ from collector.models.history import HistoryCheck
 from collector.models.pin import PinState
 from collector.publish.media import Media
 from collector.store.pool import Database
-from tests.support.api import IMAGE, Away, Client, client, client_token, two_clients
+from tests.support.api import IMAGE, Client, client, client_token, two_clients
+from tests.support.away import Away
 
 PIN = {"profile": "a", "media_urls": [IMAGE]}
 KEY = {"Idempotency-Key": "spring"}

@@ -8,7 +8,8 @@ from structlog.testing import capture_logs
 from collector.errors import ConfigurationError
 from collector.registry.trial import Standing, Trial
 from collector.store.pool import Database
-from tests.support.api import Away, client, client_token, two_clients
+from tests.support.api import client, client_token, two_clients
+from tests.support.away import Away
 
 NEW = {"name": "d", "client": "acme", "profile_key": "KEY-OF-D-1234", "tags": ["vip", "eu"], "ref_id": "ref-d"}
 

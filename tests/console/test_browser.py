@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -11,10 +12,16 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
+from collector.models.pin import Board
+from collector.publish.media import Media
 from collector.store.pool import Database, connected, open_database
 from tests.support.agency import make_agency
+from tests.support.away import Away
+from tests.support.ayrshare import emulated
 from tests.support.browser import barriers, chromium, visit
 from tests.support.console import FULL, console_address, token_of
+from tests.support.profiles import register
+from tests.support.publishing import truth, until, working
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -29,6 +36,7 @@ class Shown(NamedTuple):
 
     browser: Browser
     database: Database
+    away: Away
     open: str
     locked: str
 
@@ -41,10 +49,12 @@ async def shown(migrated_dsn: str) -> AsyncIterator[Shown]:
             await connection.execute(_EMPTY)
         database = await stack.enter_async_context(open_database(migrated_dsn))
         await make_agency(database)
+        away = Away()
         yield Shown(
             browser,
             database,
-            await stack.enter_async_context(console_address(database)),
+            away,
+            await stack.enter_async_context(console_address(database, away=away)),
             await stack.enter_async_context(console_address(database, locked=True)),
         )
 
@@ -63,6 +73,7 @@ PATHS = (
     "/sign-in",
     "/drops",
     "/pins",
+    "/pins/new?like=1",
     "/pins/calendar",
     "/pins/calendar?view=month",
     "/operations",
@@ -216,3 +227,82 @@ async def test_a_pin_is_moved_by_keyboard(shown: Shown) -> None:
     assert await shown.database.fetchval("SELECT publish_at FROM pin WHERE id = $1", pin) == datetime(
         2031, 5, 15, 8, 30, tzinfo=UTC
     )
+
+
+async def test_a_pin_is_queued_as_it_is_previewed_and_published(shown: Shown) -> None:
+    image = "https://images.example.com/tall.jpg"
+    shown.away.media = {image: Media(image, 1000, 1800, 214_000, form="JPEG")}
+    shown.away.boards = [Board("81494100", "Spring")]
+    async with emulated() as ayrshare, working(shown.database, ayrshare):
+        await register(shown.database, ayrshare, 1)
+        async with visit(shown.browser, shown.open, timezone_id="Europe/Berlin") as page:
+            await opened(page, "/pins")
+            await page.get_by_role("link", name="Queue a pin").click()
+            await expect(page.get_by_label("Time zone")).to_have_value("Europe/Berlin")
+            await page.get_by_label("Profile").press_sequentially("client-0")
+            await expect(page.locator("#profiles option")).to_have_count(1)
+            await page.get_by_label("Profile").fill("client-001")
+            await page.get_by_label("Title").fill("\N{CHRISTMAS TREE}" * 98)
+            await expect(page.get_by_text("2 characters left.")).to_be_visible()
+            await page.get_by_label("Title").fill("A table for spring")
+            await page.get_by_label("Description").fill("Step by step")
+            await expect(page.locator(".preview")).to_contain_text("A table for spring Step by step")
+            await page.get_by_label("Board").select_option("Spring")
+            await page.get_by_label("Address", exact=True).fill(image)
+            await page.get_by_role("button", name="Check the images").click()
+            await expect(page.locator(".preview")).to_contain_text("214 kB")
+            await expect(page.get_by_role("img", name="Image 1: 1000 by 1800 pixels")).to_be_visible()
+            assert await barriers(page) == []
+            await page.get_by_role("button", name="Queue the pin").click()
+            await expect(page.get_by_role("heading", level=1)).to_have_text("A table for spring")
+            await until(
+                partial(truth, shown.database, "SELECT pin_url IS NOT NULL FROM pin WHERE board_id = '81494100'")
+            )
+            await page.reload()
+            await expect(page.locator(".badge", has_text="Published")).to_be_visible()
+
+
+async def test_a_pin_is_changed_cancelled_and_sent_again(shown: Shown) -> None:
+    pin = await queued(shown, "Before", datetime(2031, 6, 2, 8, 30, tzinfo=UTC))
+    async with visit(shown.browser, shown.open, timezone_id="Europe/Berlin") as page:
+        await opened(page, f"/pins/{pin}")
+        await page.get_by_role("link", name="Edit").click()
+        await expect(page.get_by_label("When")).to_have_value("2031-06-02T10:30")
+        await page.get_by_label("Title").fill("After")
+        await page.get_by_label("When").fill("2031-06-03T11:00")
+        await page.get_by_role("button", name="Save the changes").click()
+        await expect(page.get_by_role("heading", level=1)).to_have_text("After")
+        for button, badge in (("Cancel the pin", "Cancelled"), ("Send it again", "Queued")):
+            await page.get_by_role("button", name=button).click()
+            await page.get_by_role("button", name="Yes").click()
+            await expect(page.locator("h1 + .badge")).to_have_text(badge)
+    assert await shown.database.fetchval("SELECT publish_at FROM pin WHERE id = $1", pin) == datetime(
+        2031, 6, 3, 11, tzinfo=BERLIN
+    )
+
+
+async def test_a_form_is_filled_by_keyboard_and_says_what_is_wrong(shown: Shown) -> None:
+    name = await shown.database.fetchval("SELECT name FROM profile WHERE id = 6")
+    async with visit(shown.browser, shown.open, expected="422", viewport={"width": 360, "height": 740}) as page:
+        await opened(page, "/pins/new?day=2031-07-01")
+        await page.get_by_label("Profile").focus()
+        await page.keyboard.insert_text(name)
+        # Over the parts of the time and its zone.
+        while await page.evaluate("document.activeElement.name") != "title":
+            await page.keyboard.press("Tab")
+        await page.keyboard.insert_text("x" * 103)
+        await expect(page.get_by_text("3 characters too many.")).to_be_visible()
+        await page.keyboard.press("Enter")
+        refusal = page.locator("#refusal")
+        await expect(refusal).to_be_focused()
+        await expect(refusal).to_contain_text("The title has 103 characters; at most 100 are taken.")
+        assert await barriers(page) == []
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+        await page.keyboard.press("Tab")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_label("Title")).to_be_focused()
+        await page.keyboard.press("Control+A")
+        await page.keyboard.insert_text("By keyboard")
+        await page.get_by_label("Address", exact=True).fill("https://images.example.com/b.jpg")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("By keyboard")

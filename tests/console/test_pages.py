@@ -233,6 +233,11 @@ async def test_a_page_says_that_the_database_is_away_and_comes_back(server_dsn: 
             outage.failed("poller", "refused")
             text = await page(session, "/", 503)
             await page(session, "/?part=attention", 503)
+            async with session.post("/pins/new", data={"title": "What was typed"}) as response:
+                form = await response.text()
+                assert (response.status, 'value="What was typed"' in form) == (503, True)
+            async with session.post("/pins/1/edit", data={"title": "What was typed"}) as response:
+                assert (response.status, "http-equiv" in await response.text()) == (503, False)
         finally:
             await connection.execute(allow.format("true"))
         outage.worked("poller")
@@ -286,7 +291,7 @@ async def test_the_queue_is_searched_and_a_pin_tells_its_story(database: Databas
         story = await page(session, f"/pins/{failed}")
     assert f'href="/pins/{failed}"' in listed
     assert "the image is too small" in story
-    assert f"collector pins retry {failed}" in story
+    assert f'action="/pins/{failed}/retry"' in story
 
 
 async def test_a_queued_pin_is_cancelled_once_and_by_those_who_may(database: Database) -> None:

@@ -1,6 +1,6 @@
 """Serves the API over a real socket, and asks it."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from typing import Any
@@ -13,13 +13,7 @@ from collector.access import digest, new_token
 from collector.api.route import Route
 from collector.api.services import Services
 from collector.api.site import Api
-from collector.crypto import KeyRing
-from collector.errors import CollectorError
 from collector.loops.every import Heartbeats
-from collector.models.history import HistoryCheck, UnknownPins
-from collector.models.pin import PinState
-from collector.publish.media import Media
-from collector.registry.trial import Standing, Trial
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
 from collector.store.token import TokenStore
@@ -27,45 +21,11 @@ from collector.web.door import Door
 from collector.web.health import Health
 from collector.web.server import Pages, serving
 from collector.web.tokens import Tokens
-from tests.support.profiles import KEYS, new_profile
+from tests.support.away import Away
+from tests.support.profiles import new_profile
 
 FULL, READ = "full-0123456789ab", "read-0123456789ab"
 IMAGE = "https://images.example.com/a.jpg"
-
-
-class Away:
-    """What the API asks of Ayrshare, answered by the test."""
-
-    def __init__(self) -> None:
-        self.trial = Trial(Standing.LINKED)
-        self.history: HistoryCheck | None = None
-        self.media: dict[str, Media] = {}
-        self.keys: KeyRing | CollectorError = KEYS
-
-    async def try_key(self, _key: SecretStr) -> Trial:
-        return self.trial
-
-    async def look_at_media(self, urls: Sequence[str]) -> dict[str, Media]:
-        return {url: self.media[url] for url in urls if url in self.media}
-
-    async def check_pins(self, group: UnknownPins) -> HistoryCheck:
-        if self.history is not None:
-            return self.history
-        pin = group.pins[0]
-        return HistoryCheck(
-            pin_id=pin.pin_id,
-            attempt=pin.attempt,
-            state=PinState.UNKNOWN,
-            absent=True,
-            next_seconds=None,
-            finding="it is not there",
-            found_attempt=pin.attempt,
-        )
-
-    def key_ring(self) -> KeyRing:
-        if isinstance(self.keys, CollectorError):
-            raise self.keys
-        return self.keys
 
 
 def services(database: Database, away: Away | None = None) -> Services:

@@ -1,11 +1,13 @@
 """Wraps an emulated Ayrshare for tests."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import msgspec
 
-from collector.emulator import EmulatorConfig, Identity, profile_identity
+from collector.emulator import EmulatorConfig, Identity, profile_identity, serve
 
 
 class Ayrshare(msgspec.Struct):
@@ -44,3 +46,11 @@ class Ayrshare(msgspec.Struct):
         async with self.session.get(f"{self.url}/_emulator/record") as response:
             record: dict[str, Any] = await response.json()
             return record
+
+
+@asynccontextmanager
+async def emulated() -> AsyncIterator[Ayrshare]:
+    """Run an emulator with 50 profiles of 30 days, which caches no answer."""
+    config = EmulatorConfig(profiles=50, days=30, cache_seconds=0.0)
+    async with serve(config) as url, aiohttp.ClientSession() as session:
+        yield Ayrshare(url, config, session)

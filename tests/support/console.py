@@ -7,6 +7,7 @@ import aiohttp
 from pydantic import SecretStr
 
 from collector.access import digest, new_token
+from collector.console.elsewhere import Elsewhere
 from collector.console.overview import OverviewKeeper
 from collector.console.site import Console
 from collector.loops.every import Heartbeats
@@ -17,28 +18,42 @@ from collector.web.door import Door
 from collector.web.health import Health
 from collector.web.server import Pages, serving
 from collector.web.tokens import Tokens
+from tests.support.away import Away
 
 FULL, READ = "full-0123456789ab", "read-0123456789ab"
 AS_A_PERSON = {"Accept": "text/html"}
 
 
-def make_console(database: Database, *, problems: tuple[str, ...] = (), outage: Outage | None = None) -> Console:
-    """Return a console whose pulse tells these problems."""
+def make_console(
+    database: Database,
+    *,
+    problems: tuple[str, ...] = (),
+    outage: Outage | None = None,
+    away: Away | None = None,
+) -> Console:
+    """Return a console whose pulse tells these problems, and which asks ``away`` what the database does not know."""
 
     async def told() -> list[str]:
         return list(problems)
 
     heartbeats = Heartbeats()
     heartbeats.outage = outage or heartbeats.outage
-    return Console(database, OverviewKeeper(database), told, heartbeats, where="a database of a test")
+    away = away or Away()
+    elsewhere = Elsewhere(check_pins=away.check_pins, look_at_media=away.look_at_media, boards_of=away.boards_of)
+    return Console(database, OverviewKeeper(database), elsewhere, told, heartbeats, where="a database of a test")
 
 
 @asynccontextmanager
 async def console_address(
-    database: Database, *, locked: bool = False, problems: tuple[str, ...] = (), outage: Outage | None = None
+    database: Database,
+    *,
+    locked: bool = False,
+    problems: tuple[str, ...] = (),
+    outage: Outage | None = None,
+    away: Away | None = None,
 ) -> AsyncIterator[str]:
     """Serve the pages; ``locked`` ones ask for `FULL`, `READ` or a token of the database. Yield their address."""
-    console = make_console(database, problems=problems, outage=outage)
+    console = make_console(database, problems=problems, outage=outage, away=away)
     pages = Pages(Health(database, Heartbeats(), hold=lambda: None), None, console)
     tokens = Tokens(SecretStr(FULL), SecretStr(READ), TokenStore(database).known) if locked else None
     async with serving(pages, "127.0.0.1", 0, door=Door(tokens) if tokens else None) as address:
@@ -47,12 +62,17 @@ async def console_address(
 
 @asynccontextmanager
 async def console_session(
-    database: Database, token: str | None = None, *, outage: Outage | None = None, problems: tuple[str, ...] = ()
+    database: Database,
+    token: str | None = None,
+    *,
+    outage: Outage | None = None,
+    problems: tuple[str, ...] = (),
+    away: Away | None = None,
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Yield a session of a person, who has a token or is on this machine."""
     headers = AS_A_PERSON | ({"Authorization": f"Bearer {token}"} if token else {})
     async with (
-        console_address(database, locked=token is not None, outage=outage, problems=problems) as address,
+        console_address(database, locked=token is not None, outage=outage, problems=problems, away=away) as address,
         aiohttp.ClientSession(address, headers=headers) as session,
     ):
         yield session
