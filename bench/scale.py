@@ -30,7 +30,7 @@ from bench.startup import daemon
 from bench.support import bench_dsn, describe, emulator_process, identities, register
 from collector.export.exporter import Exporter
 from collector.models.poll import Claim
-from collector.store.drop import DropStore
+from collector.store.drop_list import DropList
 from collector.store.fleet import FleetStore
 from collector.store.lease import LeaseStore
 from collector.store.pool import Database, open_database
@@ -189,7 +189,7 @@ async def claim(fleet: Fleet) -> list[float]:
 
 async def pages(fleet: Fleet) -> list[float]:
     """Return ms of a page, of one after some polls, and of the longest hold; MiB of the page, plain and gzipped."""
-    stores = FleetStore(fleet.database), DropStore(fleet.database)
+    stores = FleetStore(fleet.database), DropList(fleet.database)
     exporter = Exporter(*stores)
     whole = await timed(exporter.refresh())
     await fleet.database.execute(_POLL_LOG, fleet.ids[:REFRESHED])

@@ -33,6 +33,11 @@ class Visitor(msgspec.Struct, frozen=True, kw_only=True):
     client: str | None = None
     name: str | None = None
 
+    @property
+    def known_as(self) -> str:
+        """What is kept of who did something."""
+        return self.name or "this machine"
+
     def may_see(self, client: str) -> bool:
         return self.client is None or self.client == client
 

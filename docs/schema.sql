@@ -643,6 +643,22 @@ COMMENT ON TABLE daemon IS 'Processes of `collector run`, as they report themsel
 
 COMMENT ON COLUMN daemon.stopped_at IS 'When it was told to stop; NULL while it runs, and where it was killed';
 
+CREATE TABLE drop_dismissal (
+    profile_id bigint NOT NULL,
+    metric text NOT NULL,
+    first_day date NOT NULL,
+    dismissed_note text NOT NULL,
+    dismissed_by text NOT NULL,
+    dismissed_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT drop_dismissal_dismissed_note_check CHECK ((dismissed_note <> ''::text))
+);
+
+COMMENT ON TABLE drop_dismissal IS 'Drops of which somebody said that they are not a problem';
+
+COMMENT ON COLUMN drop_dismissal.dismissed_note IS 'Why not';
+
+COMMENT ON COLUMN drop_dismissal.dismissed_by IS 'The name of the token, or where it was said without one';
+
 CREATE TABLE drop_episode (
     profile_id bigint NOT NULL,
     metric text NOT NULL,
@@ -669,6 +685,7 @@ CREATE TABLE drop_episode (
     sentence text NOT NULL,
     opened_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    id bigint NOT NULL,
     CONSTRAINT drop_episode_metric_check CHECK ((metric = ANY (ARRAY['engagement'::text, 'impression'::text, 'outbound_click'::text, 'save'::text])))
 );
 
@@ -689,6 +706,15 @@ COMMENT ON COLUMN drop_episode.also_fell IS 'Other metrics that fell with it, wi
 COMMENT ON COLUMN drop_episode.why IS 'The decision in two sentences';
 
 COMMENT ON COLUMN drop_episode.inhibited IS 'It began with a drop of the whole fleet, and is not the client''s';
+
+ALTER TABLE drop_episode ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME drop_episode_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 CREATE TABLE drop_sensitivity (
     scope text NOT NULL,
@@ -752,7 +778,8 @@ COMMENT ON COLUMN drop_verdict.band_expected IS 'What was expected, a day each, 
 COMMENT ON COLUMN drop_verdict.band_low IS 'Lower bound of what is normal, a day each, in one row';
 
 CREATE VIEW engagement_drop AS
- SELECT p.name AS profile,
+ SELECT e.id,
+    p.name AS profile,
     p.client,
     e.profile_id,
     e.metric,
@@ -776,14 +803,19 @@ CREATE VIEW engagement_drop AS
     e.least_loss,
     e.also_fell,
     e.inhibited,
+    ((e.closed_on IS NULL) AND (p.state <> 'paused'::text) AND (NOT e.inhibited) AND (d.profile_id IS NULL)) AS told,
+    d.dismissed_note,
+    d.dismissed_by,
+    d.dismissed_at,
     e.sentence,
     e.why,
     e.opened_at,
     e.updated_at
-   FROM (drop_episode e
-     JOIN profile p ON ((p.id = e.profile_id)));
+   FROM ((drop_episode e
+     JOIN profile p ON ((p.id = e.profile_id)))
+     LEFT JOIN drop_dismissal d ON (((d.profile_id = e.profile_id) AND (d.metric = e.metric) AND (d.first_day = e.first_day))));
 
-COMMENT ON VIEW engagement_drop IS 'Drops with their profile and client';
+COMMENT ON VIEW engagement_drop IS 'Drops with their profile and client, and what was said of them';
 
 CREATE VIEW expected_day AS
  SELECT p.name AS profile,
@@ -1192,8 +1224,8 @@ CREATE VIEW profile_status AS
          LIMIT 1) s ON (true))
      LEFT JOIN drop_verdict v ON ((v.profile_id = p.id)))
      CROSS JOIN LATERAL ( SELECT count(*) AS open_drops
-           FROM drop_episode o
-          WHERE ((o.profile_id = p.id) AND (o.closed_on IS NULL) AND (NOT o.inhibited) AND (p.state <> 'paused'::text))) e);
+           FROM engagement_drop o
+          WHERE ((o.profile_id = p.id) AND o.told)) e);
 
 COMMENT ON VIEW profile_status IS 'One row a profile: state, freshness, newest settled day, newest snapshot, gaps of the last 90 days';
 
@@ -1294,6 +1326,9 @@ ALTER TABLE ONLY daily_metric
 ALTER TABLE ONLY daily_metric_revision
     ADD CONSTRAINT daily_metric_revision_pkey PRIMARY KEY (profile_id, day, revision, superseded_at);
 
+ALTER TABLE ONLY drop_dismissal
+    ADD CONSTRAINT drop_dismissal_pkey PRIMARY KEY (profile_id, metric, first_day);
+
 ALTER TABLE ONLY drop_episode
     ADD CONSTRAINT drop_episode_pkey PRIMARY KEY (profile_id, metric, detected_day);
 
@@ -1352,6 +1387,8 @@ ALTER TABLE ONLY writer_lock
     ADD CONSTRAINT writer_lock_pkey PRIMARY KEY (name);
 
 CREATE INDEX drop_episode_detected_day_idx ON drop_episode USING btree (detected_day);
+
+CREATE UNIQUE INDEX drop_episode_id_idx ON drop_episode USING btree (id);
 
 CREATE INDEX drop_episode_open_idx ON drop_episode USING btree (profile_id) WHERE (closed_on IS NULL);
 

@@ -27,7 +27,7 @@ from collector.memory import collect_seldom
 from collector.registry.register import try_encryption_keys
 from collector.registry.trial import try_api_key
 from collector.store.daemon import DaemonStore
-from collector.store.drop import DropStore
+from collector.store.drop_list import DropList
 from collector.store.fleet import FleetStore
 from collector.store.gap import GapStore
 from collector.store.pool import Database
@@ -69,7 +69,7 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
             gate=make_gate(settings),
             heartbeats=Heartbeats(),
             hooks=hooks,
-            exporter=Exporter(FleetStore(database), DropStore(database)) if Role.EXPORTER in settings.roles else None,
+            exporter=Exporter(FleetStore(database), DropList(database)) if Role.EXPORTER in settings.roles else None,
             resources=resources,
         )
         report = partial(daemons.report, owner, __version__, settings.roles)

@@ -24,7 +24,9 @@ from collector.detect.tuning import CALIBRATED_YEARS
 from collector.errors import RegistryError
 from collector.models.drop import Sensitivity
 from collector.models.profile import ProfileState
-from collector.store.drop import DropStore, ListedDrop
+from collector.registry.validate import checked_text
+from collector.store.drop import DropStore
+from collector.store.drop_list import LONGEST_NOTE, DropList, ListedDrop
 from collector.store.fleet_drop import FleetDrop
 from collector.store.listing import Listing, SilentProfile
 from collector.store.pool import Database
@@ -49,15 +51,15 @@ def alerts() -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(*, closed: int, as_json: bool) -> None:
-    """List open drops, each with the sentence that explains it. Drops of the whole fleet come first.
+    """List open drops, each with its number and the sentence that explains it. Drops of the whole fleet come first.
 
     Then the profiles of which nothing can be said, and why: that no drop of theirs is open proves nothing.
     """
 
     async def work() -> tuple[list[FleetDrop], list[ListedDrop], list[SilentProfile]]:
         async with open_storage(settings_for_command()) as database:
-            store = DropStore(database)
-            return await store.fleet_listed(closed), await store.listed(closed), await Listing(database).silent()
+            drops = DropList(database)
+            return await drops.fleet_listed(closed), await drops.listed(closed), await Listing(database).silent()
 
     fleet, drops, silent = execute(work())
     if as_json:
@@ -66,11 +68,15 @@ def list_(*, closed: int, as_json: bool) -> None:
     for drop in fleet:
         click.echo(f"fleet: {drop.sentence}")
     for listed in drops:
-        click.echo(f"{listed.client}: {listed.sentence}")
+        click.echo(f"{listed.id}  {listed.client}: {listed.sentence}{_dismissed(listed)}")
     if not fleet and not drops:
         click.echo("no drop is open")
     for why, profiles in groupby(silent, attrgetter("why")):
         click.echo(_nothing_said(why, list(profiles)))
+
+
+def _dismissed(drop: ListedDrop) -> str:
+    return f" Not a problem, {drop.dismissed_by} says: {drop.dismissed_note}" if drop.dismissed_note else ""
 
 
 def _nothing_said(why: str, silent: Sequence[SilentProfile]) -> str:
@@ -83,6 +89,29 @@ def _silent_name(silent: SilentProfile) -> str:
     state = "" if silent.state is ProfileState.ACTIVE else f"{silent.state}, "
     late = f" ({state}since {silent.settled_through})" if silent.why == "no fresh data" else ""
     return f"{silent.profile}{late}"
+
+
+@alerts.command()
+@click.argument("drop", type=Whole(1, 2**63 - 1))
+@click.option("--note", help="Why it is none; kept and shown with the drop.")
+@click.option("--undo", is_flag=True, help="Take it back.")
+def dismiss(drop: int, note: str | None, *, undo: bool) -> None:
+    """Say that a DROP is not a problem: nobody is told of it any more. `alerts list` has its number."""
+    if undo == (note is not None):
+        raise click.UsageError("say why with --note, or take it back with --undo")
+    checked = checked_text("note", note, LONGEST_NOTE) if note is not None else None
+
+    async def work() -> str:
+        async with open_storage(settings_for_command()) as database:
+            store = DropList(database)
+            found = await store.find(drop)
+            if found is None:
+                raise RegistryError(f"there is no drop {drop}; `collector alerts list --closed 30` shows their numbers")
+            await (store.restore(drop) if checked is None else store.dismiss(drop, checked, "the command line"))
+            return found.sentence
+
+    sentence = execute(work())
+    click.echo(f"{'a problem again' if undo else 'not a problem'}: {sentence}")
 
 
 @alerts.command()
@@ -210,7 +239,8 @@ def backtest(
     for drop in found.fleet:
         click.echo(f"{drop.first_day}  fleet: {drop.sentence}")
     for episode in found.episodes:
-        click.echo(f"{episode.detected_day}  {episode.client}: {episode.sentence}")
+        note = f" Dismissed: {episode.dismissed}" if episode.dismissed else ""
+        click.echo(f"{episode.detected_day}  {episode.client}: {episode.sentence}{note}")
     click.echo(_summary(found.rates))
 
 
@@ -221,7 +251,7 @@ async def _replay(settings: Settings, asked: Asked, draw: Draw | None = None) ->
         newest = await store.newest_settled_day()
         if asked.since is not None and newest is not None and asked.since > newest:
             raise click.BadParameter(f"{asked.since} is after the newest settled day, {newest}", param_hint="--since")
-        found = await replay(store, asked)
+        found = await replay(store, asked, await DropList(database).notes())
         if draw is not None:
             draw(await read_panels(store, asked, found), _summary(found.rates), asked.since)
         return found
@@ -234,4 +264,6 @@ def _summary(rates: Rates) -> str:
         f"{counted(rates.episodes, 'episode')} of {counted(rates.profiles, 'profile')}, "
         f"of which {rates.not_judged} could not be judged"
     )
-    return f"{summary}; {rates.inhibited} of the episodes belonged to the fleet's drops" if rates.inhibited else summary
+    if rates.inhibited:
+        summary += f"; {rates.inhibited} of the episodes belonged to the fleet's drops"
+    return f"{summary}; {rates.dismissed} were dismissed" if rates.dismissed else summary

@@ -13,9 +13,10 @@ from collector.console.page import Loader, answer
 from collector.console.period import wish_of
 from collector.console.query import page_number, text_of
 from collector.console.words import counted
+from collector.store.drop_list import DropRow
 from collector.store.overview import OverviewStore, ProfileWish
 from collector.store.pool import Database
-from collector.store.timeline import DropSpan, MissingDay, TimelineStore
+from collector.store.timeline import MissingDay, TimelineStore
 
 _PAGE_SIZE = 50
 _SHOWN_DAYS = 90
@@ -24,7 +25,7 @@ _SHOWN_DAYS = 90
 class Trouble(msgspec.Struct, frozen=True):
     """The drops of the last months, open ones first, and the days that are not there."""
 
-    drops: list[DropSpan]
+    drops: list[DropRow]
     missing: list[MissingDay]
 
 

@@ -1,4 +1,4 @@
-"""The page of drops: the open ones first, each with its sentence."""
+"""The page of drops: each with its sentence, its why, and what people said of it."""
 
 from functools import partial
 
@@ -8,8 +8,11 @@ from aiohttp import web
 from collector.access import VISITOR
 from collector.console.page import answer
 from collector.console.query import after_of, page_after, summary_of, text_of
-from collector.console.words import ENDINGS
-from collector.store.paging import DropFilter, DropRow, DropState, Paging
+from collector.console.render import profile_url
+from collector.errors import RegistryError
+from collector.registry.validate import checked_text
+from collector.store.drop_list import LONGEST_NOTE, DropList, DropRow
+from collector.store.paging import DropFilter, DropState, Paging
 from collector.store.pool import Database
 
 _MOST = 100
@@ -24,20 +27,33 @@ class Drops(msgspec.Struct, frozen=True, kw_only=True):
     after: str | None
     summary: str
 
-    def ending(self, row: DropRow) -> str:
-        """Say in words why a drop was closed; nothing of one that is open."""
-        return ENDINGS.get(row.close_reason, row.close_reason) if row.close_reason is not None else ""
-
 
 class DropsPage:
-    """Answers with the drops of a client, or of all for those who may see all."""
+    """Answers with the drops of a client, or of all for those who may see all, and keeps what is said of them."""
 
     def __init__(self, database: Database) -> None:
         self._paging = Paging(database)
+        self._drops = DropList(database)
 
     async def answer(self, request: web.Request) -> web.Response:
         """Show the drops that the query asks for."""
         return await answer(request, "drops", {"list": partial(self._list, request)}, section="drops")
+
+    async def act(self, request: web.Request) -> web.Response:
+        """Keep that a drop is not a problem, or take it back, and show the page that it was said on."""
+        drop = await self._drops.find(int(request.match_info["id"]))
+        if drop is None or not request[VISITOR].may_see(drop.client):
+            raise web.HTTPNotFound(text="you have no such drop")
+        form = await request.post()
+        if request.match_info["action"] == "dismiss":
+            try:
+                note = checked_text("note", str(form.get("note", "")), LONGEST_NOTE)
+            except RegistryError as error:
+                raise web.HTTPUnprocessableEntity(text=str(error)) from error
+            await self._drops.dismiss(drop.id, note, request[VISITOR].known_as)
+        else:
+            await self._drops.restore(drop.id)
+        raise web.HTTPSeeOther(profile_url(drop.profile_id) if form.get("back") == "profile" else "/drops")
 
     async def _list(self, request: web.Request) -> Drops:
         asked = request.query.get("state", "")

@@ -10,9 +10,10 @@ from markupsafe import Markup
 from collector.console import words
 from collector.console.period import LENGTHS, Happenings, Period, TableDay, Tile, Wish
 from collector.store.client import ClientStore
+from collector.store.drop_list import DropRow
 from collector.store.overview import OverviewStore
 from collector.store.pool import Database
-from collector.store.timeline import DropSpan, MissingDay, TimelineDay, TimelineStore
+from collector.store.timeline import MissingDay, TimelineDay, TimelineStore
 
 
 class Whose(msgspec.Struct, frozen=True):
@@ -80,7 +81,7 @@ class NumbersReader:
             country=await self._clients.country(whose.profile_id, whose.client),
         )
 
-    async def drops(self, whose: Whose, since: date) -> list[DropSpan]:
+    async def drops(self, whose: Whose, since: date) -> list[DropRow]:
         """Return the drops that reach ``since`` or later, without those of the whole fleet."""
         found = await self._timeline.drops(whose.profile_id, whose.client, since)
         return [each for each in found if not each.inhibited]

@@ -14,7 +14,8 @@ from collector.console import words
 from collector.console.overview import change
 from collector.console.read_out import read_out
 from collector.holiday import name_of
-from collector.store.timeline import DropSpan, MissingDay, PinDay, TimelineDay
+from collector.store.drop_list import DropRow
+from collector.store.timeline import MissingDay, PinDay, TimelineDay
 
 LENGTHS: Final = (("90", "90 days"), ("30", "30 days"), ("365", "A year"))
 _WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -58,7 +59,7 @@ class TableDay(msgspec.Struct, frozen=True):
 class Happenings(msgspec.Struct, frozen=True):
     """What is marked in a chart; the holidays are those of ``country``, or of many where it is None."""
 
-    drops: Sequence[DropSpan]
+    drops: Sequence[DropRow]
     fleet_drops: Sequence[tuple[date, date]]
     pins: Sequence[PinDay]
     missing: Sequence[MissingDay]
@@ -209,5 +210,5 @@ def _is_empty(day: TimelineDay) -> bool:
     return all(getattr(day, metric) is None for metric in words.METRICS)
 
 
-def _on(day: date, drops: Iterable[DropSpan]) -> Iterable[DropSpan]:
+def _on(day: date, drops: Iterable[DropRow]) -> Iterable[DropRow]:
     return (each for each in drops if each.first_day <= day <= each.last_day and not each.inhibited)

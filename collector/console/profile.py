@@ -15,11 +15,14 @@ from collector.console.page import Loader, answer
 from collector.console.period import wish_of
 from collector.console.render import profile_url
 from collector.console.words import Word
+from collector.detect.explain import Explanation, explain
 from collector.errors import RegistryError
+from collector.store.drop import DropStore
+from collector.store.drop_list import DropRow
 from collector.store.fleet import FleetStore, Poll, ProfileStatus
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
-from collector.store.timeline import DayVersion, DropSpan, MissingDay, TimelineStore
+from collector.store.timeline import DayVersion, MissingDay, TimelineStore
 
 _POLLS = 12
 _SHOWN_DAYS = 365
@@ -42,8 +45,11 @@ class ToldPoll(msgspec.Struct, frozen=True):
 
 
 class Trouble(msgspec.Struct, frozen=True):
-    drops: list[DropSpan]
+    """Drops and missing days; ``settled`` is the newest day that can be asked about."""
+
+    drops: list[DropRow]
     missing: list[MissingDay]
+    settled: date | None = None
 
 
 class Account(msgspec.Struct, frozen=True):
@@ -61,6 +67,7 @@ class ProfilePage:
 
     def __init__(self, database: Database) -> None:
         self._timeline = TimelineStore(database)
+        self._drops = DropStore(database)
         self._fleet = FleetStore(database)
         self._registry = ProfileStore(database)
         self._numbers = NumbersReader(database)
@@ -72,20 +79,23 @@ class ProfilePage:
         parts: dict[str, Loader] = {
             "head": partial(self._head, status.id),
             "numbers": self._numbers.loader(whose, wish_of(request)),
-            "trouble": partial(self._trouble, whose),
+            "trouble": partial(self._trouble, whose, status.settled_through),
             "polls": partial(self._polls, status.id),
             "account": partial(self._account, status.id),
         }
         return await answer(request, "profile", parts, section="fleet", id=status.id, name=status.name)
 
     async def day(self, request: web.Request) -> web.Response:
-        """Show every version of a day."""
+        """Show every version of a day, and why it was called a drop, or was not."""
         status = await self._require(request)
         try:
             day = date.fromisoformat(request.match_info["day"])
         except ValueError:
             raise web.HTTPNotFound(text="there is no such day; write it as 2026-01-31") from None
-        parts: dict[str, Loader] = {"versions": partial(self._timeline.versions, status.id, day)}
+        parts: dict[str, Loader] = {
+            "verdict": partial(self._verdict, status.name, day),
+            "versions": partial(self._timeline.versions, status.id, day),
+        }
         return await answer(request, "day", parts, section="fleet", profile=status, day=day, steps=steps)
 
     async def act(self, request: web.Request) -> web.Response:
@@ -114,9 +124,16 @@ class ProfilePage:
         [status] = await self._fleet.status_of([profile_id])
         return Head(status, _badges(status), _why(status))
 
-    async def _trouble(self, whose: Whose) -> Trouble:
+    async def _trouble(self, whose: Whose, settled: date | None) -> Trouble:
         since = datetime.now(UTC).date() - timedelta(days=_SHOWN_DAYS)
-        return Trouble(await self._numbers.drops(whose, since), await self._numbers.missing(whose, since))
+        return Trouble(await self._numbers.drops(whose, since), await self._numbers.missing(whose, since), settled)
+
+    async def _verdict(self, name: str, day: date) -> Explanation | str:
+        """Explain a day; where it cannot be, say why not."""
+        try:
+            return await explain(self._drops, name, day)
+        except RegistryError as error:
+            return str(error)
 
     async def _polls(self, profile_id: int) -> list[ToldPoll]:
         polls = await self._fleet.recent_polls(profile_id, _POLLS)

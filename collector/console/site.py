@@ -60,6 +60,7 @@ class Console:
                 web.get("/pulse", self.pulse),
                 web.get("/client", self.client),
                 web.get("/drops", self.drops),
+                web.post(rf"/drops/{_ID}/{{action:dismiss|restore}}", self.say_of_drop),
                 web.get("/operations", self.operations),
                 web.get("/pins", self.pins),
                 *self._pin_form.routes(),
@@ -106,6 +107,10 @@ class Console:
     @for_each_client
     async def drops(self, request: web.Request) -> web.Response:
         return await self._drops.answer(request)
+
+    @for_each_client
+    async def say_of_drop(self, request: web.Request) -> web.Response:
+        return await self._drops.act(request)
 
     @for_each_client
     async def pins(self, request: web.Request) -> web.Response:

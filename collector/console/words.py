@@ -62,6 +62,20 @@ ACCOUNT_CHANGED: Final = Word(
     "Account changed?", "warn", "Most settled days were replaced: another Pinterest account may be linked."
 )
 
+DECIDED: Final = METRICS | {"together": "All metrics together", "silence": "Days without anything"}
+"""What a decision about a drop rests on."""
+
+UNMET: Final = {
+    "volume": "Too few events to tell",
+    "gaps": "Too many days without a number",
+    "score": "Within chance",
+    "loss": "Too small a loss",
+    "newest_day": "The newest day is not low",
+    "one_day": "A single low day is no drop",
+    "open_already": "Part of a drop that is open",
+}
+"""Why days are no drop."""
+
 ENDINGS: Final = {
     "recovered": "recovered",
     "new_normal": "it is the new normal",

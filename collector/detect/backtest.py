@@ -1,7 +1,7 @@
 """Replays history as it was known on each day, to see which drops the detector would have found."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date, timedelta
 
 import msgspec
@@ -12,6 +12,7 @@ from collector.detect.model import Silence
 from collector.detect.sentence import Causes, sentence
 from collector.models.drop import Episode, JudgedDays, Sensitivity
 from collector.store.drop import DropStore
+from collector.store.drop_list import Onset
 from collector.store.fleet_drop import FleetDrop
 
 _YEAR_DAYS = 365.25
@@ -31,7 +32,8 @@ class Asked(msgspec.Struct, frozen=True):
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     """One episode, as the detector would have reported it; ``observed`` and the expected are means a day.
 
-    An ``inhibited`` one began with a drop of the whole fleet: it would have raised no alarm.
+    An ``inhibited`` one began with a drop of the whole fleet: it would have raised no alarm. ``dismissed`` is what was
+    noted by whoever said that it was not a problem.
     """
 
     profile: str
@@ -45,13 +47,15 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     expected_low: float
     score: float
     inhibited: bool
+    dismissed: str | None
     sentence: str
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True):
     """How often the detector would have raised an alarm.
 
-    Episodes of a profile that overlap are one alarm; those that are ``inhibited`` are none.
+    Episodes of a profile that overlap are one alarm; those that are ``inhibited`` are none. Dismissed ones are: they
+    were told before somebody could say so.
     """
 
     profiles: int
@@ -59,6 +63,7 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True):
     profile_years: float
     episodes: int
     inhibited: int
+    dismissed: int
     alarms: int
     alarms_per_client_year: float
 
@@ -71,8 +76,8 @@ class Replay(msgspec.Struct, frozen=True):
     rates: Rates
 
 
-async def backtest(store: DropStore, asked: Asked) -> Replay:
-    """Replay the settled days of all profiles, and return the drops of all or of one client's.
+async def backtest(store: DropStore, asked: Asked, notes: Mapping[Onset, str] | None = None) -> Replay:
+    """Replay the settled days of all profiles, and return the drops of all or of one client's; ``notes`` on them too.
 
     The whole fleet is walked over in any case, as a client's drop may be the fleet's. A day counts with the version
     that was known when it settled; one that was first seen later, with its first.
@@ -84,7 +89,7 @@ async def backtest(store: DropStore, asked: Asked) -> Replay:
     drops = find_fleet_drops(spans, judged, min((span.first_day for span in judged), default=date.min))
     newest = max((span.last_day for span in judged), default=date.min)
     shown = [profile for profile in walked if asked.client in {None, profile.client}]
-    replayed = [_replayed(profile, drops, since) for profile in shown]
+    replayed = [_replayed(profile, drops, since, notes or {}) for profile in shown]
     return Replay(
         [fleet_drop(drop, newest) for drop in drops if since is None or drop.last_day >= since],
         sorted(
@@ -132,9 +137,13 @@ async def _walk(store: DropStore, asked: Asked) -> AsyncIterator[_Walked]:
             )
 
 
-def _replayed(profile: _Walked, drops: Sequence[FleetEpisode], since: date | None) -> list[Replayed]:
+def _replayed(
+    profile: _Walked, drops: Sequence[FleetEpisode], since: date | None, notes: Mapping[Onset, str]
+) -> list[Replayed]:
     return [
-        _replay_of(profile, episode, cause_of(episode, drops))
+        _replay_of(
+            profile, episode, cause_of(episode, drops), notes.get((profile.id, episode.metric, episode.first_day))
+        )
         for episode in profile.episodes
         if since is None or episode.detected_day >= since
     ]
@@ -149,6 +158,7 @@ def _rates(profiles: Sequence[_Walked], replayed: Sequence[Sequence[Replayed]]) 
         profile_years=round(years, 2),
         episodes=sum(map(len, replayed)),
         inhibited=sum(episode.inhibited for each in replayed for episode in each),
+        dismissed=sum(episode.dismissed is not None for each in replayed for episode in each),
         alarms=alarms,
         alarms_per_client_year=round(alarms / years, 3) if years else 0.0,
     )
@@ -167,7 +177,7 @@ def onsets(episodes: Sequence[Replayed]) -> int:
     return count
 
 
-def _replay_of(profile: _Walked, episode: Episode, cause: FleetEpisode | None) -> Replayed:
+def _replay_of(profile: _Walked, episode: Episode, cause: FleetEpisode | None, note: str | None) -> Replayed:
     return Replayed(
         profile=profile.name,
         client=profile.client,
@@ -180,5 +190,6 @@ def _replay_of(profile: _Walked, episode: Episode, cause: FleetEpisode | None) -
         expected_low=round(episode.expected_low, 3),
         score=round(episode.score, 3),
         inhibited=cause is not None,
+        dismissed=note,
         sentence=sentence(profile.name, episode, Causes(fleet=cause)),
     )

@@ -14,7 +14,7 @@ from collector.models.drop import Decision, Episode, Unmet
 from collector.store.drop import DropStore
 
 
-class Check(msgspec.Struct, frozen=True, kw_only=True):
+class CheckedWindow(msgspec.Struct, frozen=True, kw_only=True):
     """One window of one series, held against the conditions; ``observed`` and ``expected`` are means a day."""
 
     series: str
@@ -39,7 +39,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     decision: Decision
     unmet: Unmet | None
     episode: Episode | None
-    checks: list[Check]
+    checks: list[CheckedWindow]
 
 
 async def explain(store: DropStore, name: str, day: date | None = None) -> Explanation:
@@ -48,7 +48,7 @@ async def explain(store: DropStore, name: str, day: date | None = None) -> Expla
     Raises:
         RegistryError: there is no such profile, or it has no settled day until then.
     """
-    found = next((one for one in await store.history() if one.name == name), None)
+    found = await store.history_of(name)
     if found is None:
         raise RegistryError(f"no profile {name} with settled days; `collector profiles list` shows all profiles")
     day = day or found.settled_through
@@ -72,7 +72,7 @@ async def explain(store: DropStore, name: str, day: date | None = None) -> Expla
     )
 
 
-def _checks(checks: Checks) -> Iterator[Check]:
+def _checks(checks: Checks) -> Iterator[CheckedWindow]:
     """Yield the windows of the first profile: of all metrics together, then of each."""
     windows, rows = checks.score.shape[:2]
     for row in (rows - 1, *range(rows - 1)):
@@ -80,7 +80,7 @@ def _checks(checks: Checks) -> Iterator[Check]:
         for window in range(windows if row == rows - 1 else windows - 1):
             where = window, row, 0
             decision, days = checks.decision(where), max(int(checks.days[window, 0]), 1)
-            yield Check(
+            yield CheckedWindow(
                 series=decision.decided_by,
                 days=decision.window_days,
                 observed=round(float(checks.observed[where]) / days, 2),

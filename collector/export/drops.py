@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from collector.export.page import escaped
-from collector.store.drop import ListedDrop
+from collector.store.drop_list import ListedDrop
 from collector.store.fleet_drop import FleetDrop
 
 _INFO = (
@@ -20,10 +20,10 @@ _FLEET = (
 
 
 def render_drops(drops: Iterable[ListedDrop], fleet: Iterable[FleetDrop]) -> bytes:
-    """Return the lines of open drops; clients' drops that are the fleet's are left to the fleet's line."""
+    """Return the lines of drops that are told; clients' drops that are the fleet's are left to the fleet's line."""
     lines = [_INFO]
     for drop in drops:
-        if drop.open and not drop.inhibited:
+        if drop.told:
             labels = {"client": drop.client, "profile": drop.profile, "metric": drop.metric, "sentence": drop.sentence}
             text = ",".join(f'{name}="{escaped(value)}"' for name, value in labels.items())
             lines.append(f"pinterest_engagement_drop_info{{{text}}} 1\n")

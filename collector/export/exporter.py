@@ -7,7 +7,7 @@ import structlog
 
 from collector.export.drops import render_drops
 from collector.export.page import Fleet, Page
-from collector.store.drop import DropStore
+from collector.store.drop_list import DropList
 from collector.store.fleet import FleetStore
 
 log = structlog.get_logger(__name__)
@@ -21,9 +21,9 @@ _SHARE = 20.0
 class Exporter:
     """Holds the newest page; it stays as it was while the database is away."""
 
-    def __init__(self, fleet_store: FleetStore, drop_store: DropStore) -> None:
+    def __init__(self, fleet_store: FleetStore, drops: DropList) -> None:
         self._store = fleet_store
-        self._drops = drop_store
+        self._drops = drops
         self._fleet = Fleet()
         self._read_at: datetime | None = None
         self._full_due = 0.0

@@ -7,10 +7,10 @@ from typing import Literal
 
 import msgspec
 
-from collector.models.drop import JUDGED_METRICS, Decision, Episode, Sensitivity, Unmet
+from collector.models.drop import JUDGED_METRICS, Decision, Sensitivity, Unmet
 from collector.models.profile import ProfileState
 from collector.store.columns import arrays, columns, names, values
-from collector.store.fleet_drop import Drop, FleetDrop, FleetDropStore, RecentDrop
+from collector.store.fleet_drop import Drop, FleetDropStore, RecentDrop
 from collector.store.lock import Lock, take
 from collector.store.pool import Database
 
@@ -80,14 +80,6 @@ class Verdict(msgspec.Struct, frozen=True):
     why: str = ""
 
 
-class LatestVerdict(Verdict, frozen=True, kw_only=True):
-    """A verdict with the profile that it is of, and when it was made."""
-
-    profile: str
-    client: str
-    evaluated_at: datetime
-
-
 class Bands(msgspec.Struct, frozen=True):
     """Engagement expected of the days from ``since``, and its lower bound: a list a profile, NaN where unknown."""
 
@@ -104,17 +96,6 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
 
     opened: list[str]
     matters_to_fleet: bool
-
-
-class ListedDrop(Episode, frozen=True, kw_only=True):
-    """A drop as it is shown; ``inhibited`` ones began with a drop of the whole fleet."""
-
-    profile: str
-    client: str
-    open: bool
-    inhibited: bool
-    sentence: str
-    why: str
 
 
 class FormerDrop(RecentDrop, frozen=True, kw_only=True):
@@ -166,13 +147,21 @@ WHERE p.profile_id = ANY ($1::bigint[])
 ORDER BY p.profile_id
 """
 
-_HISTORY = """
-SELECT p.id, p.settled_through, p.name, p.client, min(m.day) AS first_day
-FROM profile p
-JOIN daily_metric m ON m.profile_id = p.id AND m.day BETWEEN coalesce(p.seam_day, '-infinity') AND p.settled_through
-GROUP BY p.id
-ORDER BY p.settled_through, p.id
-"""
+
+# With "$1 IS NULL OR ..." the plan that is kept would read all for one.
+def _history(whose: str) -> str:
+    return f"""
+        SELECT p.id, p.settled_through, p.name, p.client, min(m.day) AS first_day
+        FROM profile p
+        JOIN daily_metric m
+            ON m.profile_id = p.id AND m.day BETWEEN coalesce(p.seam_day, '-infinity') AND p.settled_through
+        WHERE {whose}
+        GROUP BY p.id
+        ORDER BY p.settled_through, p.id
+    """
+
+
+_HISTORY, _HISTORY_OF_ONE = _history("true"), _history("p.name = $1")
 
 # The version of a day that was known when it settled; of one that was first seen later, its first. What Pinterest
 # called an estimate had not settled, however old it was. The versions of a profile are read together: day by day, the
@@ -293,26 +282,6 @@ SET settled_through = excluded.settled_through, last_poll_at = excluded.last_pol
 # Of a process whose machine is gone the server would keep the lock for hours.
 _PATIENCE = "SET LOCAL idle_in_transaction_session_timeout = '30s'"
 
-_LISTED = f"""
-SELECT {names(ListedDrop)}
-FROM engagement_drop
-WHERE open
-   OR closed_on > (SELECT max(settled_through) FROM profile) - $1::integer
-ORDER BY open DESC, inhibited, client, profile, first_day
-"""
-_FLEET_LISTED = f"""
-SELECT {names(FleetDrop)}
-FROM fleet_drop
-WHERE open
-   OR last_day >= (SELECT max(settled_through) FROM profile) - $1::integer
-ORDER BY first_day DESC
-"""
-_LATEST = f"""
-SELECT p.name AS profile, p.client, v.evaluated_at, {names(Verdict, "v.")}
-FROM drop_verdict v
-JOIN profile p ON p.id = v.profile_id
-WHERE p.name = $1
-"""
 _SET_SENSITIVITY = """
 INSERT INTO drop_sensitivity (scope, name, sensitivity, threshold) VALUES ($1, $2, $3, $4)
 ON CONFLICT (scope, name) DO UPDATE SET sensitivity = excluded.sensitivity, threshold = excluded.threshold
@@ -337,6 +306,11 @@ class DropStore:
     async def history(self) -> list[SettledProfile]:
         """Return the profiles that have settled days, by the newest of them."""
         return values(SettledProfile, await self._database.fetch(_HISTORY))
+
+    async def history_of(self, name: str) -> SettledProfile | None:
+        """Return one of what :meth:`history` does; None for a profile without settled days."""
+        found = values(SettledProfile, await self._database.fetch(_HISTORY_OF_ONE, name))
+        return found[0] if found else None
 
     async def newest_settled_day(self) -> date | None:
         """Return the fleet's newest settled day; None as long as there is none."""
@@ -381,18 +355,6 @@ class DropStore:
             await connection.execute(_PATIENCE)
             await take(Lock.FLEET_DROP, connection)
             yield FleetDropStore(connection)
-
-    async def listed(self, closed_days: int) -> list[ListedDrop]:
-        """Return the open drops, and those closed within the fleet's newest ``closed_days`` settled days."""
-        return values(ListedDrop, await self._database.fetch(_LISTED, closed_days))
-
-    async def fleet_listed(self, closed_days: int) -> list[FleetDrop]:
-        return values(FleetDrop, await self._database.fetch(_FLEET_LISTED, closed_days))
-
-    async def latest_verdict(self, profile: str) -> LatestVerdict | None:
-        """Return the verdict on a profile's newest settled day, with what it rests on; None before the first."""
-        found = values(LatestVerdict, await self._database.fetch(_LATEST, profile))
-        return found[0] if found else None
 
     async def set_sensitivity(
         self,

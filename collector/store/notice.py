@@ -73,8 +73,7 @@ FROM (
         format('drop_opened:%s:%s:%s', d.profile_id, d.metric, d.detected_day) AS key, 'drop_opened', d.profile_id,
         d.profile, d.client, d.opened_at, d.sentence
     FROM engagement_drop d
-    WHERE d.open
-      AND NOT d.inhibited
+    WHERE d.told
       AND d.opened_at > now() - {_NEWS}
 ) e
 WHERE true
@@ -91,6 +90,7 @@ FROM (
     FROM engagement_drop d
     WHERE d.close_reason = 'recovered'
       AND NOT d.inhibited
+      AND d.dismissed_at IS NULL
       AND d.updated_at > now() - {_NEWS}
       AND EXISTS (
           SELECT FROM notice n

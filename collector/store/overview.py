@@ -171,11 +171,10 @@ CROSS JOIN LATERAL (
 ) w
 LEFT JOIN (
     SELECT profile_id, count(*) AS open_drops
-    FROM drop_episode
-    WHERE closed_on IS NULL
-      AND NOT inhibited
+    FROM engagement_drop
+    WHERE told
     GROUP BY profile_id
-) o ON o.profile_id = p.id AND p.state <> 'paused'
+) o ON o.profile_id = p.id
 GROUP BY p.client
 """
 
@@ -202,8 +201,7 @@ SELECT {names(OpenDrop)}
 FROM (
     SELECT *, (expected - observed) * (last_day - first_day + 1) AS lost
     FROM engagement_drop
-    WHERE open
-      AND NOT inhibited
+    WHERE told
       AND ($1::text IS NULL OR client = $1)
 ) d
 ORDER BY lost DESC, profile
@@ -246,11 +244,9 @@ SELECT
     p.account_changed_at IS NOT NULL AS account_changed, p.last_success_at, p.next_poll_at,
     (
         SELECT count(*)
-        FROM drop_episode e
+        FROM engagement_drop e
         WHERE e.profile_id = p.id
-          AND e.closed_on IS NULL
-          AND NOT e.inhibited
-          AND p.state <> 'paused'
+          AND e.told
     ) AS open_drops,
     d.week, d.before, d.whole, d.days
 FROM (

@@ -9,7 +9,7 @@ import msgspec
 
 from collector.errors import DataRefusedError
 from collector.store.columns import names, values
-from collector.store.drop import ListedDrop
+from collector.store.drop_list import DropRow
 from collector.store.listing import PINS, PROFILES, ListedPin, PinFilter, PinSort, ProfileFilter, ProfileSort
 from collector.store.pool import Database
 from collector.store.profile import RegisteredProfile
@@ -34,14 +34,6 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     total: bool = False
 
 
-class DropRow(ListedDrop, frozen=True, kw_only=True):
-    """A drop with what names it: its profile, its metric, and the day on which it was detected."""
-
-    profile_id: int
-    opened_at: datetime
-    updated_at: datetime
-
-
 class ClientRow(msgspec.Struct, frozen=True, kw_only=True):
     """A client: its profiles by what they do, its newest settled day, the extremes of its freshness, its open drops.
 
@@ -60,9 +52,10 @@ class ClientRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DropState(StrEnum):
-    """Which drops."""
+    """Which drops: open ones without those that were dismissed, dismissed ones whether open or closed."""
 
     OPEN = "open"
+    DISMISSED = "dismissed"
     CLOSED = "closed"
     ALL = "all"
 
@@ -112,7 +105,12 @@ SELECT {names(DropRow)}
 FROM engagement_drop
 WHERE ($1::text IS NULL OR client = $1)
   AND ($2::text IS NULL OR profile = $2)
-  AND ($3 = 'all' OR open = ($3 = 'open'))
+  AND CASE $3
+      WHEN 'open' THEN open AND dismissed_at IS NULL
+      WHEN 'dismissed' THEN dismissed_at IS NOT NULL
+      WHEN 'closed' THEN NOT open
+      ELSE true
+  END
   AND ($4::date IS NULL OR detected_day >= $4)
   AND ($5::date IS NULL OR detected_day < $5)
 """
@@ -138,8 +136,7 @@ FROM (
     LEFT JOIN (
         SELECT profile_id, count(*) AS drops
         FROM engagement_drop
-        WHERE open
-          AND NOT inhibited
+        WHERE told
         GROUP BY profile_id
     ) d ON d.profile_id = p.id
     WHERE ($1::text IS NULL OR p.client = $1)

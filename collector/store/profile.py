@@ -166,6 +166,7 @@ _REMOVE_DATA = tuple(
         "profile_state_change",
         "lost_day",
         "drop_episode",
+        "drop_dismissal",
         "drop_verdict",
         "notice",
     )

@@ -50,7 +50,7 @@ SELECT
         SELECT sentence
         FROM engagement_drop
         WHERE profile_id = p.id
-          AND open
+          AND told
         ORDER BY first_day
     ) AS open_drops,
     q.pins_queued, q.pins_due, q.pins_unknown, q.pins_failed, q.next_pin_at,

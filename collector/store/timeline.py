@@ -5,6 +5,7 @@ from datetime import date, datetime
 import msgspec
 
 from collector.store.columns import names, values
+from collector.store.drop_list import DropRow
 from collector.store.pool import Database
 
 
@@ -25,21 +26,6 @@ class TimelineDay(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     revisions: int
     expected: float | None
     expected_low: float | None
-
-
-class DropSpan(msgspec.Struct, frozen=True, kw_only=True):
-    """A drop, to be marked in a chart and told."""
-
-    profile_id: int
-    profile: str
-    metric: str
-    first_day: date
-    last_day: date
-    open: bool
-    closed_on: date | None
-    close_reason: str | None
-    inhibited: bool
-    sentence: str
 
 
 class PinDay(msgspec.Struct, frozen=True):
@@ -148,7 +134,7 @@ ORDER BY c.day
 # A statement each for a profile and for a client: with "$1 IS NULL OR ..." the plan that is kept would read all.
 def _drops(whose: str) -> str:
     return f"""
-        SELECT {names(DropSpan)}
+        SELECT {names(DropRow)}
         FROM engagement_drop
         WHERE {whose} = $1
           AND last_day >= $2
@@ -247,11 +233,11 @@ class TimelineStore:
         """Return every day from ``first`` to ``last``, also those that are not there."""
         return values(TimelineDay, await self._database.fetch(_CLIENT, client, first, last))
 
-    async def drops(self, profile_id: int | None, client: str | None, since: date) -> list[DropSpan]:
+    async def drops(self, profile_id: int | None, client: str | None, since: date) -> list[DropRow]:
         """Return the drops that reach ``since`` or later, the newest first."""
         statement = _CLIENTS_DROPS if profile_id is None else _PROFILES_DROPS
         found = await self._database.fetch(statement, client if profile_id is None else profile_id, since)
-        return values(DropSpan, found)
+        return values(DropRow, found)
 
     async def pins(self, profile_id: int | None, client: str | None, since: date) -> list[PinDay]:
         statement = _CLIENTS_PINS if profile_id is None else _PROFILES_PINS

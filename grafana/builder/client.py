@@ -197,11 +197,9 @@ def _profiles() -> tables.Panel:
             p.state_reason AS "Why",
             (
                 SELECT count(*)
-                FROM drop_episode e
+                FROM engagement_drop e
                 WHERE e.profile_id = p.id
-                  AND p.state <> 'paused'
-                  AND e.closed_on IS NULL
-                  AND NOT e.inhibited
+                  AND e.told
             ) AS "Open drops",
             p.first_day::timestamp AT TIME ZONE 'UTC' AS "First day",
             p.settled_through::timestamp AT TIME ZONE 'UTC' AS "Last settled day",
@@ -231,6 +229,7 @@ _DROPS = f"""
         CASE
             WHEN c.closed_on IS NOT NULL THEN c.close_reason
             WHEN p.state = 'paused' THEN 'paused'
+            WHEN c.dismissed_at IS NOT NULL THEN 'not a problem'
             ELSE 'open'
         END AS "State",
         c.first_day::timestamp AT TIME ZONE 'UTC' AS "From",
@@ -240,7 +239,7 @@ _DROPS = f"""
         -c.lost_share AS "Change",
         CASE WHEN c.inhibited THEN 'yes' ELSE 'no' END AS "With the fleet",
         c.sentence AS "In words",
-        c.why AS "Why"
+        concat_ws(' ', c.why, 'Not a problem: ' || c.dismissed_note) AS "Why"
     FROM engagement_drop c
     JOIN profile p ON p.id = c.profile_id
     WHERE {CHOSEN_PROFILES}

@@ -126,11 +126,10 @@ _PAGE = f"""
     FROM profile p
     LEFT JOIN (
         SELECT profile_id, count(*) AS drops
-        FROM drop_episode
-        WHERE closed_on IS NULL
-          AND NOT inhibited
+        FROM engagement_drop
+        WHERE told
         GROUP BY profile_id
-    ) o ON o.profile_id = p.id AND p.state <> 'paused'
+    ) o ON o.profile_id = p.id
     WHERE {CHOSEN_CLIENTS}
       AND strpos(lower(p.client), lower('$search')) > 0
     GROUP BY p.client
@@ -247,15 +246,16 @@ def _open_drops() -> stat.Panel:
     about = About(
         "Open drops",
         "Drops of a client's own that are open at the end of the time range: a metric stays below what was expected of it. "
-        "Those of paused profiles do not count: nothing is read that could end them.",
+        "Those of paused profiles do not count, nor those of which somebody said that they are not a problem.",
         "it is not zero. Each has a sentence on the client's dashboard.",
         "No drop",
     )
     query = f"""
         SELECT count(*) AS "Open drops"
-        FROM drop_episode e
+        FROM engagement_drop e
         JOIN profile p ON p.id = e.profile_id
         WHERE NOT e.inhibited
+          AND e.dismissed_at IS NULL
           AND e.detected_day <= $__timeTo()::date
           AND (e.closed_on IS NULL OR e.closed_on > $__timeTo()::date)
           AND (p.state <> 'paused' OR p.state_since > $__timeTo())

@@ -1,8 +1,10 @@
 -- Drops with their profile and client, by which preset a profile is judged, and what was expected.
 
--- A drop of a paused profile is not open: nothing is read that could close it.
+-- A drop of a paused profile is not open: nothing is read that could close it. One that is told is the client's own, and
+-- nobody said that it is not a problem.
 CREATE VIEW engagement_drop AS
 SELECT
+    e.id,
     p.name AS profile,
     p.client,
     e.profile_id,
@@ -27,14 +29,20 @@ SELECT
     e.least_loss,
     e.also_fell,
     e.inhibited,
+    e.closed_on IS NULL AND p.state <> 'paused' AND NOT e.inhibited AND d.profile_id IS NULL AS told,
+    d.dismissed_note,
+    d.dismissed_by,
+    d.dismissed_at,
     e.sentence,
     e.why,
     e.opened_at,
     e.updated_at
 FROM drop_episode e
-JOIN profile p ON p.id = e.profile_id;
+JOIN profile p ON p.id = e.profile_id
+LEFT JOIN drop_dismissal d
+    ON (d.profile_id, d.metric, d.first_day) = (e.profile_id, e.metric, e.first_day);
 
-COMMENT ON VIEW engagement_drop IS 'Drops with their profile and client';
+COMMENT ON VIEW engagement_drop IS 'Drops with their profile and client, and what was said of them';
 
 -- The columns of profiles that the detector asks for are here, too: it asks every few seconds, and would read all of
 -- them twice.

@@ -109,11 +109,9 @@ LEFT JOIN LATERAL (
 LEFT JOIN drop_verdict v ON v.profile_id = p.id
 CROSS JOIN LATERAL (
     SELECT count(*) AS open_drops
-    FROM drop_episode o
+    FROM engagement_drop o
     WHERE o.profile_id = p.id
-      AND o.closed_on IS NULL
-      AND NOT o.inhibited
-      AND p.state <> 'paused'
+      AND o.told
 ) e;
 
 COMMENT ON VIEW profile_status IS

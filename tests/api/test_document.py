@@ -17,6 +17,7 @@ from collector.api.route import Route
 from collector.store.pin import PinStore
 from collector.store.pool import Database
 from tests.support.api import FULL, client, routes, served, two_clients
+from tests.support.drops import stored_drop
 from tests.support.publishing import pin
 
 EXAMPLES = 12
@@ -32,8 +33,9 @@ _BOUNDED = settings(
 
 @pytest.fixture
 async def address(database: Database) -> AsyncIterator[str]:
-    """The API, with a profile of id 1 and a pin of id 1, which calls with an id are about."""
-    await two_clients(database)
+    """The API, with a profile, a pin and a drop of id 1, which calls with an id are about."""
+    ids = await two_clients(database)
+    assert await stored_drop(database, ids["a"]) == 1
     await PinStore(database).enqueue(pin("a", "one"))
     async with served(database) as url:
         yield url

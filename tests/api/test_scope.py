@@ -1,13 +1,16 @@
 """Goes through every route of the document with tokens that may not do everything."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from collector.api.route import Route
+from collector.store.drop_list import DropList
 from collector.store.pin import PinStore
 from collector.store.pool import Database
-from tests.support.api import IMAGE, Client, client, client_token, routes, two_clients
+from tests.support.api import IMAGE, Client, client, client_token, days, routes, two_clients
+from tests.support.drops import stored_drop
 from tests.support.publishing import pin
 
 # What tells of globex: its name, its profile, its pin, its numbers, its key.
@@ -21,6 +24,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "replace_key": {"profile_key": "KEY-OF-C-NEW"},
     "add_pin": {"profile": "c", "media_urls": [IMAGE]},
     "add_pins": {"pins": [{"client_ref": "x", "profile": "c", "media_urls": [IMAGE]}]},
+    "dismiss_drop": {"note": "mischief"},
     "edit_pin": {"title": "mischief"},
     "cancel_pin": {"may_be_live": True},
     "retry_pin": {"may_be_live": True, "without_history": True},
@@ -28,7 +32,8 @@ BODIES: dict[str, dict[str, Any]] = {
 _STATE = """
 SELECT
     (SELECT string_agg(p::text, '|' ORDER BY id) FROM profile p) AS profiles,
-    (SELECT string_agg(p::text, '|' ORDER BY id) FROM pin p) AS pins
+    (SELECT string_agg(p::text, '|' ORDER BY id) FROM pin p) AS pins,
+    (SELECT string_agg(d::text, '|') FROM drop_dismissal d) AS dismissals
 """
 
 
@@ -41,13 +46,17 @@ async def fill(database: Database) -> dict[str, int]:
     await database.execute(
         "INSERT INTO daily_metric (profile_id, day, impression) VALUES ($1, current_date - 5, 424242)", ids["c"]
     )
-    await database.execute(
-        "INSERT INTO drop_episode (profile_id, metric, detected_day, first_day, last_day, observed, expected, "
-        "expected_low, score, lost_share, sentence) VALUES ($1, 'save', now(), now(), now(), 1, 2, 1, 4, 0.5, "
-        "'secret of c')",
-        ids["c"],
-    )
-    return {"profiles": ids["c"], "pins": theirs.id, "my profiles": ids["a"], "my pins": mine.id}
+    await days(database, ids["a"], datetime.now(UTC).date() - timedelta(days=30), 20)
+    drops = {name: await stored_drop(database, ids[name], f"secret of {name}") for name in ("a", "c")}
+    await DropList(database).dismiss(drops["a"], "a holiday", "acme")
+    return {
+        "profiles": ids["c"],
+        "pins": theirs.id,
+        "drops": drops["c"],
+        "my profiles": ids["a"],
+        "my pins": mine.id,
+        "my drops": drops["a"],
+    }
 
 
 async def ask_route(ask: Client, route: Route, ids: dict[str, int], *, mine: bool = False) -> tuple[int, str]:

@@ -1,7 +1,6 @@
 """The detector, from days in the database to the sentence that a client manager reads."""
 
 import asyncio
-import gzip
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -12,22 +11,15 @@ import pytest
 
 from collector.detect.detector import Detector
 from collector.errors import DatabaseUnavailableError
-from collector.export.exporter import Exporter
 from collector.store.drop import DropStore
-from collector.store.fleet import FleetStore
+from collector.store.drop_list import DropList
 from collector.store.fleet_drop import FleetDropStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
 from tests.support.drops import DAYS, SETTLED, fill
+from tests.support.pages import fleet_page
 from tests.support.profiles import registered
 from tests.support.program import Program
-
-
-async def page(database: Database) -> str:
-    exporter = Exporter(FleetStore(database), DropStore(database))
-    await exporter.refresh()
-    assert exporter.page is not None
-    return gzip.decompress(exporter.page.gzipped).decode()
 
 
 @pytest.fixture
@@ -41,7 +33,7 @@ async def test_a_drop_is_on_the_page_and_in_the_list_with_its_sentence(
     await fill(database, "acme-eu", dropped=4, left=0.3)
     await fill(database, "acme-us")
     assert await detector.run_once() == 2
-    text = await page(database)
+    text = await fleet_page(database)
     [told] = [
         line for line in text.splitlines() if "pinterest_engagement_drop_info{" in line and '"engagement"' in line
     ]
@@ -62,7 +54,7 @@ async def test_a_drop_is_on_the_page_and_in_the_list_with_its_sentence(
 async def test_a_drop_followed_by_three_usual_days_is_told_as_past(database: Database, detector: Detector) -> None:
     await fill(database, "acme-eu", fell=(6, 3), left=0.3)
     await detector.run_once()
-    [drop] = await DropStore(database).listed(30)
+    [drop] = await DropList(database).listed(30)
     usual_since = SETTLED - timedelta(days=2)
     assert drop.open
     assert drop.usual_since == usual_since
@@ -190,7 +182,7 @@ async def test_too_little_history_is_reported(database: Database, detector: Dete
     await fill(database, "new", days=20, dropped=4, left=0.1)
     await detector.run_once()
     assert await database.fetchval("SELECT count(*) FROM drop_episode") == 0
-    text = await page(database)
+    text = await fleet_page(database)
     assert "pinterest_engagement_drop{" not in text
     told = (await collector("alerts", "list")).out
     assert told == "no drop is open\nnothing is said of 1 profile: too little history: new\n"
@@ -226,7 +218,7 @@ async def test_a_drop_of_the_whole_fleet_is_one_drop_and_not_the_clients(
     for number in range(12):
         await fill(database, f"p{number}", client=f"c{number}", dropped=4, left=0.3)
     await detector.run_once()
-    text = await page(database)
+    text = await fleet_page(database)
     assert "pinterest_fleet_drop 1" in text
     assert text.count("pinterest_fleet_drop_info{") == 1
     assert "pinterest_engagement_drop_info{" not in text
@@ -262,10 +254,10 @@ async def test_a_drop_of_a_paused_profile_is_not_open(
     await fill(database, "left", dropped=4, left=0.3)
     await fill(database, "new", days=5)
     await detector.run_once()
-    assert 'pinterest_engagement_drop{client="acme",profile="left"} 1' in await page(database)
+    assert 'pinterest_engagement_drop{client="acme",profile="left"} 1' in await fleet_page(database)
     await ProfileStore(database).pause(["left", "new"], "the client left")
     await detector.run_once()
-    text = await page(database)
+    text = await fleet_page(database)
     assert 'pinterest_engagement_drop{client="acme",profile="left"} 0' in text
     assert "pinterest_engagement_drop_info{" not in text
     assert (await collector("alerts", "list")).out == "no drop is open\n"
@@ -275,8 +267,8 @@ async def test_closed_drops_are_listed_by_settled_days(database: Database, detec
     await fill(database, "back", fell=(18, 9), left=0.3)
     await detector.run_once()
     ago = (SETTLED - await database.fetchval("SELECT max(closed_on) FROM engagement_drop")).days
-    assert await DropStore(database).listed(ago) == []
-    assert len(await DropStore(database).listed(ago + 1)) == 1
+    assert await DropList(database).listed(ago) == []
+    assert len(await DropList(database).listed(ago + 1)) == 1
 
 
 async def test_a_removed_profile_leaves_nothing(database: Database, detector: Detector) -> None:

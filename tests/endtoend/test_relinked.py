@@ -19,6 +19,7 @@ from collector.poll.decision import Policy
 from collector.poll.poller import Poller
 from collector.poll.reader import Reader
 from collector.store.drop import DropStore
+from collector.store.drop_list import DropList
 from collector.store.fleet import FleetStore
 from collector.store.lease import LeaseStore
 from collector.store.metric import MetricStore
@@ -72,7 +73,7 @@ async def mean(database: Database, since: date) -> float:
 
 
 async def page(database: Database) -> str:
-    exporter = Exporter(FleetStore(database), DropStore(database))
+    exporter = Exporter(FleetStore(database), DropList(database))
     await exporter.refresh()
     assert exporter.page is not None
     return gzip.decompress(exporter.page.gzipped).decode()
@@ -144,7 +145,7 @@ async def test_no_drop_is_opened_by_a_relink_and_the_next_one_is_judged_by_the_n
     await poll(database, quarter, [profile_id])
     assert not await database.fetchval(MARK, NAME)
     await detector.run_once()
-    [drop] = await DropStore(database).listed(0)
+    [drop] = await DropList(database).listed(0)
     assert drop.first_day == since
     expected = {"impression": 1.0, "engagement": 0.2}[drop.metric] * new_usual
     assert drop.expected < 1.6 * expected, "the new account's level, not the former one's"
@@ -157,7 +158,7 @@ async def test_a_drop_of_the_former_account_ends_and_is_kept(database: Database,
     await poll(database, quarter, [profile_id])
     detector = Detector(DropStore(database))
     await detector.run_once()
-    before = await DropStore(database).listed(0)
+    before = await DropList(database).listed(0)
     assert {drop.open for drop in before} == {True}
     await quarter.heal()
     await relink(quarter)
@@ -165,7 +166,7 @@ async def test_a_drop_of_the_former_account_ends_and_is_kept(database: Database,
     for _ in range(2):
         await detector.run_once()
         await database.execute("UPDATE drop_verdict SET settled_through = NULL")
-    after = await DropStore(database).listed(9)
+    after = await DropList(database).listed(9)
     assert [(drop.metric, drop.first_day) for drop in after] == [(drop.metric, drop.first_day) for drop in before]
     assert {(drop.open, drop.close_reason) for drop in after} == {(False, "account_changed")}
     assert all("had fallen to" in drop.sentence for drop in after)

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from collector.export.exporter import Exporter
 from collector.export.page import Fleet, Page
 from collector.models.profile import ProfileState
-from collector.store.drop import DropStore
+from collector.store.drop_list import DropList
 from collector.store.fleet import FleetStore, ProfileStatus
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
@@ -36,7 +36,7 @@ def samples(page: Page) -> Samples:
 
 
 async def page_of(database: Database) -> Page:
-    exporter = Exporter(FleetStore(database), DropStore(database))
+    exporter = Exporter(FleetStore(database), DropList(database))
     await exporter.refresh()
     assert exporter.page is not None
     return exporter.page
@@ -122,7 +122,7 @@ async def test_what_was_polled_is_shown_without_reading_everything_again(
 ) -> None:
     await fill(database, "one")
     await fill(database, "two")
-    exporter = Exporter(FleetStore(database), DropStore(database))
+    exporter = Exporter(FleetStore(database), DropList(database))
     monkeypatch.setattr("collector.export.exporter._SHARE", 0.0)
     await exporter.refresh()
     first = exporter.page
@@ -146,7 +146,7 @@ async def test_a_removed_profile_leaves_the_page_with_the_next_full_reading(
     monkeypatch.setattr("collector.export.exporter._SHARE", 0.0)
     await fill(database, "one")
     await fill(database, "two")
-    exporter = Exporter(FleetStore(database), DropStore(database))
+    exporter = Exporter(FleetStore(database), DropList(database))
     await exporter.refresh()
     await ProfileStore(database).remove(["one"])
     await exporter.refresh()

@@ -52,6 +52,16 @@ async def fill(
     )
 
 
+async def stored_drop(database: Database, profile_id: int, sentence: str = "It fell.") -> int:
+    """Store an open drop of a profile's saves, as the detector would; return its number."""
+    drop_id: int = await database.fetchval(
+        "INSERT INTO drop_episode (profile_id, metric, detected_day, first_day, last_day, observed, expected, "
+        "expected_low, score, lost_share, sentence) VALUES ($1, 'save', $2, $2, $2, 1, 2, 1, 4, 0.5, $3) RETURNING id",
+        *(profile_id, SETTLED, sentence),
+    )
+    return drop_id
+
+
 # Each version: how long after its day it was first seen, what its engagement is divided by, and Pinterest's status.
 Version = tuple[str, int, str | None]
 

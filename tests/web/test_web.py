@@ -14,7 +14,7 @@ from collector.export.backlog import measure_backlog
 from collector.export.exporter import Exporter
 from collector.loops.every import Heartbeats
 from collector.loops.gate import Hold
-from collector.store.drop import DropStore
+from collector.store.drop_list import DropList
 from collector.store.fleet import FleetStore
 from collector.store.pool import Database, open_database
 from collector.telemetry import REGISTRY
@@ -28,7 +28,7 @@ class Site:
 
     def __init__(self, database: Database) -> None:
         self.heartbeats = Heartbeats()
-        self.exporter = Exporter(FleetStore(database), DropStore(database))
+        self.exporter = Exporter(FleetStore(database), DropList(database))
         self.hold: str | None = None
         health = Health(database, self.heartbeats, hold=lambda: self.hold)
         self.pages = Pages(health, lambda: self.exporter.page, make_console(database))
