@@ -189,7 +189,7 @@ def explain_(profile: str, day: datetime | None, *, as_json: bool) -> None:
     if found.checks:
         rows = [
             (
-                each.series.replace("_", " "),
+                f"{each.series.replace('_', ' ')}{', slowly' if each.slow else ''}",
                 str(each.days),
                 f"{each.observed:,.0f}",
                 f"{each.expected:,.0f}",

@@ -15,10 +15,14 @@ from collector.store.drop import DropStore
 
 
 class CheckedWindow(msgspec.Struct, frozen=True, kw_only=True):
-    """One window of one series, held against the conditions; ``observed`` and ``expected`` are means a day."""
+    """One window of one series, held against the conditions; ``observed`` and ``expected`` are means a day.
+
+    A ``slow`` one is as long as the numbers have been low.
+    """
 
     series: str
     days: int
+    slow: bool
     observed: float
     expected: float
     loss: float
@@ -73,16 +77,19 @@ async def explain(store: DropStore, name: str, day: date | None = None) -> Expla
 
 
 def _checks(checks: Checks) -> Iterator[CheckedWindow]:
-    """Yield the windows of the first profile: of all metrics together, then of each."""
+    """Yield the windows with days of the first profile: of all metrics together, then of each."""
     windows, rows = checks.score.shape[:2]
     for row in (rows - 1, *range(rows - 1)):
         # The cumulative sum is of all metrics only.
         for window in range(windows if row == rows - 1 else windows - 1):
             where = window, row, 0
-            decision, days = checks.decision(where), max(int(checks.days[window, 0]), 1)
+            decision, days = checks.decision(where), int(checks.days[window, 0])
+            if not days:
+                continue
             yield CheckedWindow(
                 series=decision.decided_by,
-                days=decision.window_days,
+                days=days,
+                slow=window == windows - 1,
                 observed=round(float(checks.observed[where]) / days, 2),
                 expected=round(float(checks.expected[where]) / days, 2),
                 loss=decision.window_loss,

@@ -1,7 +1,7 @@
 """Puts into words what a verdict rests on. Pure."""
 
 from collector.detect.model import History, Silence
-from collector.detect.sentence import NAMES
+from collector.detect.sentence import NAMES, in_words
 from collector.models.drop import JUDGED_METRICS, SILENCE, TOGETHER, Decision, Episode, Unmet
 
 _UNMET = {
@@ -36,12 +36,12 @@ def why(episode: Episode) -> str:
     needed = f"a score of {decision.threshold:.1f}"
     if decision.decided_by == SILENCE:
         return (
-            f"On {episode.detected_day} the last {decision.window_days} days were silent, with a score of "
+            f"On {in_words(episode.detected_day)} the last {decision.window_days} days were silent, with a score of "
             f"{decision.window_score:.1f}. Single silent days are usual here; a drop needs {needed}, or a week that is "
             "longer than any silence before."
         )
     return (
-        f"On {episode.detected_day} {_found(decision)}. "
+        f"On {in_words(episode.detected_day)} {_found(decision)}. "
         f"A drop needs a loss of {_share(decision.least_loss)} and {needed}, which chance hardly reaches."
     )
 

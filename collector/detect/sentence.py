@@ -30,8 +30,8 @@ def sentence(profile: str, episode: Episode, causes: Causes | None = None) -> st
     """State what came, since when, what was expected, and the likeliest cause; numbers are means a day."""
     name = NAMES[episode.metric]
     lasts = episode.closed_on is None and episode.usual_since is None
-    first = _day(episode.first_day)
-    when = f"since {first}" if lasts else f"from {first} to {_day(episode.last_day)}"
+    first = in_words(episode.first_day)
+    when = f"since {first}" if lasts else f"from {first} to {in_words(episode.last_day)}"
     facts = (
         f"{name} of {profile} {'fell' if lasts else 'had fallen'} to {_number(episode.observed)} a day {when}; "
         f"{_number(episode.expected)} were expected"
@@ -47,10 +47,10 @@ def sentence(profile: str, episode: Episode, causes: Causes | None = None) -> st
 
 def fleet_sentence(drop: FleetEpisode, newest: date) -> str:
     """Sum a drop of the fleet up; it lasts if it reaches ``newest``, the fleet's newest settled day."""
-    first = _day(drop.first_day)
+    first = in_words(drop.first_day)
     when = f"dropped together since {first}"
     if not drop.is_open(newest):
-        when = f"had dropped together from {first} to {_day(drop.last_day)}"
+        when = f"had dropped together from {first} to {in_words(drop.last_day)}"
     fleet = f"{drop.profiles} profiles, {100 * drop.share:.0f} % of the fleet"
     return f"{fleet}, {when}: likely Pinterest or Ayrshare, not the clients."
 
@@ -60,7 +60,7 @@ def _cause(causes: Causes) -> str:
         share = f"{100 * causes.fleet.share:.0f} %"
         return f", as the whole fleet dropped ({share} of profiles): likely Pinterest or Ayrshare, not the client"
     if causes.link_lost_on is not None:
-        return f", likely because the link to Pinterest was lost on {_day(causes.link_lost_on)}"
+        return f", likely because the link to Pinterest was lost on {in_words(causes.link_lost_on)}"
     if causes.missing_days:
         return f", but {_days(causes.missing_days)} of data {'is' if causes.missing_days == 1 else 'are'} missing"
     if causes.days_without_pins >= _LEAST_SILENT_DAYS:
@@ -70,9 +70,9 @@ def _cause(causes: Causes) -> str:
 
 def _ending(episode: Episode) -> str:
     if episode.closed_on is None:
-        return f"; it has been back to normal since {_day(episode.usual_since)}" if episode.usual_since else ""
+        return f"; it has been back to normal since {in_words(episode.usual_since)}" if episode.usual_since else ""
     if episode.close_reason is CloseReason.RECOVERED:
-        return f"; it had recovered by {_day(episode.closed_on)}"
+        return f"; it had recovered by {in_words(episode.closed_on)}"
     return f"; {_ENDINGS[episode.close_reason]}" if episode.close_reason else ""
 
 
@@ -88,5 +88,6 @@ def _days(number: int) -> str:
     return f"{number} day" if number == 1 else f"{number} days"
 
 
-def _day(when: date) -> str:
+def in_words(when: date) -> str:
+    """Return a day as people say it, without the year."""
     return f"{when.day} {when:%B}"

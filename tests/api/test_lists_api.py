@@ -71,7 +71,7 @@ async def test_pages_of_pins_drops_and_clients_miss_and_repeat_nothing(database:
         _, whole = await ask("GET", "/pins", sort=sort)
         assert await pages_of(ask, "/pins", "pins", sort=sort) == [row["id"] for row in whole["pins"]]
         assert len(whole["pins"]) == 7
-        assert await pages_of(ask, "/drops", "drops", state="all") == ["p4", "p3", "p2", "p1", "p0"]
+        assert await pages_of(ask, "/drops", "drops", state="all") == [5, 4, 3, 2, 1]
         assert await pages_of(ask, "/clients", "clients") == ["client 0", "client 1", "client 2"]
 
 

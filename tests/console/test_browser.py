@@ -26,8 +26,8 @@ from tests.support.publishing import truth, until, working
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 _EMPTY = (
-    "TRUNCATE profile, pin, drop_episode, drop_verdict, fleet_drop, daily_metric, daily_metric_revision, api_token, \
-account_snapshot, poll_log, daemon RESTART IDENTITY CASCADE"
+    "TRUNCATE profile, pin, drop_episode, drop_dismissal, drop_verdict, fleet_drop, daily_metric, "
+    "daily_metric_revision, api_token, account_snapshot, poll_log, daemon RESTART IDENTITY CASCADE"
 )
 
 
@@ -150,6 +150,33 @@ async def test_a_pause_is_asked_about_first(shown: Shown) -> None:
         await page.get_by_role("button", name="Yes").click()
         await expect(page.get_by_role("button", name="Resume")).to_be_visible()
         assert await shown.database.fetchval("SELECT state FROM profile WHERE id = 9") == "paused"
+
+
+async def test_a_drop_says_why_and_is_dismissed_with_a_note(shown: Shown) -> None:
+    told = "SELECT count(*) FROM engagement_drop WHERE told AND profile = 'Casa Lumen'"
+    async with visit(shown.browser, shown.open) as page:
+        await opened(page, "/drops")
+        row = page.get_by_role("row").filter(has_text="Engagement of Casa Lumen fell")
+        await row.get_by_text("Why is it a drop?").click()
+        await expect(row.locator(".facts")).to_contain_text("All metrics together")
+        await expect(row.locator(".facts")).to_contain_text("a drop needs more than")
+        await row.get_by_text("Not a problem?").click()
+        await row.get_by_label("Why is it none?").fill("<b>A holiday</b>")
+        assert await barriers(page) == []
+        await row.get_by_role("button", name="Not a problem").click()
+        await expect(page.locator("#part-list")).not_to_contain_text("Casa Lumen")
+        assert await shown.database.fetchval(told) == 0
+        await page.get_by_role("link", name="Not a problem").click()
+        await expect(row).to_contain_text("Not a problem: <b>A holiday</b>said by this machine")
+        await row.get_by_role("link", name="Casa Lumen").first.click()
+        await page.get_by_role("button", name="Undo").click()
+        await expect(page.get_by_text("Not a problem?")).to_be_visible()
+        assert await shown.database.fetchval(told) == 1
+        await page.get_by_role("link", name="called a drop, or not?").click()
+        await expect(page.locator("#part-verdict")).to_contain_text("Called a drop")
+        await page.get_by_text("All that was looked at").click()
+        await expect(page.get_by_role("row").filter(has_text="Saves").first).to_be_visible()
+        assert await barriers(page) == []
 
 
 async def test_a_client_signs_in_and_out(shown: Shown) -> None:

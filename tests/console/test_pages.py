@@ -8,9 +8,12 @@ import pytest
 
 from collector.config import Role
 from collector.console.overview import OverviewKeeper
+from collector.detect.detector import Detector
 from collector.loops.outage import Outage
 from collector.store.client import ClientStore
 from collector.store.daemon import DaemonStore
+from collector.store.drop import DropStore
+from collector.store.drop_list import DropList
 from collector.store.pool import Database, connected, open_database
 from tests.support.agency import make_agency
 from tests.support.console import READ, console_session, page, token_of
@@ -280,6 +283,35 @@ async def test_drops_are_listed_with_their_sentences(database: Database) -> None
         opened, closed = await page(session, "/drops"), await page(session, "/drops?state=closed&part=list")
     assert "Engagement of Casa Lumen fell to" in opened
     assert "Engagement of Casa Lumen fell to" not in closed
+
+
+async def test_a_drop_is_dismissed_by_those_who_may(database: Database) -> None:
+    await fill(database, "acme-eu", client="acme", dropped=4, left=0.3)
+    await Detector(DropStore(database)).run_once()
+    [drop] = await DropList(database).listed(0)
+    path, note = f"/drops/{drop.id}/dismiss", {"note": "a holiday", "back": "profile"}
+    for token, status in ((READ, 403), (await token_of(database, "another"), 404)):
+        async with console_session(database, token) as session, session.post(path, data=note) as response:
+            assert response.status == status
+    async with console_session(database, READ) as session:
+        assert "Why is it a drop?" in await page(session, "/drops")
+        assert "Not a problem?" not in await page(session, "/drops")
+    elsewhere = {"Origin": "https://elsewhere.example"}
+    async with console_session(database) as session, session.post(path, data=note, headers=elsewhere) as response:
+        assert response.status == 403
+    async with console_session(database, await token_of(database, "acme")) as session:
+        async with session.post(path, data={"note": " "}) as response:
+            assert response.status == 422
+        assert await DropList(database).notes() == {}
+        async with session.post(path, data=note, allow_redirects=False) as response:
+            assert (response.status, response.headers["Location"][:10]) == (303, "/profiles/")
+        assert "a holiday" in await page(session, "/drops?state=dismissed&part=list")
+        assert "said by of acme" in await page(session, response.headers["Location"])
+        usual = await page(session, f"{response.headers['Location']}/days/{SETTLED - timedelta(days=10)}")
+        future = await page(session, f"{response.headers['Location']}/days/{SETTLED + timedelta(days=1)}")
+    assert "Nearest to a drop" in usual
+    assert "Within chance" in usual
+    assert "Nothing can be said" in future
 
 
 async def test_the_queue_is_searched_and_a_pin_tells_its_story(database: Database) -> None:
