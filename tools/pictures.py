@@ -23,6 +23,7 @@ PAGES = {
     "client": "/client?name=Alder+%26+Oak",
     "profile": "/profiles/1?compare=1",
     "unlinked": "/profiles/16",
+    "drops": "/drops",
     "calendar": "/pins/calendar",
     "pin-form": "/pins/new?like=1",
     "sign-in": "/sign-in",
