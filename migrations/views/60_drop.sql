@@ -1,7 +1,7 @@
 -- Drops with their profile and client, by which preset a profile is judged, and what was expected.
 
--- A drop of a paused profile is not open: nothing is read that could close it. One that is told is the client's own, and
--- nobody said that it is not a problem.
+-- A drop of a paused profile is not open: nothing is read that could close it. One that is told is the client's own,
+-- and nobody said that it is not a problem.
 CREATE VIEW engagement_drop AS
 SELECT
     e.id,
