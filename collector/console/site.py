@@ -60,7 +60,7 @@ class Console:
                 web.get("/pulse", self.pulse),
                 web.get("/client", self.client),
                 web.get("/drops", self.drops),
-                web.post(rf"/drops/{_ID}/{{action:dismiss|restore}}", self.say_of_drop),
+                web.post(rf"/drops/{ID}/{{action:dismiss|restore}}", self.say_of_drop),
                 web.get("/operations", self.operations),
                 web.get("/pins", self.pins),
                 *self._pin_form.routes(),
