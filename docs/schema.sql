@@ -1042,6 +1042,34 @@ COMMENT ON COLUMN pin_lane.paused_reason IS 'The profile''s state, spam_block, n
 
 COMMENT ON COLUMN pin_lane.due_at IS 'When there is something to do; NULL when nothing is queued, or the profile cannot publish';
 
+CREATE TABLE pin_upload (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    client text,
+    file_name text NOT NULL,
+    data bytea NOT NULL,
+    time_zone text NOT NULL,
+    date_format text NOT NULL,
+    replaces boolean NOT NULL,
+    past boolean NOT NULL,
+    media jsonb NOT NULL,
+    done_at timestamp with time zone,
+    queued integer,
+    changed integer,
+    known integer,
+    CONSTRAINT pin_upload_data_check CHECK ((octet_length(data) <= 5000000))
+);
+
+COMMENT ON TABLE pin_upload IS 'Uploaded tables of pins that wait for somebody to confirm them';
+
+COMMENT ON COLUMN pin_upload.client IS 'Whose visitor uploaded it, and may see it; NULL: one who may see all clients';
+
+COMMENT ON COLUMN pin_upload.data IS 'The file; emptied when its pins are queued';
+
+COMMENT ON COLUMN pin_upload.time_zone IS 'The zone of times that name none; empty: there may be none';
+
+COMMENT ON COLUMN pin_upload.media IS 'What was found of the images of carousels when it was uploaded';
+
 CREATE TABLE poll_log (
     profile_id bigint NOT NULL,
     polled_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -1374,6 +1402,9 @@ ALTER TABLE ONLY pin
 ALTER TABLE ONLY pin
     ADD CONSTRAINT pin_profile_id_client_ref_key UNIQUE (profile_id, client_ref);
 
+ALTER TABLE ONLY pin_upload
+    ADD CONSTRAINT pin_upload_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY profile
     ADD CONSTRAINT profile_name_key UNIQUE (name);
 
@@ -1417,6 +1448,8 @@ CREATE UNIQUE INDEX pin_sending_idx ON pin USING btree (profile_id) WHERE (state
 CREATE INDEX pin_settled_idx ON pin USING btree (state, id) WHERE (state = ANY (ARRAY['published'::text, 'failed'::text, 'cancelled'::text]));
 
 CREATE INDEX pin_unknown_idx ON pin USING btree (profile_id, next_look_at) WHERE (state = 'unknown'::text);
+
+CREATE INDEX pin_upload_created_at_idx ON pin_upload USING btree (created_at);
 
 CREATE INDEX poll_log_polled_at_idx ON poll_log USING brin (polled_at) WITH (pages_per_range='16');
 

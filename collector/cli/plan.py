@@ -6,12 +6,11 @@ from collections.abc import Sequence
 import click
 
 from collector.cli.format import print_table
-from collector.models.plan import Action, ColumnChange, Planned
+from collector.models.plan import Action, Planned
 from collector.registry.trial import Standing, Trial
+from collector.table.plan import Lines, counts, details, whole_plan
 
 _MOST_SHOWN = 50
-
-Lines = Sequence[tuple[int, Planned]]
 
 
 def refused(lines: Lines) -> list[tuple[int, str]]:
@@ -21,26 +20,26 @@ def refused(lines: Lines) -> list[tuple[int, str]]:
 
 def show_dry_run(lines: Lines, bad: Sequence[tuple[int, str]]) -> None:
     """Print what would be done with each line; exit with 1 where the import would be refused."""
-    unreadable = [(line, Planned("", Action.REFUSED, reason=reason)) for line, reason in bad]
-    wrong = {line for line, _ in bad}
-    readable = [(line, each) for line, each in lines if line not in wrong or each.action is Action.REFUSED]
-    everything = sorted([*readable, *unreadable], key=lambda each: each[0])
-    rows = [(str(line), each.name, each.action, _details(each)) for line, each in everything]
-    print_table(("line", "name", "what", "details"), rows)
-    # A line may be refused for two reasons.
-    click.echo(f"{_counts(list(dict(everything).values()))}; this was a dry run: nothing was changed")
-    if refused(everything):
+    plan = whole_plan(lines, bad)
+    print_table(
+        ("line", "name", "what", "details"),
+        [(str(line), each.name, each.action, details(each)) for line, each in plan],
+    )
+    click.echo(f"{done(plan)}; this was a dry run: nothing was changed")
+    if refused(plan):
         raise click.exceptions.Exit(1)
 
 
 def done(lines: Lines) -> str:
     """Return what was done in a sentence."""
-    return _counts([each for _, each in lines])
+    found = counts(lines)
+    parts = [action for action in Action if action is not Action.REFUSED or found[action]]
+    return ", ".join(f"{found[action]} {action}" for action in parts)
 
 
 def sentence(planned: Planned) -> str:
     """Return what was done with one thing."""
-    return f"{planned.name}: {_details(planned) or planned.action}"
+    return f"{planned.name}: {details(planned) or planned.action}"
 
 
 def trial_summary(lines: Sequence[tuple[int, Trial]]) -> str:
@@ -50,17 +49,3 @@ def trial_summary(lines: Sequence[tuple[int, Trial]]) -> str:
     others = [f"line {line}: {trial}" for line, trial in lines if trial.standing is not Standing.LINKED]
     more = [f"... and {len(others) - _MOST_SHOWN} more"] if len(others) > _MOST_SHOWN else []
     return "\n".join([*parts, *others[:_MOST_SHOWN], *more])
-
-
-def _counts(planned: Sequence[Planned]) -> str:
-    counts = Counter(each.action for each in planned)
-    parts = [action for action in Action if action is not Action.REFUSED or counts[action]]
-    return ", ".join(f"{counts[action]} {action}" for action in parts)
-
-
-def _details(planned: Planned) -> str:
-    return planned.reason or "; ".join(map(_change, planned.changes))
-
-
-def _change(change: ColumnChange) -> str:
-    return f"{change.column}: {change.old or '(none)'} → {change.new or '(none)'}"

@@ -12,6 +12,7 @@ from typing import Final
 import structlog
 from aiohttp import hdrs, web
 
+from collector.access import VISITOR
 from collector.console.render import render
 from collector.console.words import sentence
 from collector.errors import DatabaseUnavailableError
@@ -29,6 +30,7 @@ _API = "/api/"
 _TITLES = {
     HTTPStatus.FORBIDDEN: "This is not for you",
     HTTPStatus.NOT_FOUND: "There is no such page",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The file is too large",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many tries",
 }
 
@@ -47,6 +49,12 @@ async def answer(
         return away(request, error)
     template = wanted if wanted in parts else "page"
     return render(request, f"{page}/{template}.html", {"section": section, **values, **loaded})
+
+
+def insist_on_rights(request: web.Request) -> None:
+    """Refuse a form to those who may not send it. Raises ``HTTPForbidden``."""
+    if not request[VISITOR].may_change:
+        raise web.HTTPForbidden(text="this token may only read")
 
 
 async def _load(parts: Mapping[str, Loader]) -> dict[str, object]:

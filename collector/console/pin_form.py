@@ -11,7 +11,7 @@ from aiohttp import web
 from collector.access import VISITOR, Visitor, for_each_client
 from collector.console.draft import LIMITS, Draft, copy_of, draft_of, empty_draft, new_ref, typed, unchanged_time
 from collector.console.elsewhere import Elsewhere
-from collector.console.page import away
+from collector.console.page import away, insist_on_rights
 from collector.console.pins import visible_pin
 from collector.console.query import ID, posted, text_of
 from collector.console.render import render
@@ -110,7 +110,7 @@ class PinForm:
     @for_each_client
     async def new(self, request: web.Request) -> web.Response:
         """Show the form of a new pin, of the ``profile`` and for the ``day`` of the query, or ``like`` another pin."""
-        _insist_on_rights(request)
+        insist_on_rights(request)
         try:
             draft = await self._first_draft(request)
         except DatabaseUnavailableError as error:
@@ -136,7 +136,7 @@ class PinForm:
     @for_each_client
     async def edit(self, request: web.Request) -> web.Response:
         """Show the form that changes a queued pin. Raises ``HTTPConflict`` where it is not queued."""
-        _insist_on_rights(request)
+        insist_on_rights(request)
         try:
             pin = await self._require(request)
         except DatabaseUnavailableError as error:
@@ -162,7 +162,7 @@ class PinForm:
     @for_each_client
     async def profiles(self, request: web.Request) -> web.Response:
         """Suggest profiles whose name or client holds what was typed."""
-        _insist_on_rights(request)
+        insist_on_rights(request)
         wanted = ProfileFilter(client=request[VISITOR].client, text=text_of(request, "profile") or None)
         found = await self._paging.profiles(wanted, ProfileSort.NAME, Wish(limit=_MOST_PROFILES))
         return render(request, "pin_form/profiles.html", {"profiles": found.rows})
@@ -170,7 +170,7 @@ class PinForm:
     @for_each_client
     async def boards(self, request: web.Request) -> web.Response:
         """Show the field of the board, with the boards of the profile where Ayrshare tells them."""
-        _insist_on_rights(request)
+        insist_on_rights(request)
         profile, chosen = text_of(request, "profile"), text_of(request, "board_id")
         values: dict[str, object] = {"boards": [], "chosen": chosen, "why": "", "errors": []}
         if profile and await self._is_visible(request[VISITOR], profile):
@@ -245,11 +245,6 @@ class PinForm:
     async def _require(self, request: web.Request) -> PinDetails:
         pin, _ = await visible_pin(self._store, request[VISITOR], int(request.match_info["id"]))
         return pin
-
-
-def _insist_on_rights(request: web.Request) -> None:
-    if not request[VISITOR].may_change:
-        raise web.HTTPForbidden(text="this token may only read")
 
 
 def _day(text: str) -> date | None:

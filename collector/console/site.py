@@ -15,6 +15,7 @@ from collector.console.operations import OperationsPage
 from collector.console.overview import OverviewKeeper
 from collector.console.page import OUTAGE
 from collector.console.pin_form import PinForm
+from collector.console.pin_import import PinImport
 from collector.console.pins import CALENDAR, PinsPage
 from collector.console.profile import ProfilePage
 from collector.console.query import ID
@@ -46,6 +47,7 @@ class Console:
         self._drops = DropsPage(database)
         self._pins = PinsPage(database, elsewhere.check_pins)
         self._pin_form = PinForm(database, elsewhere)
+        self._pin_import = PinImport(database, elsewhere.look_at_media)
         self._calendar = CalendarPage(database)
         self._fleet = FleetPage(database, keeper)
         self._client = ClientPage(database)
@@ -64,6 +66,7 @@ class Console:
                 web.get("/operations", self.operations),
                 web.get("/pins", self.pins),
                 *self._pin_form.routes(),
+                *self._pin_import.routes(),
                 web.get(CALENDAR, self.calendar),
                 web.get(rf"/pins/{ID}", self.pin),
                 web.post(rf"/pins/{ID}/move", self.move_pin),

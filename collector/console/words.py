@@ -4,6 +4,8 @@ from typing import Final
 
 import msgspec
 
+from collector.models.plan import Action
+
 METRICS: Final = {
     "engagement": "Engagement",
     "impression": "Impressions",
@@ -38,6 +40,14 @@ PIN_STATES: Final = {
     "unknown": Word("Unknown", "warn", "It was sent, and nobody knows yet whether it is live."),
     "cancelled": Word("Cancelled", "quiet"),
 }
+
+PLANNED: Final = {
+    Action.ADDED: Word("To be queued", "good"),
+    Action.CHANGED: Word("To be changed", "info"),
+    Action.UNCHANGED: Word("Known already", "quiet"),
+    Action.REFUSED: Word("Refused", "bad"),
+}
+"""What an import would do with a line."""
 
 OUTCOMES: Final = {
     "ok": Word("New numbers", "good", "Ayrshare had numbers that were new or different."),

@@ -10,6 +10,7 @@ from collector.models.pin import NewPin, PinContent
 from collector.store.pin import refuse_unsendable
 from collector.table.moment import Moments
 from collector.table.scan import Columns, Scanned, scan_table
+from collector.table.sheet import Sheet
 
 COLUMNS = Columns(
     ("profile", "client_ref", "publish_at", "description", "media_urls"),
@@ -19,7 +20,7 @@ COLUMNS = Columns(
 )
 
 
-def scan_pins(data: bytes, moments: Moments) -> Scanned[NewPin]:
+def scan_pins(data: bytes | Sheet, moments: Moments) -> Scanned[NewPin]:
     """Read a table of pins; several values in a cell are separated by ``|``.
 
     A pin with a wrong time is among the rows as well, so that what else is wrong with it is found.

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from collector.store.pin_upload import forget_uploads
 from collector.store.pool import Database
 
 POLL_LOG_DAYS: Final = 90
@@ -49,7 +50,7 @@ async def expire(database: Database, *, retention_days: int | None) -> int:
     if retention_days is not None:
         await database.execute(_FORGET_FIRST_DAYS, retention_days)
         deleted += await _delete(database, _EXPIRE_LOST_DAYS, retention_days)
-    return deleted
+    return deleted + await forget_uploads(database)
 
 
 async def _delete(database: Database, statement: str, days: int) -> int:

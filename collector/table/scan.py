@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from collector.errors import BadLinesError
-from collector.table.sheet import normalised, read_sheet
+from collector.table.sheet import Sheet, normalised, read_sheet
 
 T = TypeVar("T")
 
@@ -41,14 +41,14 @@ class Scanned(msgspec.Struct, Generic[T], frozen=True):
 Make = Callable[[int, dict[str, str]], tuple[T | None, list[str]]]
 
 
-def scan_table(data: bytes, columns: Columns, make: Make[T]) -> Scanned[T]:
-    """Make a value of every line that is not empty.
+def scan_table(data: bytes | Sheet, columns: Columns, make: Make[T]) -> Scanned[T]:
+    """Make a value of every line of a file, or of a sheet that was read, that is not empty.
 
     Raises:
         BadLinesError: there is no table at all.
 
     """
-    sheet = read_sheet(data, columns.all, columns.longest_cell)
+    sheet = data if isinstance(data, Sheet) else read_sheet(data, columns.all, columns.longest_cell)
     records = [(line, list(map(str.strip, record))) for line, record in sheet.records if any(map(str.strip, record))]
     if not records:
         raise BadLinesError([sheet.broken or (1, f"the file is empty; its header must be {columns}")])

@@ -37,6 +37,10 @@ def normalised(name: str) -> str:
     return re.sub(r"[\s-]+", "_", name.strip().lower())
 
 
+def is_workbook(data: bytes) -> bool:
+    return data.startswith(_WORKBOOKS)
+
+
 def read_sheet(data: bytes, columns: Collection[str], longest_cell: int) -> Sheet:
     """Read a file; ``columns`` are the names by which the separator is recognised.
 
@@ -44,7 +48,7 @@ def read_sheet(data: bytes, columns: Collection[str], longest_cell: int) -> Shee
         BadLinesError: it is no table, with what would make it one.
 
     """
-    if data.startswith(_WORKBOOKS):
+    if is_workbook(data):
         return _workbook(data)
     text = _decoded(data)
     found = _EXCEL_SEPARATOR.match(text)

@@ -76,6 +76,7 @@ PATHS = (
     "/pins/new?like=1",
     "/pins/calendar",
     "/pins/calendar?view=month",
+    "/pins/import",
     "/operations",
 )
 
@@ -333,3 +334,41 @@ async def test_a_form_is_filled_by_keyboard_and_says_what_is_wrong(shown: Shown)
         await page.get_by_label("Address", exact=True).fill("https://images.example.com/b.jpg")
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("heading", level=1)).to_have_text("By keyboard")
+
+
+async def test_a_table_with_faults_is_mended_and_queued(shown: Shown) -> None:
+    header = "profile,client_ref,publish_at,description,media_urls\n"
+    good = "".join(f"Casa Lumen,table-{n},2032-06-0{n} 18:00,Summer,https://example.com/a.jpg\n" for n in (1, 2))
+    async with visit(shown.browser, shown.open, timezone_id="Europe/Berlin") as page:
+
+        async def upload(text: str) -> None:
+            await page.get_by_label("Table").set_input_files(
+                {"name": "summer.csv", "mimeType": "text/csv", "buffer": (header + text).encode()}
+            )
+            await page.get_by_role("button", name="Look at it first").click()
+
+        await opened(page, "/pins")
+        await page.get_by_role("link", name="Import a table").click()
+        await upload(good + "Casa Lumen,table-3,tomorrow,,https://example.com/a.jpg\n")
+        await expect(page.locator("tbody tr")).to_have_count(1)
+        await expect(page.locator("tbody")).to_contain_text("publish_at is not a time: tomorrow")
+        assert await barriers(page) == []
+        await page.get_by_role("link", name="Upload it again").click()
+        await upload(good)
+        await expect(page.locator("tbody")).to_contain_text("Wed 2 Jun 2032 18:00")
+        await page.get_by_role("button", name="Queue 2 pins").click()
+        await expect(page.get_by_text("2 pins queued")).to_be_visible()
+        await page.goto("/pins/calendar?view=month&from=2032-06-01")
+        await expect(page.locator('[data-day="2032-06-02"]').get_by_text("18:00")).to_be_visible()
+
+
+async def test_a_reader_of_a_client_only_looks_at_its_calendar(shown: Shown) -> None:
+    token = await token_of(shown.database, "Fernweh Travel", may_change=False)
+    async with visit(shown.browser, shown.locked) as page:
+        await page.goto("/pins/calendar?view=month")
+        await page.get_by_label("Token").fill(token)
+        await page.get_by_role("button", name="Sign in").click()
+        await expect(page.locator(".due .whose").first).to_contain_text("Fernweh")
+        assert {each[:7] for each in await page.locator(".due .whose").all_text_contents()} == {"Fernweh"}
+        await expect(page.locator("[draggable=true], .due details, main form[method=post]")).to_have_count(0)
+        await expect(page.get_by_role("link", name="Import a table")).to_have_count(0)
