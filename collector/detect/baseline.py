@@ -19,18 +19,21 @@ from collector.detect.noise import bounded, spread_of
 class Baseline:
     """What was learned of series: ``level`` (metrics, profiles) and ``rhythm`` (7, metrics, profiles).
 
-    ``learned`` is the number of days, ``high`` the recent share of days that were high.
+    ``learned`` is the number of days, ``high`` the recent share of days that were high. ``fading`` are series whose
+    last spike is not over.
     """
 
     level: Floats
     rhythm: Floats
     learned: Floats
     high: Floats
+    fading: Flags
 
     @classmethod
     def unknown(cls, metrics: int, profiles: int) -> "Baseline":
         level, learned, high = np.zeros((3, metrics, profiles))
-        return cls(level, np.ones((tuning.WEEK, metrics, profiles)), learned, high)
+        fading = np.zeros((metrics, profiles), dtype=np.bool_)
+        return cls(level, np.ones((tuning.WEEK, metrics, profiles)), learned, high, fading)
 
     def train(self, which: Flags, counts: Floats, weekdays: Indices) -> Floats:
         """Start the series ``which`` from ``counts`` (days, k) of ``weekdays`` (days); return their spread (k)."""
@@ -62,16 +65,23 @@ class Baseline:
         """Return the expected counts (days, metrics, profiles) of days with these weekdays."""
         return np.maximum(np.exp(self.level) * self.rhythm[weekdays], tuning.LEAST_MEAN)
 
-    def learn(self, count: Floats, weekday: int, take: Flags, spread: Floats) -> None:
-        """Learn from a day's counts with this ``spread``, only for the series in ``take``."""
+    def learn(self, count: Floats, weekday: int, take: Flags, spread: Floats, shared: Floats) -> None:
+        """Learn from a day's counts with this ``spread``, only for the series in ``take``.
+
+        The level follows faster where weeks vary more than their days, by the factor ``shared`` (profiles).
+        """
         scale = np.exp(self.level)
         mean = np.maximum(scale * self.rhythm[weekday], tuning.LEAST_MEAN)
         deviation = np.sqrt(mean + spread * mean**2)
         miss = np.where(take, count - mean, 0.0)
         self.high += np.where(take, tuning.HIGH_GAIN * ((miss > deviation) - self.high), 0.0)
         risen = self.high > tuning.HIGH_SHARE
-        unspiked = np.where((miss > tuning.SPIKE * deviation) & ~risen, 0.0, miss)
-        gain = np.maximum(np.where(risen, tuning.HASTE, 1.0) * tuning.LEVEL_GAIN, 1 / (self.learned + 1))
+        # A spike fades until a day is no longer high; a day that is not taken says nothing.
+        spiked = (self.fading | (miss > tuning.SPIKE * deviation)) & ~risen
+        self.fading = np.where(take, spiked & (miss > 0), self.fading)
+        unspiked = np.where(self.fading, 0.0, miss)
+        gain = np.maximum(bounded(tuning.WANDER_GAIN * (shared - 1), *tuning.LEVEL_GAIN), 1 / (self.learned + 1))
+        gain = np.where(risen, tuning.RISEN_GAIN, gain)
         down, up = tuning.LEVEL_BOUND
         step = bounded(unspiked, -down * deviation, up * deviation) / mean
         self.level += gain * np.minimum((1 / scale + spread) / (1 / mean + spread), 2.0) * step

@@ -56,13 +56,16 @@ class Learning:
         # The joint counts of that day were kept; there are none before anything was judged.
         errors = self._errors.pop(late, None)
         joint = errors.joint if errors is not None else np.full((2, counts.shape[1]), np.nan)
-        taken = with_joint(take, take.any(axis=0) & ~np.isnan(joint[0]))
-        spread = series.noise.spread[:JOINT].copy()
         scale = np.exp(series.baseline.level)
+        spread = series.noise.spread[:JOINT]
+        shared = series.noise.shared(np.where(np.isnan(joint[1]), 1.0, joint[1]))
+        series.baseline.learn(counts, int(series.weekdays[late]), take, spread, shared)
+        series.asleep |= take & (series.baseline.level < _ASLEEP)
+        # A spike says nothing about the noise of other days.
+        take &= ~series.baseline.fading
+        taken = with_joint(take, take.any(axis=0) & ~np.isnan(joint[0]))
         series.noise.learn(
             with_joint(counts, joint[0]), with_joint(means, joint[1]), with_joint(scale, joint[1]), taken
         )
-        series.baseline.learn(counts, int(series.weekdays[late]), take, spread)
-        series.asleep |= take & (series.baseline.level < _ASLEEP)
         if errors is not None:
             series.noise.learn_windows(errors.error, errors.expected, errors.uneven, errors.usable & taken)

@@ -36,6 +36,14 @@ class Noise:
         deviations: Floats = np.sqrt(means + self.spread * means**2)
         return deviations
 
+    def shared(self, mean: Floats) -> Floats:
+        """Return by how much more a week varies than its days by themselves would, of each profile.
+
+        It is of the joint series, which has these ``mean`` (profiles) counts a day.
+        """
+        ratio: Floats = (tuning.WEEK * self.window_spread[-1, -1] + 1 / mean) / (self.spread[-1] + 1 / mean)
+        return ratio
+
     def learn(self, count: Floats, mean: Floats, scale: Floats, take: Flags) -> None:
         """Learn from a day's counts; a day whose mean is below the usual, ``scale``, says less about the spread."""
         miss = np.where(take, count - mean, 0.0)

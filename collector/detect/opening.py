@@ -67,9 +67,8 @@ def _open_silent(series: Series, profiles: Profiles, day: int, judged: Flags) ->
     )
     usual = (series.silent_share >= tuning.SILENT_USUAL) & (run > 0)
     score = np.sqrt(np.where(usual, -2 * (share + (run - 1) * stay), 0.0))
-    record = usual & (run >= tuning.WEEK) & (run > series.longest)
     free = judged & ~profiles.ledger.in_drop
-    unlikely = (score >= profiles.threshold + tuning.SILENT_RUN) | record
+    unlikely = (score >= profiles.threshold + tuning.SILENT_RUN) | usual & (run >= tuning.WEEK)
     low = unlikely & with_joint(free, np.asarray(free.any(axis=0)))
     for profile in map(int, np.flatnonzero(low.any(axis=0))):
         metrics = np.flatnonzero(free[:, profile] & (run[:JOINT, profile] > 0))

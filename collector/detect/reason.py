@@ -37,8 +37,7 @@ def why(episode: Episode) -> str:
     if decision.decided_by == SILENCE:
         return (
             f"On {in_words(episode.detected_day)} the last {decision.window_days} days were silent, with a score of "
-            f"{decision.window_score:.1f}. Single silent days are usual here; a drop needs {needed}, or a week that is "
-            "longer than any silence before."
+            f"{decision.window_score:.1f}. Single silent days are usual here; a drop needs {needed}, or a week of them."
         )
     return (
         f"On {in_words(episode.detected_day)} {_found(decision)}. "

@@ -31,8 +31,7 @@ class Series:
     Of (metrics, profiles) are ``trained``, the day on which judging was prepared, ``born``, the first day that counts,
     and ``renewed``, whether that is after a long silence. ``seen`` (days, metrics, profiles) is the newest day with a
     number until each. ``silent`` (days, rows, profiles) are silent days, and ``hidden`` (days, metrics, profiles) those
-    of them that count as missing. ``run`` and ``longest`` (rows, profiles) are how many days in a row are silent, and
-    once were.
+    of them that count as missing. ``run`` (rows, profiles) are how many days in a row are silent.
     """
 
     def __init__(self, counts: Floats, first_day: date, unusual: Floats) -> None:
@@ -55,7 +54,6 @@ class Series:
         self.silent = np.zeros((days, metrics + 1, profiles), dtype=np.bool_)
         self.hidden = np.zeros(counts.shape, dtype=np.bool_)
         self.silent_share, self.silent_stay = np.zeros((2, metrics + 1, profiles))
-        self.longest = np.zeros((metrics + 1, profiles), dtype=np.int64)
         self.cusum = Cusum.none(metrics, profiles)
         self.run = np.zeros((metrics + 1, profiles), dtype=np.int64)
 
@@ -129,8 +127,6 @@ class Series:
         self.hidden[day] = self._hide(self.silent[day])
         ended = with_joint(some, some.any(axis=0)) & ~self.silent[day] & (self.run > 0)
         if ended.any():
-            short = ended & (self.run <= tuning.LONGEST_RUN)
-            np.copyto(self.longest, np.maximum(self.longest, self.run), where=short)
             self.run[ended] = 0
         self.run += self.silent[day]
 

@@ -25,8 +25,12 @@ LEAST_TRAINED: Final = 21
 # Level and rhythm
 LEAST_MEAN: Final = 0.05
 """Events a day; keeps logarithms and divisions finite."""
-LEVEL_GAIN: Final = 1 / 18
-"""Share of a day's relative residual that the level takes on. Bench: trends of 5 % a week are followed."""
+WANDER_GAIN: Final = 1 / 16
+LEVEL_GAIN: Final = (1 / 28, 1 / 10)
+"""Share of a day's relative residual that the level takes on: of the factor by which a week varies more than its days,
+less one, within these bounds. A slow level errs less where days are all noise; one that wanders is followed. Bench."""
+WANDERING: Final = 1.8
+"""The factor from which on the level itself wanders; windows vary by as much more as it is larger. Bench."""
 RHYTHM_GAIN: Final = 1 / 10
 """Share for the weekday: about ten weeks of memory. Bench."""
 LEVEL_BOUND: Final = (1.5, 2.0)
@@ -34,12 +38,13 @@ LEVEL_BOUND: Final = (1.5, 2.0)
 RHYTHM_BOUND: Final = 2.0
 """Standard deviations, likewise."""
 SPIKE: Final = 3.0
-"""Standard deviations up beyond which a day teaches nothing, unless most days of the last weeks were high. Bench."""
+"""Standard deviations up beyond which a day begins a spike. Until a day is no longer high nothing is learned from high
+days, unless most days of the last weeks were. Bench."""
 HIGH_GAIN: Final = 1 / 14
 HIGH_SHARE: Final = 0.8
 """A level has risen where this running share of days (over two weeks) was high. Bench."""
-HASTE: Final = 4.0
-"""Times faster that the level follows then. Bench."""
+RISEN_GAIN: Final = 2 / 9
+"""Share of a day's residual that the level takes on then. Bench."""
 LEAST_MIDDLE: Final = 3
 """Days of a weekday from which on its mean is trimmed of the largest and the smallest."""
 
@@ -92,8 +97,8 @@ SILENT_GAIN: Final = 1 / 60
 """Share of a day in the running share of silent days: two months of memory."""
 SILENT_PRIOR: Final = (1.0, 2.0)
 """Silent days and days that are added to those of the training: Laplace's rule of succession."""
-SILENT_USUAL: Final = 0.06
-"""Silent days are usual, and count as missing, from this share on: two of the 28 training days, or one a fortnight."""
+SILENT_USUAL: Final = 0.04
+"""Silent days are usual, and count as missing, from this share on: one of the 28 training days, or one in 25. Bench."""
 STAY_GAIN: Final = 1 / 20
 """Share of a silent day in the running share of silent days that another follows: 20 such days of memory."""
 STAY_PRIOR: Final = 4.0
@@ -101,11 +106,9 @@ STAY_PRIOR: Final = 4.0
 SILENT_LEAST: Final = 0.02
 SILENT_MOST: Final = 0.8
 """Bounds of both shares in the chance of a run."""
-SILENT_RUN: Final = 0.9
-"""Added to the threshold of a run of silent days, whose score is ``sqrt(-2 log(chance))``. Bench."""
-LONGEST_RUN: Final = 2 * WEEK
-"""A run of a week is a drop if it is longer than all before; longer runs than this were drops, and are no measure."""
-
+SILENT_RUN: Final = 1.4
+"""Added to the threshold of a run of silent days, whose score is ``sqrt(-2 log(chance))``; a week of them always is a
+drop. Bench."""
 # Dormancy
 DORMANT: Final = 1.0
 """Events a day below which a level is asleep: its rhythm is frozen, and it is new when numbers return."""
@@ -114,8 +117,8 @@ LOST_DAYS: Final = 56
 
 # Alarms
 PRESETS: Final = {
-    Sensitivity.LOW: (3.5, 0.40),
-    Sensitivity.NORMAL: (3.1, 0.30),
+    Sensitivity.LOW: (3.3, 0.40),
+    Sensitivity.NORMAL: (2.9, 0.30),
     Sensitivity.HIGH: (2.65, 0.22),
 }
 """Threshold in standard deviations, and the least share that must be lost. Bench."""

@@ -80,6 +80,7 @@ def sum_windows(counts: Floats, means: Floats, noise: Noise, learned: Floats, un
         [differing] = _sums((usual * unusual[:, None])[:, None])
         allowance = (differing / expected) ** 2
     spread = noise.window_spread * (1 + tuning.YOUNG_DAYS / np.maximum(learned, 1.0))
+    spread *= np.maximum(noise.shared(means[-1, -1]) / tuning.WANDERING, 1.0)
     return Window(
         counts=counts,
         means=means,
