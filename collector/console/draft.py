@@ -48,7 +48,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def rows(self) -> list[tuple[str, str]]:
-        """All rows of the form, the empty ones at the end."""
+        """The rows of the form, the empty ones at the end."""
         filled = list(zip(self.media_urls, self.alt_texts, strict=True))
         return filled + [("", "")] * (MOST_IMAGES - len(filled))
 
@@ -129,7 +129,7 @@ def copy_of(pin: PinDetails, zone: ZoneInfo) -> Draft:
 def typed(fields: Mapping[str, list[str]]) -> Draft:
     """Return what a form sent; line ends are those that the table counts."""
     texts = {name: _text(fields, name) for name in Draft.__struct_fields__ if name not in {"media_urls", "alt_texts"}}
-    urls, alts = (fields.get(name, [])[:MOST_IMAGES] for name in ("media_urls", "alt_texts"))
+    urls, alts = (fields.get(name, []) for name in ("media_urls", "alt_texts"))
     alts = [*alts, *[""] * (len(urls) - len(alts))]
     rows = [(url.strip(), _lines(alt)) for url, alt in zip(urls, alts, strict=False)]
     kept = [row for row in rows if any(row)]

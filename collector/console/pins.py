@@ -9,11 +9,12 @@ from collector.access import VISITOR, Visitor
 from collector.console.page import answer
 from collector.console.query import after_of, page_after, posted, summary_of, text_of
 from collector.console.render import render
-from collector.console.words import PIN_STATES, Word
+from collector.console.words import PIN_ADVICE, PIN_STATES, Word, sentence
 from collector.console.zone import plannable_day
 from collector.errors import CollectorError, DatabaseUnavailableError, PinError
 from collector.models.pin import PinState
 from collector.publish.operator import CANCELLABLE, RETRIABLE, Check, Evidence, PinOperator
+from collector.publish.remedy import remedy_of
 from collector.store.listing import ListedPin, PinFilter, PinSort
 from collector.store.paging import Paging
 from collector.store.pin import PinAttempt, PinDetails, PinStore
@@ -44,6 +45,22 @@ class Story(msgspec.Struct, frozen=True):
     @property
     def word(self) -> Word:
         return PIN_STATES[self.pin.state]
+
+    @property
+    def told(self) -> Word | None:
+        """What the last try came to, and what to do about it; None where nothing went wrong."""
+        if self.pin.last_error is None or self.pin.state is PinState.PUBLISHED:
+            return None
+        error = sentence(self.pin.last_error)
+        match self.pin.state:
+            case PinState.FAILED:
+                code = self.attempts[-1].code if self.attempts else None
+                advice = PIN_ADVICE[remedy_of(code, self.pin.last_error)]
+                return Word("It was refused.", "bad", f"{error} {advice}")
+            case PinState.UNKNOWN:
+                return Word("It may be live.", "warn", error)
+            case _:
+                return Word("The last try.", "info", error)
 
     @property
     def can_be_cancelled(self) -> bool:

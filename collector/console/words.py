@@ -5,6 +5,7 @@ from typing import Final
 import msgspec
 
 from collector.models.plan import Action
+from collector.publish.remedy import Remedy
 
 METRICS: Final = {
     "engagement": "Engagement",
@@ -48,6 +49,14 @@ PLANNED: Final = {
     Action.REFUSED: Word("Refused", "bad"),
 }
 """What an import would do with a line."""
+
+PIN_ADVICE: Final = {
+    Remedy.MEND_PIN: "Correct what Ayrshare names, and queue it again as new.",
+    Remedy.MEND_LINK: "Link the account again at Ayrshare, then send it again.",
+    Remedy.WAIT: "Nothing is wrong with the pin: send it again.",
+    Remedy.UNKNOWN: "Nobody has seen these words before: look at the pin, then send it again or leave it.",
+}
+"""What helps a pin that was refused."""
 
 OUTCOMES: Final = {
     "ok": Word("New numbers", "good", "Ayrshare had numbers that were new or different."),
@@ -129,8 +138,9 @@ def size(size_bytes: int) -> str:
 
 
 def sentence(text: str) -> str:
-    """Return a reason as a sentence."""
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+    """Return a reason as a sentence; an address at its beginning stays as it is."""
+    start = text[:1] if text.startswith("https://") else text[:1].upper()
+    return start + text[1:] + ("" if text.endswith(".") else ".")
 
 
 def failing(failures: int, outcome: str | None) -> Word:

@@ -172,7 +172,7 @@ def _size(response: aiohttp.ClientResponse) -> int | None:
 def _reason(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         cause: BaseException | None = error.os_error
-        return str(cause) if isinstance(cause, _PrivateAddressError) else f"no connection: {cause}"
+        return str(cause) if isinstance(cause, _PrivateAddressError) else f"no connection: {error.strerror or cause}"
     return f"{type(error).__name__}: {' '.join(str(error).split())[:150]}"
 
 
@@ -198,21 +198,34 @@ def to_look_at(content: PinContent, which: WhichMedia = WhichMedia.ALL) -> tuple
 
 def findings(content: PinContent, seen: Mapping[str, Media]) -> tuple[list[str], list[str]]:
     """Return what is wrong with a pin's images, and what could not be known of them, in words."""
-    media = [seen[url] for url in to_look_at(content) if url in seen]
-    problems = [f"{each.url}: {each.problem}" for each in media if each.problem is not None]
+    unknown = [f"{each.url}: {each.unknown}" for each in _seen(content, seen) if each.unknown is not None]
+    return [each.message for each in _problems(content, seen)], unknown
+
+
+def _seen(content: PinContent, seen: Mapping[str, Media]) -> list[Media]:
+    return [seen[url] for url in to_look_at(content) if url in seen]
+
+
+def _problems(content: PinContent, seen: Mapping[str, Media]) -> list[PinProblem]:
+    media = _seen(content, seen)
+    fields = {url: f"media_urls[{place}]" for place, url in enumerate(content.media_urls)}
+    found = [
+        PinProblem(fields.get(each.url, "thumbnail_url"), f"{each.url}: {each.problem}", Override.CHECK_MEDIA)
+        for each in media
+        if each.problem is not None
+    ]
     if len(media) > 1 and (differ := unequal(media)) is not None:
-        problems.append(differ)
-    return problems, [f"{each.url}: {each.unknown}" for each in media if each.unknown is not None]
+        found.append(PinProblem("media_urls", differ, Override.CHECK_MEDIA))
+    return found
 
 
 async def insist_on_media(content: PinContent, which: WhichMedia, look: LookAtMedia) -> list[str]:
     """Return what could not be known of a pin's images. Raises ``PinError`` with what is wrong with them."""
     urls = to_look_at(content, which)
-    wrong, unknown = findings(content, await look(urls) if urls else {})
-    if wrong:
-        problems = [PinProblem("media_urls", message, Override.CHECK_MEDIA) for message in wrong]
-        raise PinError(f"{'; '.join(wrong)}; nothing was changed", problems=problems)
-    return unknown
+    seen = await look(urls) if urls else {}
+    if wrong := _problems(content, seen):
+        raise PinError("; ".join(each.message for each in wrong), problems=wrong)
+    return findings(content, seen)[1]
 
 
 @asynccontextmanager

@@ -1,9 +1,9 @@
 """What an operator may do with a pin: queue it, change or cancel it while it waits, give it up, send it again.
 
-The command line, the API and the console all come through here.
+The command line, the API and the console all come through here. Only tables are imported as a whole, by the store.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from zoneinfo import ZoneInfo
@@ -67,13 +67,14 @@ class PinOperator:
         return named(await self._pins.problems(pin, past=past))
 
     async def add(self, pin: NewPin, *, past: bool = False, look: Look | None = None) -> Enqueued:
-        """Queue a pin; ``past`` allows a time long ago."""
-        if look is not None:
-            await look(pin.content)
+        """Queue a pin; ``past`` allows a time long ago. All that is wrong is told at once."""
         try:
+            if look is not None:
+                await look(pin.content)
             return await self._pins.enqueue(pin, past=past)
         except PinError as error:
-            raise PinError(str(error), problems=await self.problems(pin, past=past)) from None
+            found = [*error.problems, *await self.problems(pin, past=past)]
+            raise _wrong(found) if error.problems else PinError(str(error), problems=found) from None
 
     async def edit(
         self,
@@ -95,13 +96,17 @@ class PinOperator:
             raise PinConflictError(f"pin {pin_id} was changed meanwhile; nothing was changed")
         before = {name: getattr(pin, name) for name in PinContent.__struct_fields__}
         edited = msgspec.convert(before | dict(given), PinContent)
-        if look is not None and edited.media_urls != tuple(pin.media_urls):
-            await look(edited)
         new = NewPin(
             profile=pin.profile, client_ref=pin.client_ref, content=edited, publish_at=publish_at or pin.publish_at
         )
-        if found := await self.problems(new, past=past or publish_at is None):
-            raise PinError(f"{'; '.join(each.message for each in found)}; nothing was changed", problems=found)
+        found = await self.problems(new, past=past or publish_at is None)
+        if look is not None and edited.media_urls != tuple(pin.media_urls):
+            try:
+                await look(edited)
+            except PinError as error:
+                found = [*error.problems, *found]
+        if found:
+            raise _wrong(found)
         await self._pins.edit(pin_id, new, pin.version)
 
     async def move(self, pin_id: int, day: date, zone: ZoneInfo, *, version: str) -> None:
@@ -174,6 +179,10 @@ class PinOperator:
     async def _find(self, pin_id: int) -> FoundPin:
         pin, _ = await self._pins.story(pin_id)
         return FoundPin(pin_id, pin.state, pin.attempts)
+
+
+def _wrong(problems: Sequence[PinProblem]) -> PinError:
+    return PinError(f"{'; '.join(each.message for each in problems)}; nothing was changed", problems=problems)
 
 
 def _changed(pin: FoundPin) -> PinConflictError:

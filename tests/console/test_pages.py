@@ -323,6 +323,7 @@ async def test_the_queue_is_searched_and_a_pin_tells_its_story(database: Databas
         story = await page(session, f"/pins/{failed}")
     assert f'href="/pins/{failed}"' in listed
     assert "the image is too small" in story
+    assert "Correct what Ayrshare names, and queue it again as new." in story
     assert f'action="/pins/{failed}/retry"' in story
 
 

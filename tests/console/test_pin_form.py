@@ -85,6 +85,7 @@ WRONG: tuple[tuple[dict[str, Any], str, str], ...] = (
     ({"media_urls": "https://drive.google.com/x"}, "media_urls-0", "is a page that shows a file"),
     ({"media_urls": "https://x.example/a.mp4"}, "thumbnail_url", "A video needs a thumbnail_url"),
     ({"media_urls": [IMAGE, "http://x"], "alt_texts": ["", ""]}, "media_urls-1", "Media URL 2 does not begin"),
+    ({"media_urls": [IMAGE] * 6, "alt_texts": [""] * 6}, "media_urls-0", "There are 6 media URLs"),
     ({"alt_texts": "x" * 501}, "alt_texts-0", "Alt text 1 has 501 characters"),
     ({"board_id": "mine"}, "board_id", "is not a number in digits: mine."),
     ({"publish_at": "2020-01-01T10:00"}, "publish_at", "10:00 UTC; choose a later time, or none."),
@@ -145,7 +146,11 @@ async def test_images_are_looked_at_and_refused_but_for_those_who_insist(two: Da
         assert (status, f"PNG, 640 {TIMES} 480 px" in whole, value_of(whole, "title")) == (200, True, "Spring")
         status, text = await send(session, "/pins/new", carousel)
         assert (status, 'name="as_they_are"' in text, "mend it, or tick the box below" in text) == (422, True, True)
-        assert (await send(session, "/pins/new", {**TYPED, "media_urls": "https://x.example/page"}))[0] == 422
+        status, text = await send(
+            session, "/pins/new", {**TYPED, "title": "x" * 101, "media_urls": "https://x.example/page"}
+        )
+        assert re.search(r'id="about-field-media_urls-0">\s*<div class="error">https://x.example/page: it is no', text)
+        assert (status, "101 characters" in text) == (422, True)
         assert (await send(session, "/pins/new", [*carousel, ("as_they_are", "1")]))[0] == 303
         assert IMAGE not in re.findall(r'<img[^>]*src="([^"]*)"', whole)
 
@@ -218,7 +223,7 @@ HISTORY = HistoryCheck(
 
 async def test_a_pin_that_may_be_live_is_sent_or_given_up_only_by_those_who_are_sure(two: Database) -> None:
     pin_id = await queued(two)
-    await two.execute("UPDATE pin SET state = 'unknown', attempts = 1, owner = 'x'")
+    await two.execute("UPDATE pin SET state = 'unknown', attempts = 1, owner = 'x', last_error = 'not in the history'")
     await two.execute("INSERT INTO pin_attempt (pin_id, attempt, owner, outcome) VALUES (1, 1, 'x', 'unknown')")
     away = Away()
 
@@ -226,6 +231,8 @@ async def test_a_pin_that_may_be_live_is_sent_or_given_up_only_by_those_who_are_
         return str(await two.fetchval("SELECT state FROM pin"))
 
     async with console_session(two, away=away) as session:
+        story = await page(session, f"/pins/{pin_id}")
+        assert ("It may be live." in story, "It was refused." in story) == (True, False)
         for action in ("retry", "cancel"):
             status, text = await send(session, f"/pins/{pin_id}/{action}", {})
             assert (status, "It may be live" in text, await state()) == (409, True, "unknown")
