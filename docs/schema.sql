@@ -1257,6 +1257,33 @@ CREATE VIEW profile_status AS
 
 COMMENT ON VIEW profile_status IS 'One row a profile: state, freshness, newest settled day, newest snapshot, gaps of the last 90 days';
 
+CREATE VIEW restatement AS
+ SELECT p.name AS profile,
+    p.client,
+    r.profile_id,
+    r.day,
+    r.revision,
+    b.superseded_at AS observed_at,
+    (((b.superseded_at AT TIME ZONE 'UTC'::text))::date - r.day) AS age_days,
+    ((b.superseded_at - b.last_seen_at) <= '36:00:00'::interval) AS dated,
+    (((((r.impression IS DISTINCT FROM b.impression) OR (r.engagement IS DISTINCT FROM b.engagement)) OR (r.save IS DISTINCT FROM b.save)) OR (r.pin_click IS DISTINCT FROM b.pin_click)) OR (r.outbound_click IS DISTINCT FROM b.outbound_click)) AS moved,
+    b.impression AS impression_before,
+    r.impression,
+    b.engagement AS engagement_before,
+    r.engagement,
+    b.save AS save_before,
+    r.save,
+    b.pin_click AS pin_click_before,
+    r.pin_click,
+    b.outbound_click AS outbound_click_before,
+    r.outbound_click
+   FROM ((daily_metric_version r
+     JOIN daily_metric_revision b ON (((b.profile_id = r.profile_id) AND (b.day = r.day) AND (b.revision = (r.revision - 1)))))
+     JOIN profile p ON ((p.id = r.profile_id)))
+  WHERE ((p.seam_day IS NULL) OR (b.superseded_at > p.replaced_at));
+
+COMMENT ON VIEW restatement IS 'A day that came with other numbers than before (moved), or another status: how old it was, and both';
+
 CREATE TABLE schema_migration (
     name text NOT NULL,
     sha256 text NOT NULL,

@@ -1,22 +1,31 @@
-"""``collector history``: what is missing and why."""
+"""``collector history``: what is missing and why, how numbers came to be what they are, and when they are settled."""
 
 from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 
 import click
 
 from collector.app.storage import open_storage
 from collector.cli.execute import execute, settings_for_command
-from collector.cli.format import as_json_text, counted, print_csv, print_table
-from collector.cli.option import Form, in_format
+from collector.cli.format import as_json_text, as_text, counted, print_csv, print_table
+from collector.cli.option import Day, Form, Moment, in_format
+from collector.errors import RegistryError
 from collector.history.gaps import find_gaps
+from collector.history.settle import MOST_CHANGE_SHARE, MOST_MOVED_SHARE, Settling, recommend
+from collector.history.version import Difference, Step, steps
+from collector.models.analytics import Metrics
 from collector.models.gap import Gap
 from collector.store.gap import GapStore
 from collector.store.listing import Listing
+from collector.store.pool import Database
+from collector.store.restatement import Movement, RestatementStore
+from collector.store.series import Period, SeriesStore, Span
+from collector.store.timeline import TimelineStore
 
 
 @click.group()
 def history() -> None:
-    """Show what is missing of the history and why."""
+    """Show what is missing and why, every version of a day, and after how many days numbers hardly move."""
 
 
 @history.command()
@@ -44,6 +53,127 @@ def gaps(client: str | None, profile: str | None, form: str) -> None:
         case Form.TABLE:
             print_table(("client", "profile", "days", "left", "whose", "why"), [_row(gap) for gap in found])
             click.echo(_summary(found))
+
+
+@history.command()
+@click.argument("profile")
+@click.argument("day", type=Day(), required=False)
+@click.option("--from", "first", type=Day(), help="Without DAY: from this day on; the last 30 days otherwise.")
+@click.option("--to", "last", type=Day(), help="Without DAY: up to this day.")
+@click.option("--as-of", type=Moment(), help="The numbers as they were known at that time.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(
+    profile: str,
+    day: datetime | None,
+    first: datetime | None,
+    last: datetime | None,
+    as_of: datetime | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Show every version of a profile's DAY, and what each changed; without DAY, the numbers of its days."""
+    if day is not None and (first or last):
+        raise click.UsageError("name a DAY, or days by --from and --to, not both")
+    if day is not None:
+        found = execute(_versions(profile, day.date(), as_of))
+        click.echo(as_json_text(found) if as_json else _as_versions(profile, day.date(), found))
+        return
+    until = last.date() if last else datetime.now(UTC).date()
+    span = Span(first_day=first.date() if first else until - timedelta(days=29), last_day=until, as_of=as_of)
+    periods = execute(_days(profile, span))
+    if as_json:
+        click.echo(as_json_text(periods))
+    else:
+        print_table(("day", "settled", *Metrics.__struct_fields__), [_day(each) for each in periods])
+
+
+async def _versions(profile: str, day: date, as_of: datetime | None) -> list[Step]:
+    async with open_storage(settings_for_command()) as database:
+        await Listing(database).insist_on_known(profile=profile)
+        timeline = TimelineStore(database)
+        found = steps(day, await timeline.versions(await timeline.named(profile) or 0, day))
+        known = [each for each in found if as_of is None or each.version.observed_at <= as_of]
+        if not known:
+            raise RegistryError(f"{profile}, {day}: {await _absence(database, profile, day, seen=bool(found))}")
+        return known
+
+
+async def _absence(database: Database, profile: str, day: date, *, seen: bool) -> str:
+    if seen:
+        return "no version of the day was known at that time"
+    gaps = await find_gaps(GapStore(database), profile=profile)
+    gap = next((each for each in gaps if each.first_day <= day <= each.last_day), None)
+    return "the day is not there" + (f": {gap.why}" if gap else "; it is not due, or before the first that was read")
+
+
+async def _days(profile: str, span: Span) -> list[Period]:
+    async with open_storage(settings_for_command()) as database:
+        await Listing(database).insist_on_known(profile=profile)
+        series = SeriesStore(database)
+        subject = await series.of_profile(profile, None)
+        return await series.read(subject.profile_ids, None, span, 2**31 - 1) if subject else []
+
+
+def _as_versions(profile: str, day: date, found: Sequence[Step]) -> str:
+    lines = [f"{profile}, {day}: {counted(len(found), 'version')} (times are UTC)"]
+    for step in found:
+        until = step.version.superseded_at
+        seen = f"{step.version.observed_at:%Y-%m-%d %H:%M} to " + (f"{until:%Y-%m-%d %H:%M}" if until else "now")
+        changes = ", ".join(map(_difference, step.differences)) or "nothing that is stored"
+        lines.append(f"{step.version.revision}  {seen}, at {counted(step.age_days, 'day')} of age: {changes}")
+    return "\n".join(lines)
+
+
+def _difference(each: Difference) -> str:
+    if each.before is None:
+        return f"{each.name} {as_text(each.after)}"
+    after = "gone" if each.after is None else as_text(each.after)
+    if isinstance(each.before, str) or isinstance(each.after, str) or not each.before or each.after is None:
+        return f"{each.name} {as_text(each.before)} -> {after}"
+    return f"{each.name} {as_text(each.before)} -> {after} ({each.after / each.before - 1:+.1%})"
+
+
+def _day(each: Period) -> tuple[str, ...]:
+    numbers = (getattr(each, name) for name in Metrics.__struct_fields__)
+    return str(each.first_day), "yes" if each.settled else "no", *("-" if n is None else as_text(n) for n in numbers)
+
+
+@history.command()
+@click.option("--client", help="By the days of this client's profiles.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def settle(client: str | None, *, as_json: bool) -> None:
+    """Recommend COLLECTOR_SETTLE_DAYS: after how many days numbers hardly move, and the evidence."""
+    settings = settings_for_command()
+
+    async def work() -> Settling:
+        async with open_storage(settings) as database:
+            await Listing(database).insist_on_known(client=client)
+            return await recommend(RestatementStore(database), client)
+
+    found = execute(work())
+    if as_json:
+        click.echo(as_json_text(found))
+        return
+    titles = ("at the age of", "days", "moved later", "impressions moved by", "engagements moved by")
+    print_table(titles, [_movement(each) for each in found.evidence])
+    click.echo(_recommendation(found, settings.settle_days))
+
+
+def _movement(each: Movement) -> tuple[str, ...]:
+    moved = each.moved / each.days if each.days else None
+    shares = (moved, each.impression_share, each.engagement_share)
+    return counted(each.age_days, "day"), str(each.days), *("-" if one is None else f"{one:.2%}" for one in shares)
+
+
+def _recommendation(found: Settling, present: int) -> str:
+    if not found.enough:
+        return f"too few days were followed until they were {found.followed_days} days old; it is too early to say"
+    followed = f"of days that were followed until they were {found.followed_days} days old"
+    if found.settle_days is None:
+        return f"{followed}, too many moved at every age above; look at `collector history show` of some"
+    limits = f"no more than {MOST_MOVED_SHARE:.0%} moved later, and the numbers by no more than {MOST_CHANGE_SHARE:.1%}"
+    is_so = "it is so" if found.settle_days == present else f"it is {present} now"
+    return f"COLLECTOR_SETTLE_DAYS={found.settle_days}: {followed}, {limits}; {is_so}"
 
 
 def _row(gap: Gap) -> tuple[str, ...]:

@@ -50,6 +50,21 @@ class Day(click.ParamType[datetime]):
             self.fail(f"{value} is not a day; write one like 2026-12-24", param, ctx)
 
 
+class Moment(click.ParamType[datetime]):
+    """A moment, in UTC unless it says otherwise."""
+
+    name = "time"
+
+    def convert(self, value: str | datetime, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        try:
+            moment = datetime.fromisoformat(value)
+            return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
+            self.fail(f"{value} is not a time; write one like 2026-12-24 or 2026-12-24T18:00+01:00", param, ctx)
+
+
 class Whole(click.IntRange):
     """A whole number within bounds."""
 

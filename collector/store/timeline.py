@@ -45,17 +45,27 @@ class MissingDay(msgspec.Struct, frozen=True):
 
 
 class DayVersion(msgspec.Struct, frozen=True, kw_only=True):
-    """A day as it was known from ``observed_at`` on; the present version was not superseded."""
+    """A day as it was known from ``observed_at`` on; the present version was not superseded.
+
+    ``last_seen_at`` is the last good poll that still had it, before the one that brought the next version. ``extra`` is
+    a JSON object of numbers that have no column.
+    """
 
     revision: int
     observed_at: datetime
+    last_seen_at: datetime | None
     superseded_at: datetime | None
     impression: int | None
     engagement: int | None
+    engagement_rate: float | None
     save: int | None
+    save_rate: float | None
     pin_click: int | None
+    pin_click_rate: float | None
     outbound_click: int | None
+    outbound_click_rate: float | None
     data_status: str | None
+    extra: str | None
 
 
 class Snapshot(msgspec.Struct, frozen=True):

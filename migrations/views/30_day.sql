@@ -74,3 +74,39 @@ WHERE NOT EXISTS (
 COMMENT ON VIEW missing_day IS
     'Days between the first and the newest due one that are not there; lost when Ayrshare no longer serves them, with '
     'whose fault it is and why as soon as that is written down';
+
+-- How much and how late numbers move. What another account's numbers replaced is no restatement. A change is dated
+-- where the day was read within a day and a half before: else it may have been made long before it was seen.
+CREATE VIEW restatement AS
+SELECT
+    p.name AS profile,
+    p.client,
+    r.profile_id,
+    r.day,
+    r.revision,
+    b.superseded_at AS observed_at,
+    (b.superseded_at AT TIME ZONE 'UTC')::date - r.day AS age_days,
+    b.superseded_at - b.last_seen_at <= interval '36 hours' AS dated,
+    (r.impression, r.engagement, r.save, r.pin_click, r.outbound_click)
+        IS DISTINCT FROM (b.impression, b.engagement, b.save, b.pin_click, b.outbound_click) AS moved,
+    b.impression AS impression_before,
+    r.impression,
+    b.engagement AS engagement_before,
+    r.engagement,
+    b.save AS save_before,
+    r.save,
+    b.pin_click AS pin_click_before,
+    r.pin_click,
+    b.outbound_click AS outbound_click_before,
+    r.outbound_click
+FROM daily_metric_version r
+JOIN daily_metric_revision b
+  ON b.profile_id = r.profile_id
+ AND b.day = r.day
+ AND b.revision = r.revision - 1
+JOIN profile p ON p.id = r.profile_id
+WHERE p.seam_day IS NULL
+   OR b.superseded_at > p.replaced_at;
+
+COMMENT ON VIEW restatement IS
+    'A day that came with other numbers than before (moved), or another status: how old it was, and both';
