@@ -291,11 +291,14 @@ async def test_a_pin_is_queued_as_it_is_previewed_and_published(shown: Shown) ->
 
 
 async def test_a_pin_is_changed_cancelled_and_sent_again(shown: Shown) -> None:
+    image = "https://example.com/a.jpg"
+    shown.away.media = {image: Media(image, 640, 480, form="PNG")}
     pin = await queued(shown, "Before", datetime(2031, 6, 2, 8, 30, tzinfo=UTC))
     async with visit(shown.browser, shown.open, timezone_id="Europe/Berlin") as page:
         await opened(page, f"/pins/{pin}")
         await page.get_by_role("link", name="Edit").click()
         await expect(page.get_by_label("When")).to_have_value("2031-06-02T10:30")
+        await expect(page.get_by_role("img", name="Image 1: 640 by 480 pixels")).to_be_visible()
         await page.get_by_label("Title").fill("After")
         await page.get_by_label("When").fill("2031-06-03T11:00")
         await page.get_by_role("button", name="Save the changes").click()
