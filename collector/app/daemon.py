@@ -16,7 +16,7 @@ from collector.app.upstream import make_gate, open_ayrshare
 from collector.app.workers import make_owner
 from collector.config import Role, Settings, missing_token, require_secrets
 from collector.console.elsewhere import Elsewhere
-from collector.console.overview import REFRESH_SECONDS, OverviewKeeper
+from collector.console.overview import LONGEST_SECONDS, REFRESH_SECONDS, OverviewKeeper
 from collector.console.site import Console
 from collector.errors import ConfigurationError, DatabaseUnavailableError
 from collector.export.backlog import measure_backlog
@@ -66,6 +66,7 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
         process = Process(
             settings=settings,
             database=database,
+            readers=await resources.enter_async_context(database.beside()),
             gate=make_gate(settings),
             heartbeats=Heartbeats(),
             hooks=hooks,
@@ -73,15 +74,14 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
             resources=resources,
         )
         report = partial(daemons.report, owner, __version__, settings.roles)
-        loops = _measuring(process)
+        keeper = OverviewKeeper(process.readers)
+        loops = _measuring(process, keeper)
         loops.append(partial(every, _PRESENCE_SECONDS, "presence", report, process.heartbeats))
         if settings.calls_ayrshare:
             await try_encryption_keys(ProfileStore(database), key_ring(settings))
             asking = await resources.enter_async_context(open_ayrshare(settings, process.gate, connections=1))
             loops.append(partial(try_api_key, asking, process.gate))
         loops += await open_roles(process)
-        keeper = OverviewKeeper(database)
-        loops.append(partial(every, REFRESH_SECONDS, "console", keeper.refresh, process.heartbeats))
         address = await resources.enter_async_context(
             serving(_pages(process, keeper), settings.http_host, settings.http_port, door=_door(settings, database))
         )
@@ -94,16 +94,18 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
             hooks.serving(address)
 
 
-def _measuring(process: Process) -> list[Loop]:
+def _measuring(process: Process, keeper: OverviewKeeper) -> list[Loop]:
     """Return the loops of every process, whatever its roles."""
-    database = process.database
-    DATABASE_CONNECTIONS.labels("busy").set_function(lambda: database.busy)
-    DATABASE_CONNECTIONS.labels("idle").set_function(lambda: database.idle)
+    database, readers, heartbeats = process.database, process.readers, process.heartbeats
+    DATABASE_CONNECTIONS.labels("busy").set_function(lambda: database.busy + readers.busy)
+    DATABASE_CONNECTIONS.labels("idle").set_function(lambda: database.idle + readers.idle)
     backlog = partial(measure_backlog, FleetStore(database))
     keep = partial(_keep, database, process.settings.retention_days)
     return [
-        partial(every, _BACKLOG_SECONDS, "backlog", backlog, process.heartbeats),
-        partial(every, _EXPIRY_SECONDS, "expiry", keep, process.heartbeats),
+        # First, so that the fleet's sums are there when somebody looks.
+        partial(every, REFRESH_SECONDS, "console", keeper.refresh, heartbeats, longest=LONGEST_SECONDS),
+        partial(every, _BACKLOG_SECONDS, "backlog", backlog, heartbeats),
+        partial(every, _EXPIRY_SECONDS, "expiry", keep, heartbeats),
     ]
 
 
@@ -114,14 +116,14 @@ async def _keep(database: Database, retention_days: int | None) -> None:
 
 
 def _pages(process: Process, keeper: OverviewKeeper) -> Pages:
-    settings, database, heartbeats, exporter = process.settings, process.database, process.heartbeats, process.exporter
-    health = Health(database, heartbeats, hold=lambda: process.gate.hold)
+    settings, readers, heartbeats, exporter = process.settings, process.readers, process.heartbeats, process.exporter
+    health = Health(process.database, heartbeats, hold=lambda: process.gate.hold)
     services = Services(
-        database=database,
+        database=readers,
         heartbeats=heartbeats,
         keys=partial(key_ring, settings),
         try_key=partial(try_profile_key, settings),
-        check_pins=partial(check_pins, settings, database),
+        check_pins=partial(check_pins, settings, readers),
         look_at_media=look_at_media,
         problems=health.problems,
         where=where(settings),
@@ -129,9 +131,9 @@ def _pages(process: Process, keeper: OverviewKeeper) -> Pages:
     elsewhere = Elsewhere(
         check_pins=services.check_pins,
         look_at_media=services.look_at_media,
-        boards_of=partial(boards_of, settings, database),
+        boards_of=partial(boards_of, settings, readers),
     )
-    console = Console(database, keeper, elsewhere, health.problems, heartbeats, where=where(settings))
+    console = Console(readers, keeper, elsewhere, health.problems, heartbeats, where=where(settings))
     return Pages(health, (lambda: exporter.page) if exporter else None, console, Api(services))
 
 

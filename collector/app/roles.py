@@ -52,10 +52,14 @@ class Hooks(msgspec.Struct, frozen=True):
 
 
 class Process(msgspec.Struct, frozen=True, kw_only=True):
-    """What the roles of a process share; ``resources`` closes what they opened."""
+    """What the roles of a process share; ``resources`` closes what they opened.
+
+    ``readers`` is the same database with connections of its own, for the pages.
+    """
 
     settings: Settings
     database: Database
+    readers: Database
     gate: Gate
     heartbeats: Heartbeats
     hooks: Hooks

@@ -196,8 +196,9 @@ class _Chart:
     def _hits(self) -> Iterator[str]:
         """Yield what is pointed at: a column a day, with its read-out and where its value is."""
         yield '<g class="hits">'
+        size = f'width="{self._wide(1)}" y="0" height="{_HEIGHT}"'
         for place, each in enumerate(self._days):
             y = "" if each.value is None else f' data-y="{coordinate(_FLOOR - each.value / self._ticks[-1] * _PLOT)}"'
-            at = f'x="{self._left(place)}" width="{self._wide(1)}" y="0" height="{_HEIGHT}"'
-            yield f'<rect class="hit" {at} fill="transparent"{y}><title>{escape(each.text)}</title></rect>'
+            title = f"<title>{escape(each.text)}</title>"
+            yield f'<rect class="hit" x="{self._left(place)}" {size} fill="transparent"{y}>{title}</rect>'
         yield "</g>"

@@ -1,6 +1,7 @@
 """Makes answers of templates: escapes, forbids what a page does not need, and knows what a browser has already."""
 
 import hashlib
+import zlib
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -26,6 +27,9 @@ POLICY: Final = (
 )
 _THEMES = frozenset({"light", "dark"})
 _SMALLEST_PACKED = 1024
+# A tenth larger than the usual level makes it, in a third of the time, in which nothing else is done.
+_PACKING_LEVEL = 2
+_GZIP = 16 + zlib.MAX_WBITS
 
 
 def _day(value: date) -> str:
@@ -152,6 +156,7 @@ def render(request: web.Request, template: str, values: Mapping[str, Any], *, st
     response = web.Response(body=body, status=status, content_type="text/html", charset="utf-8", headers=headers)
     if status == web.HTTPOk.status_code:
         response.headers[hdrs.ETAG] = f'W/"{etag}"'
-    if len(body) > _SMALLEST_PACKED:
-        response.enable_compression()
+    if len(body) > _SMALLEST_PACKED and "gzip" in request.headers.get(hdrs.ACCEPT_ENCODING, ""):
+        response.body = zlib.compress(body, _PACKING_LEVEL, wbits=_GZIP)
+        response.headers[hdrs.CONTENT_ENCODING] = "gzip"
     return response

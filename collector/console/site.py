@@ -21,7 +21,10 @@ from collector.console.profile import ProfilePage
 from collector.console.query import ID
 from collector.console.render import client_url, render
 from collector.loops.every import Heartbeats
+from collector.loops.recent import Recent
 from collector.store.pool import Database
+
+_PULSE_SECONDS = 1.0
 
 
 class Console:
@@ -41,7 +44,8 @@ class Console:
         *,
         where: str,
     ) -> None:
-        self._problems = problems
+        # Every open page asks for it all the time.
+        self._problems = Recent(problems, seconds=_PULSE_SECONDS)
         self._outage = heartbeats.outage
         self._operations = OperationsPage(database, where, problems, heartbeats)
         self._drops = DropsPage(database)
@@ -89,7 +93,7 @@ class Console:
     @for_each_client
     async def pulse(self, request: web.Request) -> web.Response:
         """Show in the frame of every page whether this process can do its work."""
-        return render(request, "pulse.html", {"problems": await self._problems()})
+        return render(request, "pulse.html", {"problems": await self._problems.get()})
 
     @for_each_client
     async def client(self, request: web.Request) -> web.Response:

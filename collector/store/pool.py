@@ -20,6 +20,7 @@ from collector.telemetry import DATABASE_UP
 # For connecting, and for statements still running when the pool is closed.
 _PATIENCE_SECONDS = 3.0
 _STATEMENT_SECONDS = 60.0
+_PAGES_SIZE = 6
 # For the server to confirm that a statement was cancelled, or a transaction rolled back.
 _CANCEL_SECONDS = 1.0
 # A connection on which nothing is said is tried this often: when a router forgets it, neither end is told.
@@ -121,8 +122,15 @@ def _reason(error: BaseException) -> str:
 class Database:
     """Runs statements on a pool; each method is one round trip and one transaction."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, dsn: str) -> None:
         self._pool = pool
+        self._dsn = dsn
+
+    @asynccontextmanager
+    async def beside(self) -> AsyncIterator["Database"]:
+        """Yield another pool to the same database, for whoever reads pages: nobody else waits for its connections."""
+        async with open_database(self._dsn, max_size=_PAGES_SIZE, plan_each_time=True) as opened:
+            yield opened
 
     @property
     def busy(self) -> int:
@@ -258,9 +266,16 @@ async def _leave(_connection: asyncpg.Connection) -> None:
 
 @asynccontextmanager
 async def open_database(
-    dsn: str, *, max_size: int = 8, statement_seconds: float = _STATEMENT_SECONDS
+    dsn: str,
+    *,
+    max_size: int = 8,
+    statement_seconds: float = _STATEMENT_SECONDS,
+    plan_each_time: bool = False,
 ) -> AsyncIterator[Database]:
     """Connect to ``dsn``; a statement may take so many seconds.
+
+    ``plan_each_time`` is for lists whose filters are seldom all set: the plan that is kept would be for all of them,
+    and read everything.
 
     Raises:
         DatabaseUnavailableError: the database cannot be reached or refuses us.
@@ -279,12 +294,13 @@ async def open_database(
                 "timezone": "UTC",
                 "jit": "off",
                 "client_min_messages": "warning",
+                "plan_cache_mode": "force_custom_plan" if plan_each_time else "auto",
                 **_SERVER_GIVES_UP,
             },
             **tls(dsn),
         )
     try:
-        yield Database(pool)
+        yield Database(pool, dsn)
     finally:
         await _close(pool)
 
