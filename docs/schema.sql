@@ -1444,6 +1444,8 @@ ALTER TABLE ONLY schema_migration
 ALTER TABLE ONLY writer_lock
     ADD CONSTRAINT writer_lock_pkey PRIMARY KEY (name);
 
+CREATE INDEX daily_metric_day_idx ON daily_metric USING brin (day);
+
 CREATE INDEX drop_episode_detected_day_idx ON drop_episode USING btree (detected_day);
 
 CREATE UNIQUE INDEX drop_episode_id_idx ON drop_episode USING btree (id);

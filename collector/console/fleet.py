@@ -1,7 +1,7 @@
 """The page Fleet: the week's sums, what needs attention, the trend, and the list of clients and profiles."""
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Final
 
@@ -70,7 +70,9 @@ class Trouble(msgspec.Struct, frozen=True):
 
 
 class Attention(msgspec.Struct, frozen=True):
-    open_drops: int
+    """What wants somebody; ``open_drops`` is None as long as not all is known."""
+
+    open_drops: int | None
     drops: list[OpenDrop]
     troubles: list[Trouble]
 
@@ -158,6 +160,9 @@ class FleetPage:
     def __init__(self, database: Database, keeper: OverviewKeeper) -> None:
         self._store = OverviewStore(database)
         self._keeper = keeper
+        # Thousands of clients are put into an order once, not for each visitor.
+        self._sorted_of: Overview | None = None
+        self._orders: dict[str, list[ClientSummary]] = {}
 
     async def answer(self, request: web.Request) -> web.Response:
         parts: dict[str, Loader] = {
@@ -168,8 +173,9 @@ class FleetPage:
         }
         return await answer(request, "fleet", parts, section="fleet")
 
-    async def _totals(self) -> Totals:
-        overview = await self._keeper.get()
+    async def _totals(self) -> Totals | None:
+        if (overview := await self._keeper.get()) is None:
+            return None
         days = _last_days(overview, _SPARK_DAYS)
         return Totals(
             profiles=overview.profiles,
@@ -178,7 +184,7 @@ class FleetPage:
             made_at=overview.made_at,
             tiles=[
                 Tile(each.metric, each.week, each.change, [counts[COUNTS.index(each.metric)] for _, counts in days])
-                for each in sorted(overview.sums(), key=lambda each: list(words.METRICS).index(each.metric))
+                for each in sorted(overview.sums, key=lambda each: list(words.METRICS).index(each.metric))
             ],
             fleet_drops=[each for each in await self._fleet_drops(overview) if each.open],
         )
@@ -190,9 +196,9 @@ class FleetPage:
     async def _attention(self) -> Attention:
         overview = await self._keeper.get()
         return Attention(
-            open_drops=sum(each.open_drops for each in overview.clients),
+            open_drops=overview.open_drops if overview else None,
             drops=await self._store.open_drops(_MOST_DROPS),
-            troubles=[*await self._refused(), *_other_troubles(overview)],
+            troubles=[*await self._refused(), *(_other_troubles(overview) if overview else [])],
         )
 
     async def _refused(self) -> list[Trouble]:
@@ -206,8 +212,9 @@ class FleetPage:
             for each in await self._store.troubles()
         ]
 
-    async def _trend(self) -> Trend:
-        overview = await self._keeper.get()
+    async def _trend(self) -> Trend | None:
+        if (overview := await self._keeper.get()) is None:
+            return None
         metric = "engagement"
         days = _last_days(overview, _TREND_DAYS) if overview.days else []
         drops = await self._fleet_drops(overview)
@@ -220,23 +227,23 @@ class FleetPage:
         legend = [("fleet-drop", "the fleet dropped together")] if drops else []
         return Trend(metric, Markup(svg), legend)  # noqa: S704 -- escaped where it was drawn
 
-    async def _list(self, request: web.Request) -> Listed:
+    async def _list(self, request: web.Request) -> Listed | None:
         if request.query.get("view") == "profiles":
             return await self._profiles(request)
         return await self._clients(request)
 
-    async def _clients(self, request: web.Request) -> Listed:
-        overview = await self._keeper.get()
+    async def _clients(self, request: web.Request) -> Listed | None:
+        if (overview := await self._keeper.get()) is None:
+            return None
         text, state = text_of(request, "q"), _state_of(request)
-        found = overview.clients
+        sort = request.query.get("sort", "")
+        sort = sort if sort in _CLIENT_ORDERS else "attention"
+        found = self._sorted(overview, sort)
         if text:
             matching = await self._store.matching(text)
             found = [each for each in found if each.client in matching]
         if state:
             found = [each for each in found if _is_in(each, state)]
-        sort = request.query.get("sort", "")
-        sort = sort if sort in _CLIENT_ORDERS else "attention"
-        found = sorted(found, key=_CLIENT_ORDERS[sort])
         page = page_number(request, len(found), _PAGE_SIZE)
         shown = found[(page - 1) * _PAGE_SIZE : page * _PAGE_SIZE]
         rows = await self._lines(overview, shown)
@@ -244,6 +251,13 @@ class FleetPage:
             view="clients", rows=rows, text=text, state=state, sort=sort, page=page, total=len(found),
             sorts=tuple(_CLIENT_ORDERS),
         )  # fmt: skip
+
+    def _sorted(self, overview: Overview, sort: str) -> list[ClientSummary]:
+        if self._sorted_of is not overview:
+            self._sorted_of, self._orders = overview, {}
+        if sort not in self._orders:
+            self._orders[sort] = sorted(overview.clients, key=_CLIENT_ORDERS[sort])
+        return self._orders[sort]
 
     async def _lines(self, overview: Overview, shown: list[ClientSummary]) -> list[ClientLine]:
         until = overview.settled or overview.made_at.date()
@@ -265,7 +279,6 @@ class FleetPage:
         ]
 
     async def _profiles(self, request: web.Request) -> Listed:
-        overview = await self._keeper.get()
         text, state = text_of(request, "q"), _state_of(request)
         sort = request.query.get("sort", "")
         sort = sort if sort in PROFILE_ORDERS else PROFILE_ORDERS[0]
@@ -273,7 +286,8 @@ class FleetPage:
         total = await self._store.count_profiles(wish)
         page = page_number(request, total, _PAGE_SIZE)
         wish = msgspec.structs.replace(wish, offset=(page - 1) * _PAGE_SIZE)
-        found = await self._store.profiles(wish, sort, overview.settled or overview.made_at.date())
+        until = await self._store.settled_through() or datetime.now(UTC).date()
+        found = await self._store.profiles(wish, sort, until)
         return Listed(
             view="profiles", rows=[profile_line(each) for each in found], text=text, state=state, sort=sort,
             page=page, total=total, sorts=PROFILE_ORDERS,
@@ -347,16 +361,15 @@ def _is_in(client: ClientSummary, state: str) -> bool:
 
 def _other_troubles(overview: Overview) -> list[Trouble]:
     found = []
-    if failing := sum(each.failing for each in overview.clients):
+    if overview.failing:
         word = Word("Failing", "warn", "Their last three polls or more failed.")
-        found.append(Trouble(words.counted(failing, "profile"), word, "/?view=profiles&state=failing"))
-    if replaced := sum(each.replaced for each in overview.clients):
-        found.append(
-            Trouble(words.counted(replaced, "profile"), words.ACCOUNT_CHANGED, "/?view=profiles&state=trouble")
-        )
-    if missing := sum(each.missing_days for each in overview.clients):
-        clients = sum(each.missing_days > 0 for each in overview.clients)
-        found.append(Trouble(words.counted(clients, "client"), _missing(missing), "/?state=trouble"))
+        found.append(Trouble(words.counted(overview.failing, "profile"), word, "/?view=profiles&state=failing"))
+    if overview.replaced:
+        replaced = words.counted(overview.replaced, "profile")
+        found.append(Trouble(replaced, words.ACCOUNT_CHANGED, "/?view=profiles&state=trouble"))
+    if overview.missing_days:
+        clients = words.counted(overview.short_of_days, "client")
+        found.append(Trouble(clients, _missing(overview.missing_days), "/?state=trouble"))
     return found
 
 

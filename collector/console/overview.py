@@ -1,6 +1,8 @@
-"""Keeps the fleet's sums in memory while somebody looks, so that the page of 10,000 profiles opens at once."""
+"""Keeps the fleet's sums in memory, so that the page of 10,000 profiles opens at once."""
 
 import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, date, datetime
 
 import msgspec
@@ -9,35 +11,14 @@ from collector.store.overview import COUNTS, ClientSummary, FleetDay, OverviewSt
 from collector.store.pool import Database
 
 REFRESH_SECONDS = 5.0
-# Nobody is looking any more.
-_FORGET_SECONDS = 600.0
-# Of the time that passes, making overviews takes at most this share.
-_SHARE = 0.05
-
-
-class Overview(msgspec.Struct, frozen=True, kw_only=True):
-    """The fleet as it was at ``made_at``; ``settled`` is None as long as nothing is."""
-
-    made_at: datetime
-    settled: date | None
-    clients: list[ClientSummary]
-    days: list[FleetDay]
-
-    @property
-    def profiles(self) -> int:
-        return sum(each.profiles for each in self.clients)
-
-    def sums(self) -> list["Sum"]:
-        """Return the fleet's week, a value for each of `COUNTS`."""
-        return [
-            Sum(
-                metric,
-                week=sum(each.week[place] for each in self.clients),
-                compared=sum(each.compared[place] for each in self.clients),
-                before=sum(each.before[place] for each in self.clients),
-            )
-            for place, metric in enumerate(COUNTS)
-        ]
+LONGEST_SECONDS = 60.0
+"""For how long making an overview may take: as long as a statement."""
+# Then nobody is looking any more.
+_LOOKING_SECONDS = 600.0
+# Of the time that passes, making overviews takes at most this share; less where nobody looks.
+_SHARE, _UNSEEN_SHARE = 0.05, 0.005
+# A page that is opened while the first overview is made shows what there is, and the sums when they are there.
+_PATIENCE_SECONDS = 0.3
 
 
 class Sum(msgspec.Struct, frozen=True):
@@ -53,55 +34,88 @@ class Sum(msgspec.Struct, frozen=True):
         return change(self.compared, self.before)
 
 
+class Overview(msgspec.Struct, frozen=True, kw_only=True):
+    """The fleet as it was at ``made_at``; ``settled`` is None as long as nothing is.
+
+    ``sums`` are the fleet's week, a value for each of `COUNTS`. ``failing`` and ``replaced`` count profiles,
+    ``short_of_days`` the clients with ``missing_days``.
+    """
+
+    made_at: datetime
+    settled: date | None
+    clients: list[ClientSummary]
+    days: list[FleetDay]
+    sums: list[Sum]
+    profiles: int
+    open_drops: int
+    failing: int
+    replaced: int
+    missing_days: int
+    short_of_days: int
+
+
 def change(now: float | None, before: float | None) -> float | None:
     """Return by which share a sum rose; None where there is nothing to compare it with."""
     return None if now is None or not before else now / before - 1.0
 
 
 class OverviewKeeper:
-    """Makes an overview for whoever asks first, and anew every so often as long as somebody asks."""
+    """Makes an overview at the start of its loop, and anew every so often: often as long as somebody looks."""
 
     def __init__(self, database: Database) -> None:
         self._store = OverviewStore(database)
         self._kept: Overview | None = None
-        self._asked_at = 0.0
+        self._made = asyncio.Event()
         self._made_at = 0.0
         self._took_seconds = 0.0
-        self._making = asyncio.Lock()
+        self._looked_at: float | None = None
 
-    async def get(self) -> Overview:
-        """Return the overview that is there, or make one. Raises ``DatabaseUnavailableError``."""
-        self._asked_at = asyncio.get_running_loop().time()
-        async with self._making:
-            if self._kept is None:
-                self._kept = await self._make()
-            return self._kept
+    async def get(self) -> Overview | None:
+        """Return the newest overview; None if the first is still being made after a moment's wait."""
+        self._looked_at = asyncio.get_running_loop().time()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                await self._made.wait()
+        return self._kept
 
     async def refresh(self) -> None:
-        """Make the overview anew if somebody has looked lately, else forget it; for a loop."""
-        now = asyncio.get_running_loop().time()
-        if self._kept is None:
-            return
-        if now - self._asked_at > _FORGET_SECONDS:
-            self._kept = None
-        elif now - self._made_at > self._took_seconds / _SHARE:
-            self._kept = await self._make()
-
-    async def _make(self) -> Overview:
+        """Make an overview if there is none or it is time for another; for a loop."""
         loop = asyncio.get_running_loop()
         began = loop.time()
-        made = await self._read()
-        self._made_at, self._took_seconds = loop.time(), loop.time() - began
-        return made
+        looking = self._looked_at is not None and began - self._looked_at < _LOOKING_SECONDS
+        pause = self._took_seconds / (_SHARE if looking else _UNSEEN_SHARE)
+        if self._kept is not None and began - self._made_at <= pause:
+            return
+        self._kept = await self._read()
+        self._made_at = loop.time()
+        self._took_seconds = self._made_at - began
+        self._made.set()
 
     async def _read(self) -> Overview:
         made_at = datetime.now(UTC)
         settled = await self._store.settled_through()
         # Without a settled day there are no sums, but there are clients.
         until = settled or made_at.date()
+        clients = await self._store.clients(until)
         return Overview(
             made_at=made_at,
             settled=settled,
-            clients=await self._store.clients(until),
+            clients=clients,
             days=await self._store.days(until),
+            sums=[_sum(metric, place, clients) for place, metric in enumerate(COUNTS)],
+            profiles=sum(each.profiles for each in clients),
+            open_drops=sum(each.open_drops for each in clients),
+            failing=sum(each.failing for each in clients),
+            replaced=sum(each.replaced for each in clients),
+            missing_days=sum(each.missing_days for each in clients),
+            short_of_days=sum(each.missing_days > 0 for each in clients),
         )
+
+
+def _sum(metric: str, place: int, clients: Sequence[ClientSummary]) -> Sum:
+    return Sum(
+        metric,
+        week=sum(each.week[place] for each in clients),
+        compared=sum(each.compared[place] for each in clients),
+        before=sum(each.before[place] for each in clients),
+    )

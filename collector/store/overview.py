@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from collector.store.columns import names, values
+from collector.store.missing_day import missing_days
 from collector.store.pool import Database
 
 COUNTS: Final = ("impression", "engagement", "save", "pin_click", "outbound_click")
@@ -147,17 +148,7 @@ SELECT
     ARRAY[{_whole("then")}] AS before
 FROM profile p
 CROSS JOIN LATERAL (
-    SELECT greatest(0, b.due - b.since + 1 - (
-        SELECT count(*)
-        FROM daily_metric m
-        WHERE m.profile_id = p.id
-          AND m.day BETWEEN b.since AND b.due
-    )) AS missing_days
-    FROM (
-        SELECT
-            CASE WHEN p.first_day IS NOT NULL THEN greatest(p.first_day, $1::date - 87) END AS since,
-            newest_day_due(p.settle_days) AS due
-    ) b
+    {missing_days("$1::date - 87")}
 ) g
 CROSS JOIN LATERAL (
     SELECT

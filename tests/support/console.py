@@ -1,7 +1,7 @@
 """Serves the console of a test's process, to whom its door lets in."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 from pydantic import SecretStr
@@ -10,6 +10,7 @@ from collector.access import digest, new_token
 from collector.console.elsewhere import Elsewhere
 from collector.console.overview import OverviewKeeper
 from collector.console.site import Console
+from collector.errors import DatabaseUnavailableError
 from collector.loops.every import Heartbeats
 from collector.loops.outage import Outage
 from collector.store.pool import Database
@@ -30,6 +31,7 @@ def make_console(
     problems: tuple[str, ...] = (),
     outage: Outage | None = None,
     away: Away | None = None,
+    keeper: OverviewKeeper | None = None,
 ) -> Console:
     """Return a console whose pulse tells these problems, and which asks ``away`` what the database does not know."""
 
@@ -40,7 +42,9 @@ def make_console(
     heartbeats.outage = outage or heartbeats.outage
     away = away or Away()
     elsewhere = Elsewhere(check_pins=away.check_pins, look_at_media=away.look_at_media, boards_of=away.boards_of)
-    return Console(database, OverviewKeeper(database), elsewhere, told, heartbeats, where="a database of a test")
+    return Console(
+        database, keeper or OverviewKeeper(database), elsewhere, told, heartbeats, where="a database of a test"
+    )
 
 
 @asynccontextmanager
@@ -51,9 +55,17 @@ async def console_address(
     problems: tuple[str, ...] = (),
     outage: Outage | None = None,
     away: Away | None = None,
+    keeper: OverviewKeeper | None = None,
 ) -> AsyncIterator[str]:
-    """Serve the pages; ``locked`` ones ask for `FULL`, `READ` or a token of the database. Yield their address."""
-    console = make_console(database, problems=problems, outage=outage, away=away)
+    """Serve the pages; ``locked`` ones ask for `FULL`, `READ` or a token of the database. Yield their address.
+
+    Without a ``keeper``, the fleet's sums are made before.
+    """
+    if keeper is None:
+        keeper = OverviewKeeper(database)
+        with suppress(DatabaseUnavailableError):
+            await keeper.refresh()
+    console = make_console(database, problems=problems, outage=outage, away=away, keeper=keeper)
     pages = Pages(Health(database, Heartbeats(), hold=lambda: None), None, console)
     tokens = Tokens(SecretStr(FULL), SecretStr(READ), TokenStore(database).known) if locked else None
     async with serving(pages, "127.0.0.1", 0, door=Door(tokens) if tokens else None) as address:
@@ -68,11 +80,14 @@ async def console_session(
     outage: Outage | None = None,
     problems: tuple[str, ...] = (),
     away: Away | None = None,
+    keeper: OverviewKeeper | None = None,
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Yield a session of a person, who has a token or is on this machine."""
     headers = AS_A_PERSON | ({"Authorization": f"Bearer {token}"} if token else {})
     async with (
-        console_address(database, locked=token is not None, outage=outage, problems=problems, away=away) as address,
+        console_address(
+            database, locked=token is not None, outage=outage, problems=problems, away=away, keeper=keeper
+        ) as address,
         aiohttp.ClientSession(address, headers=headers) as session,
     ):
         yield session
