@@ -21,6 +21,7 @@ from collector.models.profile import ProfileState
 from collector.registry.register import register
 from collector.registry.trial import Standing, Trial
 from collector.registry.validate import checked_key, checked_text, registration
+from collector.store.budget import Budget, budget_of
 from collector.store.fleet import FleetStore, Poll, ProfileStatus
 from collector.store.listing import ProfileFilter, ProfileSort
 from collector.store.paging import Paging
@@ -55,9 +56,10 @@ class ProfilesPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ProfileStory(ProfileStatus, frozen=True, kw_only=True):
-    """A profile: its state, its newest settled day, its newest snapshot, its gaps, drops, pins, and its last polls."""
+    """A profile: its state, newest settled day, newest snapshot, gaps, drops, pins, last polls, and its limits."""
 
     particulars: Particulars
+    budget: Budget | None
     missing: list[MissingDay]
     polls: list[Poll]
 
@@ -236,6 +238,7 @@ class Profiles:
         return ProfileStory(
             **msgspec.structs.asdict(found[0]),
             particulars=await particulars_of(self._services.database, profile_id),
+            budget=await budget_of(self._services.database, profile_id),
             missing=await missing_days_of(self._services.database, profile_id),
             polls=await self._fleet.recent_polls(profile_id, _POLLS),
         )

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Final
 
 import msgspec
 from aiohttp import web
@@ -11,15 +12,25 @@ from collector.config import Role
 from collector.console.page import Loader, answer
 from collector.console.query import text_of
 from collector.console.words import OUTCOMES, PIN_STATES, PROFILE_STATES, Word, counted
-from collector.export.status import Status, gather_status
 from collector.loops.every import Heartbeats, LoopState
-from collector.store.fleet import CollectedProfile, FleetStore
+from collector.loops.recent import Recent
+from collector.store.budget import Budget, nearest_budgets
+from collector.store.daemon import DaemonProcess, DaemonStore
+from collector.store.fleet import Backlog, CollectedProfile, DatabaseInfo, FleetStore
+from collector.store.pin import PinStore, QueueSummary
 from collector.store.pool import Database
 
 _MOST = 100
 _GOOD = frozenset({None, "ok", "unchanged"})
 _OVERDUE = timedelta(minutes=5)
 _MEBIBYTE = 1 << 20
+_MOST_BUDGETS = 8
+_SUMS_SECONDS = 5.0
+_SILENT_AFTER = timedelta(minutes=1)
+
+ALIVE: Final = Word("Alive", "good", "It was heard of within the last minute.")
+_STOPPED: Final = Word("Stopped", "quiet", "It was told to stop.")
+_SILENT: Final = Word("Silent", "bad", "It was not told to stop, and says nothing: it was killed, or has no database.")
 
 
 class Collected(msgspec.Struct, frozen=True):
@@ -37,10 +48,30 @@ class Work(msgspec.Struct, frozen=True):
     loops: list[LoopState]
 
 
+class Replica(msgspec.Struct, frozen=True):
+    """A process of the collector, and whether it is alive."""
+
+    process: DaemonProcess
+    word: Word
+
+
+class Sums(msgspec.Struct, frozen=True, kw_only=True):
+    """What is counted over the whole fleet, the same for whoever looks within some seconds."""
+
+    states: dict[str, int]
+    polls: dict[str, int]
+    pins: QueueSummary
+    database: DatabaseInfo
+    budgets: list[Budget]
+
+
 class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     """The whole collector, and the profiles that match ``text``; without a text, those in trouble."""
 
-    status: Status
+    sums: Sums
+    backlog: Backlog
+    replicas: list[Replica]
+    where: str
     text: str
     found: list[CollectedProfile]
 
@@ -56,7 +87,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def polls_at_all(self) -> bool:
-        return any(Role.POLLER in each.roles for each in self.status.daemons)
+        return any(Role.POLLER in each.process.roles for each in self.replicas if each.word is ALIVE)
 
     def _told(self, profile: CollectedProfile) -> str:
         if profile.state != "active":
@@ -73,22 +104,22 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def profiles(self) -> list[tuple[Word, int]]:
-        return [(PROFILE_STATES[state], each.profiles) for state, each in self.status.profiles.by_state.items()]
+        return [(PROFILE_STATES[state], number) for state, number in self.sums.states.items()]
 
     @property
     def pins(self) -> list[tuple[Word, int]]:
-        return [(PIN_STATES[state], number) for state, number in self.status.pins.by_state.items() if number]
+        return [(PIN_STATES[state], number) for state, number in self.sums.pins.states.items() if number]
 
     @property
     def polls(self) -> list[tuple[Word, int]]:
-        polls = self.status.polls_24h.items()
+        polls = self.sums.polls.items()
         return [(OUTCOMES.get(outcome) or Word(outcome, "quiet"), number) for outcome, number in polls]
 
     @property
     def queue(self) -> list[str]:
         """Say what keeps pins from going out."""
-        pins = self.status.pins
-        said = [f"{counted(number, 'profile')} paused: {why}" for why, number in pins.paused_lanes.items()]
+        pins = self.sums.pins
+        said = [f"{counted(number, 'profile')} paused: {why}" for why, number in pins.paused.items()]
         if pins.unresolved:
             said.append(f"{counted(pins.unresolved, 'unknown pin')} that nobody looks for any more")
         if pins.late:
@@ -97,7 +128,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def mebibytes(self) -> int:
-        return self.status.database.size_bytes // _MEBIBYTE
+        return self.sums.database.size_bytes // _MEBIBYTE
 
 
 class OperationsPage:
@@ -108,6 +139,9 @@ class OperationsPage:
     ) -> None:
         self._database = database
         self._store = FleetStore(database)
+        self._pins = PinStore(database)
+        self._daemons = DaemonStore(database)
+        self._sums = Recent(self._count, seconds=_SUMS_SECONDS)
         self._where = where
         self._problems = problems
         self._heartbeats = heartbeats
@@ -121,9 +155,30 @@ class OperationsPage:
         return Work(await self._problems(), self._heartbeats.states())
 
     async def _fleet(self, text: str) -> Fleet:
-        status = await gather_status(self._database, self._where, count_days=False, most_troubled=_MOST + 1)
-        found = await self._store.collected(text, _MOST + 1) if text else status.profiles.troubled
-        return Fleet(status=status, text=text, found=found)
+        most = _MOST + 1
+        return Fleet(
+            sums=await self._sums.get(),
+            backlog=await self._store.backlog(),
+            replicas=[Replica(each, _life(each)) for each in await self._daemons.lately()],
+            where=self._where,
+            text=text,
+            found=await self._store.collected(text, most) if text else await self._store.troubled(most),
+        )
+
+    async def _count(self) -> Sums:
+        return Sums(
+            states=await self._store.states(),
+            polls=await self._store.polls(),
+            pins=await self._pins.summary(),
+            database=await self._store.database(count_days=False),
+            budgets=await nearest_budgets(self._database, _MOST_BUDGETS),
+        )
+
+
+def _life(process: DaemonProcess) -> Word:
+    if process.stopped_at is not None:
+        return _STOPPED
+    return ALIVE if datetime.now(UTC) - process.seen_at < _SILENT_AFTER else _SILENT
 
 
 def _badges(profile: CollectedProfile) -> list[Word]:

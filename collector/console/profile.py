@@ -17,6 +17,7 @@ from collector.console.render import profile_url
 from collector.console.words import Word
 from collector.detect.explain import Explanation, explain
 from collector.errors import RegistryError
+from collector.store.budget import Budget, budget_of
 from collector.store.drop import DropStore
 from collector.store.drop_list import DropRow
 from collector.store.fleet import FleetStore, Poll, ProfileStatus
@@ -44,6 +45,13 @@ class ToldPoll(msgspec.Struct, frozen=True):
     word: Word
 
 
+class Polls(msgspec.Struct, frozen=True):
+    """The last polls, and how much of what Ayrshare allows is used; None where the profile was removed meanwhile."""
+
+    budget: Budget | None
+    told: list[ToldPoll]
+
+
 class Trouble(msgspec.Struct, frozen=True):
     """Drops and missing days; ``settled`` is the newest day that can be asked about."""
 
@@ -66,6 +74,7 @@ class ProfilePage:
     """Answers for a profile, and does what an operator asks of it."""
 
     def __init__(self, database: Database) -> None:
+        self._database = database
         self._timeline = TimelineStore(database)
         self._drops = DropStore(database)
         self._fleet = FleetStore(database)
@@ -135,9 +144,12 @@ class ProfilePage:
         except RegistryError as error:
             return str(error)
 
-    async def _polls(self, profile_id: int) -> list[ToldPoll]:
+    async def _polls(self, profile_id: int) -> Polls:
         polls = await self._fleet.recent_polls(profile_id, _POLLS)
-        return [ToldPoll(each, words.OUTCOMES.get(each.outcome) or Word(each.outcome, "quiet")) for each in polls]
+        return Polls(
+            await budget_of(self._database, profile_id),
+            [ToldPoll(each, words.OUTCOMES.get(each.outcome) or Word(each.outcome, "quiet")) for each in polls],
+        )
 
     async def _account(self, profile_id: int) -> Account:
         found = await self._timeline.snapshots(profile_id)

@@ -6,6 +6,7 @@ import msgspec
 
 from collector.models.plan import Action
 from collector.publish.remedy import Remedy
+from collector.store.budget import Budget
 
 METRICS: Final = {
     "engagement": "Engagement",
@@ -15,6 +16,10 @@ METRICS: Final = {
     "outbound_click": "Outbound clicks",
 }
 """The metrics that can be summed, in the order in which pages show them."""
+
+# Shares of a limit.
+_NEAR_A_LIMIT = 0.5
+_AT_A_LIMIT = 0.9
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -147,3 +152,11 @@ def failing(failures: int, outcome: str | None) -> Word:
     """Return what to show of a profile whose polls fail."""
     why = OUTCOMES[outcome].text if outcome in OUTCOMES else ""
     return Word("Failing", "warn", f"{failures} polls in a row failed. {why}".strip())
+
+
+def budget(used: Budget) -> Word:
+    """Return how near a profile is to the nearest of its limits."""
+    if used.quota_until is not None:
+        return Word("Posts used up", "warn", "Its pins wait until the month's posts are there again.")
+    tone = "bad" if used.used_share >= _AT_A_LIMIT else "warn" if used.used_share >= _NEAR_A_LIMIT else "quiet"
+    return Word(f"{used.used_share:.0%} used", tone, "Of the limit that is nearest.")

@@ -40,6 +40,13 @@ WHERE stopped_at IS NULL
   AND seen_at > now() - interval '1 minute'
 ORDER BY started_at
 """
+_LATELY = f"""
+SELECT {names(DaemonProcess)}
+FROM daemon
+WHERE seen_at > now() - interval '24 hours'
+ORDER BY stopped_at IS NOT NULL, seen_at < now() - interval '1 minute', started_at
+LIMIT 20
+"""
 _LAST = f"SELECT {names(DaemonProcess)} FROM daemon ORDER BY seen_at DESC LIMIT 1"
 
 
@@ -56,6 +63,10 @@ class DaemonStore:
     async def running(self) -> list[DaemonProcess]:
         """Return the daemons that were heard of within the last minute, the oldest first."""
         return values(DaemonProcess, await self._database.fetch(_RUNNING))
+
+    async def lately(self) -> list[DaemonProcess]:
+        """Return the daemons of the last 24 hours, those that run first, then those that fell silent; 20 at most."""
+        return values(DaemonProcess, await self._database.fetch(_LATELY))
 
     async def last(self) -> DaemonProcess | None:
         """Return the one that was heard of last, running or not."""

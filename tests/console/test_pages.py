@@ -259,22 +259,40 @@ async def test_the_pulse_names_what_is_wrong(database: Database) -> None:
     assert "the loop &#39;poller&#39; is late" in text
 
 
-@pytest.mark.parametrize("idle_seconds", [0.0, 700.0])
-async def test_the_sums_are_made_anew_while_somebody_looks(
-    database: Database, monkeypatch: pytest.MonkeyPatch, idle_seconds: float
+@pytest.mark.parametrize(("looked", "pause", "anew"), [(True, 30.0, True), (True, 10.0, False), (False, 30.0, False)])
+async def test_the_sums_are_made_anew_and_more_often_while_somebody_looks(
+    database: Database, monkeypatch: pytest.MonkeyPatch, *, looked: bool, pause: float, anew: bool
 ) -> None:
     await registered(database, {"alpha": "key-of-alpha"})
     keeper = OverviewKeeper(database)
-    first = await keeper.get()
+    await keeper.refresh()
     await registered(database, {"beta": "key-of-beta"})
+    if looked:
+        await keeper.get()
+    # As if making them took a second, so long ago.
+    monkeypatch.setattr(keeper, "_took_seconds", 1.0)
+    monkeypatch.setattr(keeper, "_made_at", keeper._made_at - pause)
     await keeper.refresh()
-    # Making it has just taken longer than its share of the time.
-    assert await keeper.get() is first
-    monkeypatch.setattr(keeper, "_made_at", keeper._made_at - 60.0)
-    monkeypatch.setattr(keeper, "_asked_at", keeper._asked_at - idle_seconds)
-    await keeper.refresh()
-    assert (keeper._kept is None) is (idle_seconds > 0)
-    assert (await keeper.get()).profiles == 2
+    found = await keeper.get()
+    assert found is not None
+    assert found.profiles == (2 if anew else 1)
+
+
+async def test_the_fleet_opens_before_its_sums_are_made(database: Database) -> None:
+    await make_agency(database)
+    keeper = OverviewKeeper(database)
+    async with console_session(database, keeper=keeper) as session:
+        early = await page(session, "/")
+        profiles = await page(session, "/?part=list&view=profiles&q=inseln")
+        await keeper.refresh()
+        later = await page(session, "/")
+    assert "The collector has just started" in early
+    assert "Engagement of Casa Lumen fell to" in early
+    assert "All data is coming in" not in early
+    assert 'hx-trigger="every 1s"' in early
+    assert NAMES.findall(profiles) == ["Fernweh Inseln"]
+    assert "The collector has just started" not in later
+    assert 'hx-trigger="every 1s"' not in later
 
 
 async def test_drops_are_listed_with_their_sentences(database: Database) -> None:
@@ -367,6 +385,35 @@ async def test_operations_say_of_every_profile_how_it_is_collected(database: Dat
         assert "It is not read yet" in await told("newcomer")
         await database.execute("UPDATE profile SET next_poll_at = now() - interval '1 hour' WHERE name = 'newcomer'")
         assert "It is overdue" in await told("newcomer")
+
+
+async def test_operations_show_who_is_nearest_to_a_limit_and_which_replica_fell_silent(database: Database) -> None:
+    await registered(database, {"calm": "key-of-calm", "busy": "key-of-busy", "spent": "key-of-spent"})
+    await database.execute(
+        "UPDATE profile SET last_poll_at = now(), rate_limit_max = 300, rate_limit_count = 285 WHERE name = 'busy'"
+    )
+    await database.execute(
+        """
+        INSERT INTO pin_lane (profile_id, paused_reason, not_before)
+        SELECT id, 'quota', now() + interval '3 days' FROM profile WHERE name = 'spent'
+        """
+    )
+    for owner in ("alive", "killed"):
+        await DaemonStore(database).report(owner, "0.1.0", [Role.POLLER])
+    await database.execute("UPDATE daemon SET seen_at = now() - interval '1 hour' WHERE owner = 'killed'")
+    known = await ids(database)
+    async with console_session(database) as session:
+        text = re.sub(r"<[^>]*>|\s+", " ", await page(session, "/operations"))
+        busy = await page(session, f"/profiles/{known['busy']}")
+        spent = await page(session, f"/profiles/{known['spent']}")
+    names = re.findall("spent|busy|calm", text[text.index("What Ayrshare allows") :])
+    assert names == ["spent", "busy", "calm"]
+    assert "Posts used up" in text
+    assert "95% used" in text
+    assert text.index("alive") < text.index("Alive") < text.index("killed") < text.index("Silent")
+    assert "285 of 300 calls in five minutes" in busy
+    assert "used up until" not in busy
+    assert "used up until" in spent
 
 
 async def test_a_long_list_leads_to_its_next_page(database: Database) -> None:
