@@ -13,7 +13,7 @@ INSTALLED := .venv/.installed
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint bench bench-peers bench-dashboards bench-detect chaos dashboards preview pictures docs clean
+.PHONY: help install demo test lint bench bench-peers bench-console bench-dashboards bench-detect chaos dashboards preview pictures docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -55,6 +55,9 @@ bench-detect: $(INSTALLED)  ## measure the drop detector beside its rivals; ARGS
 
 bench-dashboards: $(INSTALLED)  ## measure the dashboards' queries on 10,000 profiles and a year
 	@$(BIN)/python -m bench.dashboards $(ARGS)
+
+bench-console: $(INSTALLED)  ## measure pages and API at 200 requests a second while the daemon polls
+	@$(BIN)/python -m bench.console $(ARGS)
 
 chaos: $(INSTALLED)  ## play all that can go wrong through real processes: ARGS="-k database", ARGS=--list
 	@$(BIN)/python -m tests.chaos $(ARGS)

@@ -99,17 +99,17 @@ async def daemon(variables: dict[str, str]) -> AsyncIterator[asyncio.subprocess.
         "COLLECTOR_AYRSHARE_API_KEY": API_KEY.get_secret_value(),
         "COLLECTOR_ENCRYPTION_KEYS": ENCRYPTION_KEY,
         "COLLECTOR_HTTP_PORT": str(PORT),
-        "COLLECTOR_MAX_REQUESTS_PER_SECOND": "100000",
+        "COLLECTOR_MAX_REQUESTS_PER_SECOND": "10000",
+        "COLLECTOR_LOG_LEVEL": "error",
     }
     if bindir := os.environ.get("COLLECTOR_PG_BINDIR"):
         environment["COLLECTOR_PG_BINDIR"] = bindir
-    process = await asyncio.create_subprocess_exec(
-        PROGRAM, "run", env=environment | variables, stderr=asyncio.subprocess.DEVNULL
-    )
+    process = await asyncio.create_subprocess_exec(PROGRAM, "run", env=environment | variables)
     try:
         yield process
     finally:
-        process.terminate()
+        if process.returncode is None:
+            process.terminate()
         await process.wait()
 
 
