@@ -45,6 +45,7 @@ def an_episode(**changes: Any) -> Replayed:
         "expected_low": 60.0,
         "score": 5.0,
         "inhibited": False,
+        "dismissed": None,
         "sentence": "Engagement fell.",
     }
     return Replayed(**(values | changes))
