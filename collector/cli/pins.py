@@ -27,7 +27,7 @@ from collector.store.pin import Hints, Imported, PinStore
 from collector.store.pin_check import CheckStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
-from collector.table.moment import DateFormat, Moments
+from collector.table.moment import DateFormat, MomentHints, Moments
 
 
 @click.group()
@@ -49,6 +49,9 @@ _OVERRIDES = {
     Override.PAST: "--past allows it",
     Override.CHECK_MEDIA: "--check-media none queues it all the same",
 }
+_OF_TIMES = MomentHints(
+    zone=", or --timezone", forms={form: f", or --date-format {form}" for form in (DateFormat.GERMAN, DateFormat.US)}
+)
 _IN_A_TABLE = Hints(past=f"; {_OVERRIDES[Override.PAST]}", replace="; --replace changes it")
 
 
@@ -231,7 +234,7 @@ def import_(
     --replace is given. FILE may be - for standard input.
     """
     try:
-        table = scan_pins(file.read(), Moments(timezone, DateFormat(date_format), options=True))
+        table = scan_pins(file.read(), Moments(timezone, DateFormat(date_format), _OF_TIMES))
     except BadLinesError as error:
         raise PinError(bad_lines(error)) from None
 

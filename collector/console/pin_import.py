@@ -30,7 +30,7 @@ from collector.store.pin_upload import NewUpload, Upload, UploadStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
 from collector.table.apart import read_apart
-from collector.table.moment import DateFormat, Moments, zone_named
+from collector.table.moment import DateFormat, MomentHints, Moments, zone_named
 from collector.table.plan import counts, details, whole_plan
 from collector.table.scan import Scanned
 from collector.table.sheet import is_workbook
@@ -39,7 +39,11 @@ _PATH: Final = "/pins/import"
 _UPLOAD: Final = "{upload:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}}"
 _ALL = "all"
 _MOST_SHOWN = 300
-_MOST_PINS = 20_000
+_MOST_PINS = 10_000
+_OF_TIMES = MomentHints(
+    zone=", or choose the zone of times that name none",
+    forms=dict.fromkeys((DateFormat.GERMAN, DateFormat.US), ", or choose how days are written"),
+)
 _HINTS = Hints(
     past="; tick that times may be past to queue it all the same",
     replace="; tick that pins may be changed to change it",
@@ -222,7 +226,7 @@ class PinImport:
     async def _scan(self, data: bytes, zone: str, form: DateFormat, visitor: Visitor) -> Scanned[NewPin]:
         """Read a table beside the event loop. Raises ``BadLinesError`` for what is none, or has too many pins."""
         source = await read_apart(data) if is_workbook(data) else data
-        moments = Moments(zone_named(zone) if zone else None, form)
+        moments = Moments(zone_named(zone) if zone else None, form, _OF_TIMES)
         table = await asyncio.to_thread(scan_pins, source, moments)
         if len(table.rows) > _MOST_PINS:
             reason = f"the table has {len(table.rows):,} pins; {_MOST_PINS:,} at most are taken here at once"

@@ -28,6 +28,10 @@ _PATTERNS = {
     DateFormat.GERMAN: ("%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S"),
     DateFormat.US: ("%m/%d/%Y %I:%M %p", "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S"),
 }
+_LOOKS = {
+    DateFormat.GERMAN: re.compile(r"[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4}"),
+    DateFormat.US: re.compile(r"[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}"),
+}
 _EXAMPLES = {
     DateFormat.ISO: "2026-12-24T18:00:00Z",
     DateFormat.GERMAN: "24.12.2026 18:00",
@@ -35,15 +39,22 @@ _EXAMPLES = {
 }
 
 
-class Moments(msgspec.Struct, frozen=True):
-    """How times are written; ``zone`` is that of times which name none.
+class MomentHints(msgspec.Struct, frozen=True):
+    """How whoever wrote the times can say their zone and their form, each as the end of a sentence."""
 
-    ``options`` tells that whoever wrote them can say both by an option of the command line.
-    """
+    zone: str = ""
+    forms: dict[DateFormat, str] = {}
+
+
+_NO_HINTS = MomentHints()
+
+
+class Moments(msgspec.Struct, frozen=True):
+    """How times are written; ``zone`` is that of times which name none."""
 
     zone: ZoneInfo | None = None
     form: DateFormat = DateFormat.ISO
-    options: bool = False
+    hints: MomentHints = _NO_HINTS
 
     def read(self, text: str) -> datetime:
         """Return the moment in UTC. Raises ``CollectorError`` with what is wrong, to follow the column's name."""
@@ -53,9 +64,8 @@ class Moments(msgspec.Struct, frozen=True):
         moment = self._parsed(text)
         if moment.tzinfo is None:
             if self.zone is None:
-                option = ", or --timezone" if self.options else ""
                 raise CollectorError(
-                    f"has no zone: {text[:_SHOWN]}; write {moment.isoformat()}Z or +01:00 at its end{option}"
+                    f"has no zone: {text[:_SHOWN]}; write {moment.isoformat()}Z or +01:00 at its end{self.hints.zone}"
                 )
             moment = in_zone(moment, self.zone, text[:_SHOWN])
         try:
@@ -77,13 +87,9 @@ class Moments(msgspec.Struct, frozen=True):
         raise CollectorError(f"is not a time: {text[:_SHOWN]}; write {_EXAMPLES[self.form]}{self._hint(text)}")
 
     def _hint(self, text: str) -> str:
-        if not self.options or self.form is not DateFormat.ISO:
+        if self.form is not DateFormat.ISO:
             return ""
-        if re.match(r"[0-9]{1,2}\.[0-9]{1,2}\.[0-9]{4}", text):
-            return ", or --date-format german"
-        if re.match(r"[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}", text):
-            return ", or --date-format us"
-        return ""
+        return next((self.hints.forms.get(form, "") for form, looks in _LOOKS.items() if looks.match(text)), "")
 
 
 def zone_named(name: str) -> ZoneInfo:

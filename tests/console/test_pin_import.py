@@ -60,12 +60,13 @@ async def test_each_line_says_what_is_wrong_with_it_and_nothing_is_queued(regist
         + "alpha,r,2031-03-30 02:30,,http://example.com/a.jpg\n"
         + "alpha,s,2020-01-01 18:00,,https://example.com/a.jpg\n"
         + "alpha,t\n"
+        + "alpha,u,24.12.2031 18:00,,https://example.com/a.jpg\n"
     )
     async with console_session(registry) as session:
         status, where = await sent(session, table)
         assert status == 303
         refused, everything = await page(session, where), await page(session, f"{where}?what=all")
-    assert "4 lines of 5 cannot be queued" in refused
+    assert "5 lines of 6 cannot be queued" in refused
     assert "digest" not in refused
     for reason in (
         "no such profile: nobody",
@@ -73,10 +74,11 @@ async def test_each_line_says_what_is_wrong_with_it_and_nothing_is_queued(regist
         "media URL 1 does not begin with https://",
         "publish_at is past, so the pin would go out at once: 2020-01-01 17:00 UTC; tick that times may be past",
         "2 cells, where the header has 5",
+        "publish_at is not a time: 24.12.2031 18:00; write 2026-12-24T18:00:00Z, or choose how days are written",
     ):
         assert reason in refused
-    assert BADGES.findall(refused) == ["Refused"] * 4
-    assert BADGES.findall(everything) == ["To be queued", *["Refused"] * 4]
+    assert BADGES.findall(refused) == ["Refused"] * 5
+    assert BADGES.findall(everything) == ["To be queued", *["Refused"] * 5]
     assert "Tue 1 Jul 2031 16:00" in everything
     assert await queue(registry) == {}
 
@@ -153,7 +155,7 @@ async def test_what_is_no_table_is_refused_with_its_reason(registry: Database) -
             (HEADER + GOOD, {"time_zone": "Mars/Base"}, 400, "There is no time zone Mars/Base"),
             (HEADER + GOOD, {"date_format": "french"}, 400, "french&#39; is not a valid"),
             (b"x" * (LARGEST_BYTES + 1), {}, 413, "It has more than 5 MB"),
-            (HEADER + GOOD.format("x") * 20_001, {}, 422, "20,000 at most are taken here at once"),
+            (HEADER + GOOD.format("x") * 10_001, {}, 422, "10,000 at most are taken here at once"),
         ):
             found = await sent(session, data, **fields)
             assert found[0] == status, (reason, found)

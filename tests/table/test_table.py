@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from collector.errors import BadLinesError, CollectorError
-from collector.table.moment import DateFormat, Moments
+from collector.table.moment import DateFormat, MomentHints, Moments
 from collector.table.scan import Columns, Scanned, scan_table
 
 COLUMNS = Columns(("name", "profile_key"), ("tags",), longest_cell=100)
 KNOWN = "Known: name,profile_key[,tags]"
 BERLIN = ZoneInfo("Europe/Berlin")
+HINTS = MomentHints(", or say it", {form: f", or say {form}" for form in (DateFormat.GERMAN, DateFormat.US)})
 
 
 def scan(data: bytes | str) -> Scanned[dict[str, str]]:
@@ -184,10 +185,10 @@ def test_times_are_read_as_was_said(text: str, moments: Moments, utc: str) -> No
             Moments(),
             "has no zone: 2026-12-24T18:00; write 2026-12-24T18:00:00Z or [+]01:00 at its end$",
         ),
-        ("2026-12-24T18:00", Moments(options=True), "has no zone: .* at its end, or --timezone$"),
+        ("2026-12-24T18:00", Moments(hints=HINTS), "has no zone: .* at its end, or say it$"),
         ("24.12.2026 18:00", Moments(BERLIN), "is not a time: .*Z$"),
-        ("24.12.2026 18:00", Moments(BERLIN, options=True), "is not a time: .*, or --date-format german$"),
-        ("12/24/2026 6:00 PM", Moments(BERLIN, options=True), "is not a time: .*, or --date-format us$"),
+        ("24.12.2026 18:00", Moments(BERLIN, hints=HINTS), "is not a time: .*, or say german$"),
+        ("12/24/2026 6:00 PM", Moments(BERLIN, hints=HINTS), "is not a time: .*, or say us$"),
         ("24/12/2026 18:00", Moments(BERLIN, DateFormat.US), "is not a time: .*; write 12/24/2026 6:00 PM$"),
         ("24.12.2026", Moments(BERLIN, DateFormat.GERMAN), "has no time of day: 24.12.2026; write 24.12.2026 18:00"),
         ("2026-12-24", Moments(BERLIN), "has no time of day: 2026-12-24"),
