@@ -26,10 +26,18 @@ PAGES = {
     "drops": "/drops",
     "calendar": "/pins/calendar",
     "pin-form": "/pins/new?like=1",
+    "pin-import": "/pins/import",
+    "operations": "/operations",
     "sign-in": "/sign-in",
 }
 # The rest is for whoever changes a page.
-_IN_DOCUMENTS = {"fleet": "light", "profile": "light", "client": "dark"}
+_IN_DOCUMENTS = {
+    "fleet": "light",
+    "profile": "light",
+    "client": "dark",
+    "calendar": "light",
+    "pin-form": "light",
+}
 _KINDS = {"light": 1280, "dark": 1280, "narrow": 360}
 _LONGEST_DEMO_SECONDS = "300"
 _COLOURS = 128
