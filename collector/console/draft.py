@@ -1,12 +1,12 @@
 """A pin as it is typed into the form: texts only, right or wrong. Pure."""
 
 import secrets
-from collections.abc import Mapping
 from datetime import date, datetime, time
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import msgspec
+from multidict import MultiDict
 
 from collector.errors import CollectorError, PinError
 from collector.models.pin import NewPin, PinContent, PinProblem
@@ -126,13 +126,14 @@ def copy_of(pin: PinDetails, zone: ZoneInfo) -> Draft:
     return msgspec.structs.replace(draft_of(pin, zone), client_ref="", made_ref=new_ref(), publish_at="", version="")
 
 
-def typed(fields: Mapping[str, list[str]]) -> Draft:
+def typed(fields: MultiDict[str]) -> Draft:
     """Return what a form sent; line ends are those that the table counts."""
-    texts = {name: _text(fields, name) for name in Draft.__struct_fields__ if name not in {"media_urls", "alt_texts"}}
-    urls, alts = (fields.get(name, []) for name in ("media_urls", "alt_texts"))
+    rows = ("media_urls", "alt_texts")
+    texts = {name: _lines(fields.get(name, "")) for name in Draft.__struct_fields__ if name not in rows}
+    urls, alts = (fields.getall(name, []) for name in rows)
     alts = [*alts, *[""] * (len(urls) - len(alts))]
-    rows = [(url.strip(), _lines(alt)) for url, alt in zip(urls, alts, strict=False)]
-    kept = [row for row in rows if any(row)]
+    filled = [(url.strip(), _lines(alt)) for url, alt in zip(urls, alts, strict=False)]
+    kept = [row for row in filled if any(row)]
     return Draft(
         **{**texts, "zone": texts["zone"] or "UTC"},
         media_urls=tuple(url for url, _ in kept),
@@ -150,10 +151,6 @@ def unchanged_time(draft: Draft, pin: PinDetails) -> bool:
 
 def _shown(moment: datetime, zone: ZoneInfo) -> str:
     return moment.astimezone(zone).strftime(_LOCAL)
-
-
-def _text(fields: Mapping[str, list[str]], name: str) -> str:
-    return _lines(next(iter(fields.get(name, [])), ""))
 
 
 def _lines(text: str) -> str:

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from collector.access import VISITOR
 from collector.console.page import answer
-from collector.console.query import after_of, page_after, summary_of, text_of
+from collector.console.query import after_of, page_after, posted, summary_of, text_of
 from collector.console.render import profile_url
 from collector.errors import RegistryError
 from collector.registry.validate import checked_text
@@ -44,16 +44,16 @@ class DropsPage:
         drop = await self._drops.find(int(request.match_info["id"]))
         if drop is None or not request[VISITOR].may_see(drop.client):
             raise web.HTTPNotFound(text="you have no such drop")
-        form = await request.post()
+        fields = await posted(request)
         if request.match_info["action"] == "dismiss":
             try:
-                note = checked_text("note", str(form.get("note", "")), LONGEST_NOTE)
+                note = checked_text("note", fields.get("note", ""), LONGEST_NOTE)
             except RegistryError as error:
                 raise web.HTTPUnprocessableEntity(text=str(error)) from error
             await self._drops.dismiss(drop.id, note, request[VISITOR].known_as)
         else:
             await self._drops.restore(drop.id)
-        raise web.HTTPSeeOther(profile_url(drop.profile_id) if form.get("back") == "profile" else "/drops")
+        raise web.HTTPSeeOther(profile_url(drop.profile_id) if fields.get("back") == "profile" else "/drops")
 
     async def _list(self, request: web.Request) -> Drops:
         asked = request.query.get("state", "")

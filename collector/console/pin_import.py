@@ -16,6 +16,7 @@ from aiohttp import web
 
 from collector.access import VISITOR, Visitor, for_each_client
 from collector.console.page import answer, insist_on_rights
+from collector.console.query import posted
 from collector.console.render import render
 from collector.console.upload_form import Form, read_form
 from collector.console.words import PLANNED, Word, counted
@@ -176,7 +177,7 @@ class PinImport:
             raise web.HTTPSeeOther(where)
         async with self._at_once:
             table, plan = await self._planned(upload, request[VISITOR])
-            if str((await request.post()).get("digest", "")) != _digest(plan):
+            if (await posted(request)).get("digest") != _digest(plan):
                 raise web.HTTPSeeOther(f"{where}?changed=1")
             try:
                 done = await self._pins.enqueue_all(

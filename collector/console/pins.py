@@ -117,7 +117,7 @@ class PinsPage:
         pin = (await self._require(request)).pin
         try:
             found = await self._operator.find_cancellable(pin.id)
-            if found.state is PinState.UNKNOWN and not await _is_sure(request):
+            if found.state is PinState.UNKNOWN and "sure" not in await posted(request):
                 return _ask(request, pin, _GIVE_UP)
             await self._operator.cancel(found)
         except PinError as error:
@@ -127,8 +127,8 @@ class PinsPage:
     async def move(self, request: web.Request) -> web.Response:
         """Put a queued pin to another day, and go back to the calendar."""
         pin_id = (await self._require(request)).pin.id
-        fields = await request.post()
-        asked, name, version, back = (str(fields.get(name, "")) for name in ("day", "zone", "version", "back"))
+        fields = await posted(request)
+        asked, name, version, back = (fields.get(name, "") for name in ("day", "zone", "version", "back"))
         try:
             day, zone = plannable_day(asked), zone_named(name)
         except (CollectorError, ValueError):
@@ -144,7 +144,7 @@ class PinsPage:
         pin = (await self._require(request)).pin
         try:
             found = await self._operator.prepare_retry(pin.id, self._check)
-            if found.may_be_live and not await _is_sure(request):
+            if found.may_be_live and "sure" not in await posted(request):
                 return _ask(request, pin, _SEND_AGAIN)
             if found.evidence is not Evidence.SETTLED:
                 await self._operator.retry(found.pin)
@@ -187,10 +187,6 @@ async def visible_pin(store: PinStore, visitor: Visitor, pin_id: int) -> tuple[P
     if not visitor.may_see(pin.client):
         raise web.HTTPNotFound(text="you have no such pin")
     return pin, attempts
-
-
-async def _is_sure(request: web.Request) -> bool:
-    return "sure" in (await posted(request) if request.can_read_body else {})
 
 
 def _ask(request: web.Request, pin: PinDetails, question: Question) -> web.Response:

@@ -3,10 +3,11 @@
 import re
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
-from urllib.parse import parse_qs
+from urllib.parse import parse_qsl
 
 import msgspec
 from aiohttp import web
+from multidict import MultiDict
 
 from collector.console.words import counted
 from collector.errors import DataRefusedError
@@ -31,13 +32,15 @@ def text_of(request: web.Request, name: str) -> str:
     return _UNSENDABLE.sub("", request.query.get(name, "")).strip()[:_LONGEST_TEXT]
 
 
-async def posted(request: web.Request) -> dict[str, list[str]]:
-    """Return the fields of a form, each with all of its values. Raises an ``HTTPClientError`` for what is none."""
+async def posted(request: web.Request) -> MultiDict[str]:
+    """Return the fields of a form, none of an empty request. Raises an ``HTTPClientError`` for what is no form."""
+    if not request.can_read_body:
+        return MultiDict()
     if request.content_type != _FORM:
         raise web.HTTPUnsupportedMediaType(text=f"send a form: {_FORM}")
     try:
         text = (await request.read()).decode()
-        return parse_qs(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        return MultiDict(parse_qsl(text, keep_blank_values=True, max_num_fields=_MOST_FIELDS))
     except ValueError as error:
         raise web.HTTPBadRequest(text=f"this is no form: {error}") from None
 

@@ -49,8 +49,6 @@ FROM profile
 WHERE id IN ((SELECT min(id) FROM profile), (SELECT max(id) FROM profile))
 """
 
-# An argument that is not UTF-8 arrives with surrogates: no profile has such a name, and the driver cannot send it.
-
 # Imports are rare and must see each other's keys, so they go one at a time.
 
 # NOT IN is hashed whatever the planner makes of the arrays' length; NOT EXISTS became a nested loop over all pairs.
