@@ -26,7 +26,7 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@echo "installing into .venv"
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[plot,xlsx]' --group dev
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[parquet,plot,xlsx]' --group dev
 	@touch $(INSTALLED)
 
 demo: $(INSTALLED)  ## run everything on this machine, with an emulated Ayrshare
@@ -42,7 +42,7 @@ lint: $(INSTALLED)  ## check style, types and import layers
 	$(BIN)/lint-imports
 
 bench: $(INSTALLED)  ## run the benchmarks
-	@for name in startup parse polls wal page api scale storage pins detector; do \
+	@for name in startup parse polls wal page api scale storage export pins detector; do \
 		echo "== bench/$$name.py"; \
 		$(BIN)/python -m bench.$$name || exit 1; \
 	done

@@ -23,6 +23,7 @@ for _name, _help in {
     "clients": "List clients, and set the country whose holidays count for them.",
     "demo": "Run everything on one machine: an emulated Ayrshare, an embedded database, and the daemon.",
     "emulator": "Serve an emulated Ayrshare until stopped; the first line printed is its address.",
+    "export": "Write days, pins, drops or gaps to a file: CSV, JSON, Parquet or a workbook.",
     "history": "Show what is missing and why, every version of a day, and after how many days numbers hardly move.",
     "migrate": "Apply the migrations that the database lacks, or list them.",
     "notify": "See and try who is told what happened, by e-mail, Slack, Teams or webhook.",

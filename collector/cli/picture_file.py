@@ -1,17 +1,15 @@
 """Writes a picture to a file: checks first that it can be drawn and written; leaves a whole file or none."""
 
 import logging
-import os
-import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
+from collector.cli.whole_file import whole_file
 from collector.detect.panel import Panels
-from collector.errors import CollectorError, ConfigurationError
+from collector.errors import ConfigurationError
 
 _KINDS = ("png", "svg", "pdf")
 Draw = Callable[[Panels, str, date | None], None]
@@ -37,26 +35,5 @@ def picture_file(path: Path) -> Iterator[Draw]:
         raise ConfigurationError(
             [f"--plot needs matplotlib: pip install 'pinterest-collector[plot]' ({error})"]
         ) from error
-    with _whole(path) as file:
+    with whole_file(path, "--plot") as file:
         yield partial(draw, file, kind)
-
-
-@contextmanager
-def _whole(path: Path) -> Iterator[BinaryIO]:
-    target = path.resolve()
-    half = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    try:
-        if target.exists() and not (target.is_file() and os.access(target, os.W_OK)):
-            raise ConfigurationError([f"--plot: {path} is there and cannot be written"])
-        file = half.open("xb")
-    except OSError as error:
-        raise ConfigurationError([f"--plot: {path} cannot be written: {error.strerror}"]) from error
-    try:
-        with file:
-            yield file
-        half.replace(target)
-    except OSError as error:
-        raise CollectorError(f"{path} cannot be written: {error.strerror}") from error
-    finally:
-        with suppress(FileNotFoundError):
-            half.unlink()

@@ -51,7 +51,7 @@ async def _pass(settings: Settings, names: tuple[str, ...], *, everything: bool)
         with progress("polling", len(ids)) as advance:
 
             def note(result: PollResult) -> None:
-                advance()
+                advance(1)
                 results.append(result)
 
             poller = make_poller(settings, database, client, gate, note)

@@ -13,24 +13,24 @@ _LINE_SECONDS = 5.0
 
 
 @contextmanager
-def progress(title: str, total: int) -> Iterator[Callable[[], None]]:
-    """Yield a function to call for every finished piece of ``total``. Everything goes to standard error."""
+def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Yield a function to call with how many pieces of ``total`` were finished. Everything goes to standard error."""
     if sys.stderr.isatty():
         columns = (TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(title, total=total)
-            yield lambda: bar.advance(task)
+            yield lambda pieces: bar.advance(task, pieces)
         return
     yield _plain(title, total)
 
 
-def _plain(title: str, total: int) -> Callable[[], None]:
+def _plain(title: str, total: int) -> Callable[[int], None]:
     done = 0
     next_line = time.monotonic() + _LINE_SECONDS
 
-    def advance() -> None:
+    def advance(pieces: int) -> None:
         nonlocal done, next_line
-        done += 1
+        done += pieces
         if time.monotonic() >= next_line:
             next_line = time.monotonic() + _LINE_SECONDS
             click.echo(f"{title}: {done} of {total}", err=True)

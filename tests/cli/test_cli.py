@@ -407,8 +407,8 @@ async def test_progress_is_a_line_on_standard_error_now_and_then(
 ) -> None:
     monkeypatch.setattr("collector.cli.progress._LINE_SECONDS", 0.0)
     with progress("polling", 2) as advance:
-        advance()
-        advance()
+        advance(1)
+        advance(1)
 
     printed = capsys.readouterr()
     assert printed.err == "polling: 1 of 2\npolling: 2 of 2\n"
