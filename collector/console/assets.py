@@ -1,4 +1,4 @@
-"""Serves the style sheet, the scripts and the icon, by the digest of what they hold, so that browsers keep them."""
+"""Serves the style sheets, the scripts and the icon, by the digest of what they hold, so that browsers keep them."""
 
 import gzip
 import hashlib
@@ -11,7 +11,16 @@ from aiohttp import hdrs, web
 
 from collector.access import open_to_everybody
 
-_NAMES = ("calendar.js", "console.css", "console.js", "icon.svg", "pin_form.js", "vendor/htmx.min.js")
+_NAMES = (
+    "calendar.css",
+    "calendar.js",
+    "console.css",
+    "console.js",
+    "icon.svg",
+    "pin_form.css",
+    "pin_form.js",
+    "vendor/htmx.min.js",
+)
 _FOR_EVER = "public, max-age=31536000, immutable"
 _DIGEST_LENGTH = 12
 _LONGEST_LEVEL = 9
