@@ -21,6 +21,7 @@ from collector.publish.decision import PublishPolicy
 from collector.publish.publisher import Published, Publisher
 from collector.publish.reconciler import Reconciler
 from collector.publish.sender import Sender
+from collector.store.event import EventStore
 from collector.store.lease import LeaseStore
 from collector.store.metric import MetricStore
 from collector.store.notice import NoticeStore
@@ -112,4 +113,4 @@ async def open_notifier(settings: Settings, targets: Targets, database: Database
     """Yield what tells these targets; its connections are closed at the end."""
     store = NoticeStore(database, owner=make_owner(), seconds=_NOTICE_LEASE_SECONDS)
     async with open_deliverer(targets) as deliverer:
-        yield Notifier(store, targets, deliverer, settings.console_url)
+        yield Notifier(EventStore(database), store, targets, deliverer, settings.console_url)

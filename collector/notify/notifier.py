@@ -15,7 +15,8 @@ from collector.notify.body import Message
 from collector.notify.deliver import Deliverer, DeliveryError
 from collector.notify.sentence import lines
 from collector.notify.targets import Targets
-from collector.store.notice import Limits, MessageClaim, NewNotice, NoticeStore, Telling
+from collector.store.event import EventStore, Limits
+from collector.store.notice import MessageClaim, NewNotice, NoticeStore, Telling
 from collector.telemetry import NOTIFICATIONS
 
 log = structlog.get_logger(__name__)
@@ -33,7 +34,15 @@ _LAST_SECONDS: Final = 2.0
 class Notifier:
     """Tells people what happened."""
 
-    def __init__(self, store: NoticeStore, targets: Targets, deliverer: Deliverer, console_url: str | None) -> None:
+    def __init__(
+        self,
+        events: EventStore,
+        store: NoticeStore,
+        targets: Targets,
+        deliverer: Deliverer,
+        console_url: str | None,
+    ) -> None:
+        self._events = events
         self._store = store
         self._targets = targets
         self._by_name = targets.by_name
@@ -59,9 +68,9 @@ class Notifier:
         return sum(task.result() for task in tasks)
 
     async def _find(self) -> None:
-        await self._store.find(self._limits)
+        await self._events.find(self._limits)
         if time.monotonic() >= self._losses_at:
-            await self._store.find_losses(self._limits)
+            await self._events.find_losses(self._limits)
             await self._store.forget()
             self._losses_at = time.monotonic() + _LOSSES_EVERY_SECONDS
 

@@ -7,7 +7,7 @@ import pytest
 from collector.detect.detector import Detector
 from collector.store.drop import DropStore
 from collector.store.drop_list import DropList
-from collector.store.notice import Limits, NoticeStore
+from collector.store.event import EventStore, Limits
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
 from tests.support.api import client, client_token
@@ -46,7 +46,7 @@ async def test_nobody_is_told_of_a_dismissed_drop(database: Database, drop: int,
     text = await fleet_page(database)
     assert f"{GAUGE}0" in text
     assert "pinterest_engagement_drop_info{" not in text
-    await NoticeStore(database, owner="a test", seconds=60.0).find(LIMITS)
+    await EventStore(database).find(LIMITS)
     assert await database.fetchval("SELECT count(*) FROM notice") == 0
     listed = (await collector("alerts", "list")).out
     assert listed.endswith(" Not a problem, the command line says: the campaign ended\n")
@@ -55,7 +55,7 @@ async def test_nobody_is_told_of_a_dismissed_drop(database: Database, drop: int,
     assert replayed.out.endswith("; 1 were dismissed\n")
     assert (await collector("alerts", "dismiss", str(drop), "--undo")).code == 0
     assert f"{GAUGE}1" in await fleet_page(database)
-    await NoticeStore(database, owner="a test", seconds=60.0).find(LIMITS)
+    await EventStore(database).find(LIMITS)
     assert await database.fetchval("SELECT kind FROM notice") == "drop_opened"
 
 

@@ -12,6 +12,7 @@ from collector.models.notice import NoticeKind
 from collector.notify.deliver import open_deliverer
 from collector.notify.notifier import Notifier
 from collector.notify.targets import load_targets
+from collector.store.event import EventStore
 from collector.store.notice import NoticeStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
@@ -76,7 +77,7 @@ async def notifier(
     targets = load_targets(Path("notify.toml"))
     async with open_deliverer(targets) as deliverer:
         store = NoticeStore(database, owner=owner, seconds=lease)
-        yield Notifier(store, targets, deliverer, "https://pins.example.com")
+        yield Notifier(EventStore(database), store, targets, deliverer, "https://pins.example.com")
 
 
 async def names(database: Database, count: int) -> list[str]:
