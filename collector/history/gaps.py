@@ -61,11 +61,16 @@ async def find_gaps(store: GapStore, *, client: str | None = None, profile: str 
 async def note_lost_days(store: GapStore) -> int:
     """Write down all that was lost since the last time; return how many days."""
     noted, after, fleet = 0, 0, _Fleet(store)
-    while ids := await store.to_look_at(after, _AT_ONCE):
-        after = ids[-1]
-        explained = await _explained(store, fleet, await store.losing(ids))
-        lost = [(one.profile_id, cause) for one, causes in explained for cause in causes]
-        await store.note_lost(ids, lost)
+    while through := await store.to_look_at(after, _AT_ONCE):
+        after = max(through)
+        explained = await _explained(store, fleet, await store.losing(list(through)))
+        lost = [
+            (one.profile_id, cause)
+            for one, causes in explained
+            for cause in causes
+            if cause.day <= through[one.profile_id]
+        ]
+        await store.note_lost(through, lost)
         noted += len(lost)
     return noted
 

@@ -1,6 +1,6 @@
 """Reads which days are not there and what the log of polls knows about them, and writes down those that are lost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import msgspec
@@ -174,7 +174,7 @@ ORDER BY l.profile_id, l.day
 """
 
 _TO_LOOK_AT = f"""
-SELECT p.id
+SELECT p.id, {_LOST_THROUGH} AS through
 FROM profile p
 CROSS JOIN (SELECT (now() AT TIME ZONE 'UTC')::date AS today) t
 WHERE p.id > $1
@@ -193,7 +193,8 @@ DELETE FROM lost_day l
 WHERE l.profile_id = ANY ($1::bigint[])
   AND EXISTS (SELECT FROM daily_metric m WHERE m.profile_id = l.profile_id AND m.day = l.day)
 """
-# A profile whose poll is being stored is left for the next time, so that neither waits for the other.
+# A profile whose poll is being stored is left for the next time, so that neither waits for the other. No day counts as
+# looked at that was not lost before: midnight, or a poll that learns another window, may have come between.
 _LOOKED_AT = f"""
 WITH free AS MATERIALIZED (
     SELECT id
@@ -202,8 +203,9 @@ WITH free AS MATERIALIZED (
     FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE profile AS p
-SET lost_through = {_LOST_THROUGH}
+SET lost_through = least(l.through, {_LOST_THROUGH})
 FROM free
+JOIN unnest($1::bigint[], $2::date[]) AS l (id, through) USING (id)
 CROSS JOIN (SELECT (now() AT TIME ZONE 'UTC')::date AS today) t
 WHERE p.id = free.id
 """
@@ -247,16 +249,22 @@ class GapStore:
             await connection.execute(_BY_INDEX)
             return values(FleetDay, await connection.fetch(_FLEET_DAYS, days))
 
-    async def to_look_at(self, after: int, limit: int) -> list[int]:
-        """Return profiles, in the order of their ids, that may have lost days since they were looked at last."""
-        return [row["id"] for row in await self._database.fetch(_TO_LOOK_AT, after, limit)]
+    async def to_look_at(self, after: int, limit: int) -> dict[int, date]:
+        """Return profiles that may have lost days since they were looked at last, by their ids in order.
 
-    async def note_lost(self, profile_ids: Sequence[int], lost: Sequence[tuple[int, Cause]]) -> None:
-        """Write down what the profiles lost, and that they were looked at; repeating it changes nothing."""
-        await self._database.execute(_FORGET, profile_ids)
+        Of each it is the last day that is lost.
+        """
+        return dict(await self._database.fetch(_TO_LOOK_AT, after, limit))
+
+    async def note_lost(self, through: Mapping[int, date], lost: Sequence[tuple[int, Cause]]) -> None:
+        """Write down what the profiles lost, and that they were looked at ``through`` a day of each.
+
+        Repeating it changes nothing.
+        """
+        await self._database.execute(_FORGET, list(through))
         rows = [_NewlyLost(profile_id, cause) for profile_id, cause in lost]
         await self._database.execute(_NOTE, *columns(_NewlyLost, rows))
-        await self._database.execute(_LOOKED_AT, profile_ids)
+        await self._database.execute(_LOOKED_AT, list(through), list(through.values()))
 
 
 def log_begins(today: date) -> date:

@@ -1,14 +1,14 @@
 """What is missing and why: months are played in a moment, and the reasons are compared with what was played."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import date, timedelta
 
 import pytest
 
 from collector.history.gaps import find_gaps, note_lost_days
 from collector.models.gap import Gap
-from collector.store.gap import GapStore
+from collector.store.gap import GappyProfile, GapStore
 from collector.store.profile import ProfileStore
 from tests.support.ayrshare import Ayrshare
 from tests.support.simulation import Simulation, simulating
@@ -110,3 +110,19 @@ async def test_the_reason_of_each_missing_day_is_what_was_played(simulation: Sim
         gaps = await played.gaps(profile)
         assert days_of(gaps) == await truly_missing(simulation, profile)
         assert days_of([gap for gap in gaps if gap.lost]) == played.announced[profile]
+
+
+async def test_a_day_that_is_lost_at_midnight_is_not_passed_over(simulation: Simulation) -> None:
+    """The day ends after it was read what is lost, and before that is written down."""
+
+    class AtMidnight(GapStore):
+        async def losing(self, profile_ids: Sequence[int]) -> list[GappyProfile]:
+            found = await super().losing(profile_ids)
+            await simulation.pass_hours(24)
+            return found
+
+    played = Played(simulation)
+    await simulation.poll()
+    await played.days(40, running=False)
+    await note_lost_days(AtMidnight(simulation.database))
+    assert days_of(await played.gaps(STEADY)) == await truly_missing(simulation, STEADY)
