@@ -25,7 +25,7 @@ from collector.errors import BadLinesError
 from collector.models.pin import NewPin
 from collector.models.plan import Action, Planned
 from collector.publish.media import LookAtMedia, WhichMedia, findings, to_look_at
-from collector.publish.table import scan_pins
+from collector.publish.table import COLUMNS, scan_pins
 from collector.store.pin import Hints, PinStore
 from collector.store.pin_upload import NewUpload, Upload, UploadStore
 from collector.store.pool import Database
@@ -34,13 +34,17 @@ from collector.table.apart import read_apart
 from collector.table.moment import DateFormat, MomentHints, Moments, zone_named
 from collector.table.plan import counts, details, whole_plan
 from collector.table.scan import Scanned
-from collector.table.sheet import is_workbook
+from collector.table.sheet import Sheet, is_workbook, read_sheet
 
 _PATH: Final = "/pins/import"
 _UPLOAD: Final = "{upload:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}}"
 _ALL = "all"
 _MOST_SHOWN = 300
 _MOST_PINS = 10_000
+_GONE = (
+    "this table is not here any more: the newest twenty are kept, for a day; what was confirmed of it is in the queue, "
+    "and you can upload it again: no pin is queued twice"
+)
 _OF_TIMES = MomentHints(
     zone=", or choose the zone of times that name none",
     forms=dict.fromkeys((DateFormat.GERMAN, DateFormat.US), ", or choose how days are written"),
@@ -191,7 +195,7 @@ class PinImport:
     async def _require(self, request: web.Request) -> Upload:
         found = await self._uploads.find(request.match_info["upload"], request[VISITOR].client)
         if found is None:
-            raise web.HTTPNotFound(text="this table is not here any more; upload it again: nothing of it was queued")
+            raise web.HTTPNotFound(text=_GONE)
         return found
 
     async def _plan(self, request: web.Request, upload: Upload) -> Plan:
@@ -226,13 +230,9 @@ class PinImport:
 
     async def _scan(self, data: bytes, zone: str, form: DateFormat, visitor: Visitor) -> Scanned[NewPin]:
         """Read a table beside the event loop. Raises ``BadLinesError`` for what is none, or has too many pins."""
-        source = await read_apart(data) if is_workbook(data) else data
         moments = Moments(zone_named(zone) if zone else None, form, _OF_TIMES)
-        table = await asyncio.to_thread(scan_pins, source, moments)
-        if len(table.rows) > _MOST_PINS:
-            reason = f"the table has {len(table.rows):,} pins; {_MOST_PINS:,} at most are taken here at once"
-            raise BadLinesError([(1, f"{reason}; `collector pins import` takes any number")])
-        return await self._visible(table, visitor)
+        sheet = await read_apart(data) if is_workbook(data) else None
+        return await self._visible(await asyncio.to_thread(_scanned, sheet or data, moments), visitor)
 
     async def _visible(self, table: Scanned[NewPin], visitor: Visitor) -> Scanned[NewPin]:
         """Refuse the pins of profiles that a client's visitor has not, as those of profiles that there are not."""
@@ -251,6 +251,16 @@ class PinImport:
         found = [(line, *findings(pin.content, seen)) for line, pin in rows]
         bad = [(line, "; ".join(problems)) for line, problems, _ in found if problems]
         return Found(bad, list(dict.fromkeys(each for _, _, unknown in found for each in unknown)))
+
+
+def _scanned(source: bytes | Sheet, moments: Moments) -> Scanned[NewPin]:
+    """Read a table. Raises ``BadLinesError`` before more lines are looked at, right or wrong, than are taken."""
+    sheet = source if isinstance(source, Sheet) else read_sheet(source, COLUMNS.all, COLUMNS.longest_cell)
+    lines = sum(map(any, (record for _, record in sheet.records))) - 1
+    if lines > _MOST_PINS:
+        reason = f"the table has {lines:,} lines; {_MOST_PINS:,} at most are taken here at once"
+        raise BadLinesError([(1, f"{reason}; `collector pins import` takes any number")])
+    return scan_pins(sheet, moments)
 
 
 def _found(upload: Upload) -> Found:

@@ -29,7 +29,12 @@ _DIGITS = re.compile(r"[0-9]{1,9}")
 
 def text_of(request: web.Request, name: str) -> str:
     """Return a text of the query, cleaned and shortened; an empty one where there is none."""
-    return _UNSENDABLE.sub("", request.query.get(name, "")).strip()[:_LONGEST_TEXT]
+    return cleaned(request.query.get(name, ""))
+
+
+def cleaned(text: str) -> str:
+    """Return a text without what the database would refuse, and no longer than any name."""
+    return _UNSENDABLE.sub("", text).strip()[:_LONGEST_TEXT]
 
 
 async def posted(request: web.Request) -> MultiDict[str]:

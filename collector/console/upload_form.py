@@ -5,7 +5,9 @@ from typing import Final
 
 import msgspec
 from aiohttp import BodyPartReader, MultipartReader, web
+from aiohttp.http_exceptions import BadHttpMessage
 
+from collector.console.query import cleaned
 from collector.errors import CollectorError
 from collector.table.moment import DateFormat, zone_named
 
@@ -39,11 +41,11 @@ async def read_form(request: web.Request) -> Form:
                 file_name, data = part.filename or "", await _file(part)
             else:
                 fields[part.name or ""] = (await part.read_chunk(_LONGEST_FIELD)).decode()
-    except ValueError as error:
+    except (ValueError, BadHttpMessage) as error:
         raise web.HTTPBadRequest(text=f"this is no form: {error}") from None
     if not file_name or not data:
         raise web.HTTPBadRequest(text="choose a file that is not empty")
-    return _made(fields, " ".join(file_name.split())[:_LONGEST_FIELD], data)
+    return _made(fields, cleaned(" ".join(file_name.split())) or "a table", data)
 
 
 async def _parts(reader: MultipartReader) -> AsyncIterator[BodyPartReader]:

@@ -34,10 +34,13 @@ class Upload(NewUpload, frozen=True, kw_only=True):
 
 
 _FORGET = "DELETE FROM pin_upload WHERE created_at < now() - interval '1 day'"
-# With the new one there are twenty at most.
+# With the new one there are twenty at most of a client: nobody pushes out what others uploaded.
 _ADD = f"""
 WITH full_up AS (
-    DELETE FROM pin_upload WHERE id IN (SELECT id FROM pin_upload ORDER BY created_at DESC OFFSET 19)
+    DELETE FROM pin_upload
+    WHERE id IN (
+        SELECT id FROM pin_upload WHERE client IS NOT DISTINCT FROM $1 ORDER BY created_at DESC OFFSET 19
+    )
 )
 INSERT INTO pin_upload ({names(NewUpload)})
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -50,11 +53,12 @@ WHERE id = $1::uuid
   AND client IS NOT DISTINCT FROM $2
   AND created_at > now() - interval '1 day'
 """
+# Of two that confirm at once, one queued the pins, and the other found them known; either may come first here.
 _FINISH = """
 UPDATE pin_upload
-SET done_at = now(), data = '', queued = $2, changed = $3, known = $4
+SET done_at = coalesce(done_at, now()), data = '', queued = greatest(queued, $2), changed = greatest(changed, $3),
+    known = least(known, $4)
 WHERE id = $1::uuid
-  AND done_at IS NULL
 """
 
 

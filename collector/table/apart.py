@@ -16,6 +16,9 @@ from collector.table.sheet import Sheet, read_sheet
 
 _SECONDS: Final = 20
 _BYTES: Final = 1 << 30
+# A text of a workbook is stored once for all of its cells, so five megabytes can be hundreds here.
+_LARGEST_ANSWER_BYTES: Final = 30_000_000
+_TOO_MUCH = "the workbook takes too much memory or time to be read; save it as `CSV UTF-8`"
 
 
 class _Answer(msgspec.Struct, frozen=True):
@@ -45,7 +48,7 @@ async def read_apart(workbook: bytes) -> Sheet:
             process.kill()
             await process.wait()
     if process.returncode or not output:
-        raise BadLinesError([(1, "the workbook takes too much memory or time to be read; save it as `CSV UTF-8`")])
+        raise BadLinesError([(1, _TOO_MUCH)])
     answer = msgspec.json.decode(output, type=_Answer)
     if answer.sheet is None:
         raise BadLinesError(answer.wrong)
@@ -59,7 +62,10 @@ def _main() -> None:
         answer = _Answer(read_sheet(sys.stdin.buffer.read(), (), 0), [])
     except BadLinesError as error:
         answer = _Answer(None, error.lines)
-    sys.stdout.buffer.write(msgspec.json.encode(answer))
+    output = msgspec.json.encode(answer)
+    if len(output) > _LARGEST_ANSWER_BYTES:
+        output = msgspec.json.encode(_Answer(None, [(1, _TOO_MUCH)]))
+    sys.stdout.buffer.write(output)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """Finds the columns of a table by their names, and makes a value of every record."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from functools import partial
 from typing import Generic, TypeVar
 
 import msgspec
@@ -13,6 +15,8 @@ T = TypeVar("T")
 
 # More of a header than this is no header.
 _LONGEST_NAME = 40
+# A file that is no table can have a million names, and each is compared with the known ones.
+_MOST_NAMED = 20
 
 
 class Columns(msgspec.Struct, frozen=True):
@@ -92,21 +96,26 @@ def _names(line: int, header: Sequence[str], columns: Columns) -> list[str]:
         raise BadLinesError([(line, f"none of the columns is named here; the header must be {columns}")])
     missing = [name for name in columns.required if name not in names]
     unknown = [cell for cell, name in zip(header, names, strict=True) if name and name not in columns.all]
-    twice = sorted({name for name in names if name and names.count(name) > 1})
+    twice = sorted(name for name, times in Counter(names).items() if name and times > 1)
     problems = []
     if missing:
         problems.append(f"missing: {', '.join(missing)}")
     if unknown:
-        problems.append(f"not known, delete or rename: {', '.join(_with_guess(cell, columns) for cell in unknown)}")
+        problems.append(f"not known, delete or rename: {_listed(unknown, partial(_with_guess, columns))}")
     if twice:
-        problems.append(f"twice: {', '.join(twice)}")
+        problems.append(f"twice: {_listed(twice)}")
     if problems:
-        found = ", ".join(cell[:_LONGEST_NAME] for cell in header if cell)
+        found = _listed([cell for cell in header if cell])
         raise BadLinesError([(line, f"columns {'; '.join(problems)}. The header found: {found}. Known: {columns}")])
     return names
 
 
-def _with_guess(cell: str, columns: Columns) -> str:
+def _listed(cells: Sequence[str], shown: Callable[[str], str] = lambda cell: cell[:_LONGEST_NAME]) -> str:
+    more = [f"and {len(cells) - _MOST_NAMED:,} more"] if len(cells) > _MOST_NAMED else []
+    return ", ".join([*map(shown, cells[:_MOST_NAMED]), *more])
+
+
+def _with_guess(columns: Columns, cell: str) -> str:
     name = normalised(cell)
     guess = get_close_matches(name, columns.all, n=1, cutoff=0.7) or [each for each in columns.all if name in each]
     return f"{cell[:_LONGEST_NAME]} (meant: {guess[0]}?)" if guess else cell[:_LONGEST_NAME]

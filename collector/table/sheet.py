@@ -18,6 +18,8 @@ _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # Excel keeps fifteen digits of a number.
 _FIRST_INEXACT = 10**15
+# Of a first line; one of a hundred thousand cells is no header.
+_LONGEST_HEADER = 20_000
 _NO_TEXT = re.compile(r"[\x00-\x08\x0e-\x1f]")
 
 
@@ -84,7 +86,7 @@ def _save_as(encoding: str = "CP1252") -> str:
 
 def _separator(text: str, columns: Collection[str]) -> str:
     """Return the separator that makes most of the first line's cells names of columns."""
-    header = next((line for line in io.StringIO(text) if line.strip()), "")
+    header = next((line for line in io.StringIO(text) if line.strip()), "")[:_LONGEST_HEADER]
 
     def known(separator: str) -> int:
         return sum(normalised(cell.strip(' "\r\n')) in columns for cell in header.split(separator))

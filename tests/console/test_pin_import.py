@@ -9,6 +9,8 @@ import pytest
 
 from collector.console.upload_form import LARGEST_BYTES
 from collector.publish.media import Media
+from collector.store.pin import Imported
+from collector.store.pin_upload import UploadStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
 from collector.store.retention import expire
@@ -156,12 +158,18 @@ async def test_what_is_no_table_is_refused_with_its_reason(registry: Database) -
             (HEADER + GOOD, {"date_format": "french"}, 400, "french&#39; is not a valid"),
             (b"x" * (LARGEST_BYTES + 1), {}, 413, "It has more than 5 MB"),
             (HEADER + GOOD.format("x") * 10_001, {}, 422, "10,000 at most are taken here at once"),
+            (HEADER + "a\n" * 10_001, {}, 422, "10,001 lines; 10,000 at most are taken here at once"),
+            (",".join(["profile", *map("c{}".format, range(50_000))]), {}, 422, "c19, and 49,980 more"),
         ):
             found = await sent(session, data, **fields)
             assert found[0] == status, (reason, found)
             assert reason in found[1]
-        async with session.post(IMPORT, data={"file": "x"}) as response:
-            assert response.status == 415
+        for body, kind, status in (
+            (b"file=x", "application/x-www-form-urlencoded", 415),
+            (b"--x\r\nno header", "multipart/form-data; boundary=x", 400),
+        ):
+            async with session.post(IMPORT, data=body, headers={"Content-Type": kind}) as response:
+                assert response.status == status
         assert "is not here any more" in await page(session, f"{IMPORT}/{'0' * 8}-0000-0000-0000-{'0' * 12}", 404)
     assert await registry.fetchval("SELECT count(*) FROM pin_upload") == 0
 
@@ -174,7 +182,10 @@ async def test_a_workbook_is_read_and_one_that_asks_for_gigabytes_is_not(registr
         await confirmed(session, where, await page(session, where))
         huge = workbook(names, '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>')
         status, text = await sent(session, huge, name="huge.xlsx")
-    assert (status, list(await queue(registry))) == (422, ["w"])
+        assert (status, list(await queue(registry))) == (422, ["w"])
+        assert "takes too much memory or time to be read" in text
+        status, text = await sent(session, workbook(names, *(row(place, "x" * 1_000_000) for place in range(2, 35))))
+    assert status == 422
     assert "takes too much memory or time to be read" in text
 
 
@@ -212,6 +223,38 @@ async def test_uploads_are_forgotten_in_time(registry: Database) -> None:
         await page(session, newest, 404)
     await expire(registry, retention_days=None)
     assert await registry.fetchval("SELECT count(*) FROM pin_upload") == 0
+
+
+async def test_nobody_pushes_out_what_others_uploaded(registry: Database) -> None:
+    async with console_session(registry) as session:
+        _, ours = await sent(session, HEADER + GOOD.format("x"))
+        async with console_session(registry, await token_of(registry, "acme")) as theirs:
+            for _ in range(20):
+                await sent(theirs, HEADER + GOOD.format("x"))
+        await page(session, ours)
+
+
+async def test_of_two_that_confirm_at_once_the_page_tells_what_was_queued(registry: Database) -> None:
+    uploads = UploadStore(registry)
+    async with console_session(registry) as session:
+        _, where = await sent(session, HEADER + GOOD.format("x") + GOOD.format("y"))
+        for done in (Imported(0, 0), Imported(2, 0)):
+            await uploads.finish(where.rpartition("/")[2], done, lines=2)
+        text = await page(session, where)
+    assert "2 pins queued" in text
+    assert "known already" not in text
+
+
+async def test_a_file_may_have_any_name(registry: Database) -> None:
+    name = "filename*=utf-8''a%00%01b"
+    body = f'--x\r\nContent-Disposition: form-data; name="file"; {name}\r\n\r\n{HEADER}{GOOD.format("n")}\r\n--x--\r\n'
+    kind = {"Content-Type": "multipart/form-data; boundary=x"}
+    async with (
+        console_session(registry) as session,
+        session.post(IMPORT, data=body.encode(), headers=kind) as response,
+    ):
+        assert response.status == 200
+        assert "<h1>ab</h1>" in await response.text()
 
 
 async def test_what_a_table_holds_is_text_and_nothing_else(registry: Database) -> None:
