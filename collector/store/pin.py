@@ -363,10 +363,17 @@ class PinStore:
         return enqueued
 
     async def problems(self, pin: NewPin, *, past: bool = False) -> list[str]:
-        """Return everything that is wrong with a pin of a profile that there is, each by itself."""
+        """Return everything that is wrong with a pin of a profile that there is, each by itself.
+
+        Raises ``PinError`` for what cannot be judged: a carousel that is no JSON.
+        """
         refuse_unsendable(pin)
         _, ref, *content, publish_at = _arguments(pin)
-        return [text for (text,) in await self._database.fetch(_WRONG, ref, *content, publish_at, past)]
+        try:
+            found = await self._database.fetch(_WRONG, ref, *content, publish_at, past)
+        except DataRefusedError as error:
+            raise PinError(f"{error}; nothing was changed") from None
+        return [text for (text,) in found]
 
     async def enqueue_all(
         self,

@@ -300,11 +300,17 @@ async def test_a_reader_sees_no_way_to_change_pins(two: Database) -> None:
 
 
 async def test_what_is_no_form_is_refused(two: Database) -> None:
+    pin_id = await queued(two)
     async with console_session(two) as session:
         for body, kind, status in (
             (b"{}", "application/json", 415),
             (b"\xff=1", "application/x-www-form-urlencoded", 400),
             (b"&".join([b"a=1"] * 200), "application/x-www-form-urlencoded", 400),
+            (b"--x", "multipart/form-data", 415),
         ):
-            async with session.post("/pins/new", data=body, headers={"Content-Type": kind}) as response:
-                assert response.status == status
+            for path in ("/pins/new", f"/pins/{pin_id}/move"):
+                async with session.post(path, data=body, headers={"Content-Type": kind}) as response:
+                    assert response.status == status
+        for carousel in ("{bad", '"\\u0000"'):
+            status, text = await send(session, "/pins/new", TYPED | {"carousel": carousel})
+            assert (status, "nothing was" in text) == (422, True)
