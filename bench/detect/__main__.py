@@ -126,7 +126,8 @@ def main(*, quick: bool) -> int:
             figures[name] = results[name].ours
             print(row(name, figures[name], targets_of(name, figures)), flush=True)
             for preset, each in results[name].presets.items():
-                print(row(preset, each), flush=True)
+                figures[preset] = each
+                print(row(preset, each, targets_of(preset, figures)), flush=True)
     if not quick:
         print_rivals(results)
     print(f"\n{judging_time()}")

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 from bench.detect.scoring import Figures
 from bench.detect.world import DROPS
+from collector.detect.tuning import BUDGETS
+from collector.models.drop import Sensitivity
 
 _NAME = 32
 # What a table shows of each drop: days, by drop.
@@ -50,6 +52,8 @@ _SILENT_DAYS = (Target("alarms", most=1.0), Target(("zero", 7), 0.95))
 _TARGETS = {
     "20 a day": (Target("alarms", most=0.4), Target(("zero", 7), 1.0)),
     "200 a day": _AT_VOLUME,
+    "  low sensitivity": (Target("alarms", most=BUDGETS[Sensitivity.LOW]),),
+    "  high sensitivity": (Target("alarms", most=BUDGETS[Sensitivity.HIGH]),),
     "2,000 a day": _AT_VOLUME,
     "intermittent, 1 day of 4": _SILENT_DAYS,
     "hurdles, silent runs": _SILENT_DAYS,

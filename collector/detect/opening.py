@@ -9,7 +9,7 @@ from collector.detect.model import Flags, Floats, Indices
 from collector.detect.noise import bounded
 from collector.detect.profiles import Profiles
 from collector.detect.series import FIRST, JOINT, Series, with_joint
-from collector.detect.window import Window, low_quantile, scores
+from collector.detect.window import Window, low_quantile
 from collector.models.drop import SILENCE, Decision, Unmet
 
 
@@ -17,7 +17,7 @@ def open_drops(series: Series, profiles: Profiles, day: int, window: Window, jud
     """Open drops, and return what was checked."""
     slow = np.zeros((1, *window.expected.shape[1:]))
     slow[0, JOINT] = series.cusum.total / tuning.CUSUM_SCORE
-    found = np.concatenate([scores(window), slow])
+    found = np.concatenate([window.score, slow])
     window = window.with_slow(series.cusum)
     free = judged & ~profiles.ledger.in_drop
     checks = Checks.of(window, found, series.cusum.days, profiles, free)

@@ -29,7 +29,7 @@ WANDER_GAIN: Final = 1 / 16
 LEVEL_GAIN: Final = (1 / 28, 1 / 10)
 """Share of a day's relative residual that the level takes on: of the factor by which a week varies more than its days,
 less one, within these bounds. A slow level errs less where days are all noise; one that wanders is followed. Bench."""
-WANDERING: Final = 1.8
+WANDERING: Final = 1.7
 """The factor from which on the level itself wanders; windows vary by as much more as it is larger. Bench."""
 RHYTHM_GAIN: Final = 1 / 10
 """Share for the weekday: about ten weeks of memory. Bench."""
@@ -134,11 +134,15 @@ LEAST_WEEK: Final = 25.0
 """Events a week from which on a series is judged: of fewer, even none at all is no alarm in three days."""
 DAY_BOUND: Final = (3.0, 2.0)
 """Standard deviations down and up that a day counts for: one bad day is never a drop. Bench."""
+ADDED: Final = 1.0
+"""Events added to counts and means in a day's score: the cube root of nearly nothing is far too low. Bench."""
+SCORE_BOUND: Final = (4.0, 2.0)
+"""Standard deviations down and up that a day's score counts for. Bench."""
 WINDOW_LOSS: Final = np.array([0.15, 0.10, 0.03, -0.05, -0.1])[:, None, None]
 """Added to the least loss: short falls are usual, so short windows must lose more. Bench."""
 WINDOW_THRESHOLD: Final = np.array([0.5, 0.1, 0.3, 0.1, 0.3])[:, None, None]
 """Added to the threshold: two days are easily low together, and a wandering level affects weeks most. Bench."""
-ALONE: Final = 0.8
+ALONE: Final = 0.9
 """Added to the threshold of a single metric: all metrics of a profile share one budget. Bench."""
 LOW_DAY: Final = 0.85
 """Share of the expected that the newest day must be below."""

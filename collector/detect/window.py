@@ -1,4 +1,4 @@
-"""Sums of the newest days and how unusual they are: likelihood ratios over windows of two days to a week. Pure.
+"""Sums of the newest days, and how unusual they are: normal scores over windows of two days to a week. Pure.
 
 Arrays end with the axes (rows, profiles): the metrics, and the joint series behind them. Those of windows begin with an
 axis for `tuning.WINDOWS`.
@@ -24,7 +24,7 @@ class Window:
     """The newest week, oldest day first: ``counts`` and ``means`` (7, rows, profiles).
 
     The others are of windows. ``observed``, ``expected`` and ``bounded`` are sums of counts, of means, and of counts
-    within bounds; ``spread`` is the noise of these sums.
+    within bounds; ``spread`` is the noise of these sums, and ``score`` how far below the usual their days are.
     """
 
     counts: Floats
@@ -34,7 +34,7 @@ class Window:
     bounded: Floats
     spread: Floats
     uneven: Floats
-    allowance: Floats
+    score: Floats
     complete: Flags
 
     def with_slow(self, cusum: Cusum) -> "Window":
@@ -71,7 +71,9 @@ def sum_windows(counts: Floats, means: Floats, noise: Noise, learned: Floats, un
     deviation = noise.deviations(usual)
     down, up = tuning.DAY_BOUND
     within = bounded(seen, usual - down * deviation, usual + up * deviation)
-    observed, usual_sums, squares, bounded_sums, days = _sums(np.stack([seen, usual, usual**2, within, known], axis=1))
+    normal = _normal(np.where(known, counts, means), means, noise.spread)
+    parts = np.stack([seen, usual, usual**2, within, known, normal], axis=1)
+    observed, usual_sums, squares, bounded_sums, days, normal_sums = _sums(parts)
     expected = np.maximum(usual_sums, 1e-6)
     # Where one day has most of the sum, the sum is as noisy as that day: Var = spread * sum of squares.
     uneven = bounded(_LENGTHS * squares / expected**2, 1.0, float(tuning.WEEK))
@@ -81,29 +83,30 @@ def sum_windows(counts: Floats, means: Floats, noise: Noise, learned: Floats, un
         allowance = (differing / expected) ** 2
     spread = noise.window_spread * (1 + tuning.YOUNG_DAYS / np.maximum(learned, 1.0))
     spread *= np.maximum(noise.shared(means[-1, -1]) / tuning.WANDERING, 1.0)
+    spread = spread * uneven + allowance
+    # By how much more the sum varies than it would if its days had nothing in common.
+    shared = (spread + 1 / expected) / (noise.spread * uneven / _LENGTHS + 1 / expected)
     return Window(
         counts=counts,
         means=means,
         observed=observed,
         expected=expected,
         bounded=bounded_sums,
-        spread=spread * uneven + allowance,
+        spread=spread,
         uneven=uneven,
-        allowance=allowance,
+        score=-normal_sums / np.sqrt(np.maximum(days * shared, 1.0)),
         complete=days >= np.maximum(2, _LENGTHS / 2),
     )
 
 
-def scores(window: Window) -> Floats:
-    """Return the scores of windows: signed roots of the negative binomial's deviance, positive where low.
+def _normal(counts: Floats, means: Floats, spread: Floats) -> Floats:
+    """Return bounded normal scores of days' counts; their sums show a steady fall better than scores of sums do.
 
-    McCullagh and Nelder, Generalized Linear Models (1989), section 11.2; the half corrects for continuity.
+    Wilson and Hilferty (1931): the cube root of a gamma is nearly normal.
     """
-    expected = window.expected
-    count = np.minimum(np.maximum(window.bounded, 0.0) + 0.5, expected)
-    size = 1 / window.spread
-    deviance = count * np.log(count / expected) - (count + size) * np.log((count + size) / (expected + size))
-    return np.sqrt(np.maximum(2 * deviance, 0.0))
+    ninth = (1 / means + spread) / 9
+    down, up = tuning.SCORE_BOUND
+    return bounded((np.cbrt((counts + tuning.ADDED) / (means + tuning.ADDED)) - 1 + ninth) / np.sqrt(ninth), -down, up)
 
 
 def band_low(mean: Floats, spread: Floats) -> Floats:

@@ -100,6 +100,18 @@ def test_a_regime_is_what_its_seed_makes_and_leaves_room_for_its_drops(regime: R
     np.testing.assert_allclose(ratio, 1, rtol=0.08)
 
 
+@pytest.mark.parametrize("days", sorted({regime.make(np.random.default_rng(1), 1).days for regime in REGIMES}))
+def test_a_fall_to_nothing_is_told_in_every_regime_and_none_makes_a_warning(days: int) -> None:
+    made = {regime.name: regime.make(np.random.default_rng([1, regime.stream]), 4) for regime in REGIMES}
+    worlds = {name: each for name, each in made.items() if each.days == days}
+    counts = np.concatenate([dropped(each, 1)["zero"] for each in worlds.values()])
+    found, warning = judge(counts, (FIRST_DAY,) * len(counts))
+    assert not warning
+    starts = np.concatenate([each.starts for each in worlds.values()])
+    told = scoring.caught(np.asarray(found.detected.any(axis=1)), starts, 14).reshape(-1, 4).sum(axis=1)
+    assert {name: number for name, number in zip(worlds, told.tolist(), strict=True) if number < 3} == {}
+
+
 def test_accounts_are_judged_from_their_own_first_days() -> None:
     counts = np.random.default_rng(1).poisson(200, (2, 1, 200)).astype(float)
     counts[0, :, 150:] = 0
