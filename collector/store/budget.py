@@ -29,6 +29,27 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
     used_share: float
 
 
+# Of profile ``p``, whose polls ``l`` has: Ayrshare's own count, where it is young, also has what others called.
+_COUNTED = """
+SELECT
+    greatest(
+        l.lately,
+        CASE WHEN p.last_poll_at > now() - interval '5 minutes' THEN p.rate_limit_count END,
+        0
+    ) AS calls,
+    CASE WHEN p.rate_limited_on = (now() AT TIME ZONE 'UTC')::date THEN p.rate_limited_count ELSE 0 END AS refusals
+"""
+# Of a profile that was ``used``. A pin that went back to the queue cost no post.
+_POSTS = """
+SELECT count(*) AS posts
+FROM pin p
+JOIN pin_attempt a ON a.pin_id = p.id
+WHERE p.profile_id = used.profile_id
+  AND a.started_at >= date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
+  AND a.outcome IS DISTINCT FROM 'requeued'
+"""
+
+
 # The log is found by its time; of one profile, too, because its unchanged polls are in no other index.
 def _budget(polls_of: str, profiles: str, limit: str) -> str:
     return f"""
@@ -56,14 +77,7 @@ def _budget(polls_of: str, profiles: str, limit: str) -> str:
             LEFT JOIN polled l ON l.profile_id = p.id
             LEFT JOIN pin_lane q ON q.profile_id = p.id AND q.paused_reason = 'quota' AND q.not_before > now()
             CROSS JOIN LATERAL (
-                SELECT
-                    greatest(
-                        l.lately,
-                        CASE WHEN p.last_poll_at > now() - interval '5 minutes' THEN p.rate_limit_count END,
-                        0
-                    ) AS calls,
-                    CASE WHEN p.rate_limited_on = (now() AT TIME ZONE 'UTC')::date THEN p.rate_limited_count ELSE 0 END
-                        AS refusals
+                {_COUNTED}
             ) c
             {profiles}
             ORDER BY used_share DESC, p.name
@@ -72,12 +86,7 @@ def _budget(polls_of: str, profiles: str, limit: str) -> str:
         SELECT {names(Budget)}
         FROM used
         CROSS JOIN LATERAL (
-            SELECT count(*) AS posts
-            FROM pin p
-            JOIN pin_attempt a ON a.pin_id = p.id
-            WHERE p.profile_id = used.profile_id
-              AND a.started_at >= date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'
-              AND a.outcome IS DISTINCT FROM 'requeued'
+            {_POSTS}
         ) s
         ORDER BY used_share DESC, profile
     """

@@ -56,11 +56,9 @@ def days_of(gaps: list[Gap]) -> set[date]:
     return {gap.first_day + timedelta(days=number) for gap in gaps for number in range(gap.days)}
 
 
-async def test_the_reason_of_each_missing_day_is_what_was_played(simulation: Simulation) -> None:
-    played, registry = Played(simulation), ProfileStore(simulation.database)
-    await simulation.poll()
-    assert await played.gaps() == []
-
+async def refused_and_paused(played: Played, registry: ProfileStore) -> None:
+    """Play a day without numbers, a profile that is not linked and one that is paused: each gap has its reason."""
+    simulation = played.simulation
     hidden = simulation.today - timedelta(days=1)
     await simulation.ayrshare.fault(
         HOLLOW, "gap", since=str(hidden), until=str(hidden + timedelta(days=1)), endpoint="*"
@@ -80,6 +78,13 @@ async def test_the_reason_of_each_missing_day_is_what_was_played(simulation: Sim
     assert open_gaps[PAUSED, "us", "paused"].days == unlinked.days
     assert open_gaps[HOLLOW, "pinterest", "not_given"].days == 1
 
+
+async def test_the_reason_of_each_missing_day_is_what_was_played(simulation: Simulation) -> None:
+    played, registry = Played(simulation), ProfileStore(simulation.database)
+    await simulation.poll()
+    assert await played.gaps() == []
+
+    await refused_and_paused(played, registry)
     await registry.resume([PAUSED])
     await played.days(30)
     await simulation.ayrshare.heal(UNLINKED)

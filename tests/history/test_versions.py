@@ -41,6 +41,26 @@ def said_now(simulation: Simulation) -> Said:
     }
 
 
+async def numbers_settle_on_the_third_day(
+    collector: Program, answers: list[tuple[datetime, Said]], known: Said, at_most: date
+) -> None:
+    """Compare what is recommended with what was said, of the days up to ``at_most``."""
+    settling = json.loads((await collector("history", "settle", "--json")).out)
+    assert (settling["settle_days"], settling["followed_days"], settling["enough"]) == (3, 7, True)
+    assert [each["moved"] for each in settling["evidence"][3:]] == [0] * 4
+    for age in (1, 2):
+        followed = [
+            (said[name, each][0], known[name, each][0])
+            for at, said in answers
+            for name, each in said
+            if (at.date() - each).days == age and each <= at_most
+        ]
+        assert settling["evidence"][age]["days"] == len(followed) >= 100
+        wrong = sum(abs(final - then) for then, final in followed) / sum(final for _, final in followed)
+        assert settling["evidence"][age]["impression_share"] == pytest.approx(wrong)
+    assert "COLLECTOR_SETTLE_DAYS=3: of days that were followed" in (await collector("history", "settle")).out
+
+
 async def test_versions_are_what_was_said_at_each_time_and_numbers_settle_when_they_no_longer_move(
     simulation: Simulation, empty_dsn: str, tmp_path: Path
 ) -> None:
@@ -75,17 +95,4 @@ async def test_versions_are_what_was_said_at_each_time_and_numbers_settle_when_t
     assert (early.code, early.err) == (1, f"error: {NAME}, {day}: no version of the day was known at that time\n")
 
     at_most = simulation.today - timedelta(days=8)  # the last poll was yesterday
-    settling = json.loads((await collector("history", "settle", "--json")).out)
-    assert (settling["settle_days"], settling["followed_days"], settling["enough"]) == (3, 7, True)
-    assert [each["moved"] for each in settling["evidence"][3:]] == [0] * 4
-    for age in (1, 2):
-        followed = [
-            (said[name, each][0], known[name, each][0])
-            for at, said in answers
-            for name, each in said
-            if (at.date() - each).days == age and each <= at_most
-        ]
-        assert settling["evidence"][age]["days"] == len(followed) >= 100
-        wrong = sum(abs(final - then) for then, final in followed) / sum(final for _, final in followed)
-        assert settling["evidence"][age]["impression_share"] == pytest.approx(wrong)
-    assert "COLLECTOR_SETTLE_DAYS=3: of days that were followed" in (await collector("history", "settle")).out
+    await numbers_settle_on_the_third_day(collector, answers, known, at_most)
