@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from aiohttp import web
 
-from collector.access import VISITOR
+from collector.access import VISITOR, for_each_client
 from collector.console.page import answer
 from collector.console.query import text_of
 from collector.console.words import PIN_STATES, Word
@@ -117,6 +117,7 @@ class CalendarPage:
     def __init__(self, database: Database) -> None:
         self._store = CalendarStore(database)
 
+    @for_each_client
     async def answer(self, request: web.Request) -> web.Response:
         """Show the days that the query asks for: ``view``, ``from``, ``zone``, ``q``, ``state`` and ``client``."""
         return await answer(request, "calendar", {"calendar": partial(self._calendar, request)}, section="pins")

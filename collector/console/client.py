@@ -6,7 +6,7 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
-from collector.access import VISITOR
+from collector.access import VISITOR, for_each_client
 from collector.console.fleet import ProfileLine, profile_line
 from collector.console.numbers import NumbersReader, Whose
 from collector.console.page import Loader, answer
@@ -53,6 +53,7 @@ class ClientPage:
         self._overview = OverviewStore(database)
         self._numbers = NumbersReader(database)
 
+    @for_each_client
     async def answer(self, request: web.Request) -> web.Response:
         """Show the client that the query names. Raises ``HTTPNotFound`` where the visitor has none of that name."""
         client = text_of(request, "name")

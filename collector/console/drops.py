@@ -5,7 +5,7 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
-from collector.access import VISITOR
+from collector.access import VISITOR, for_each_client
 from collector.console.page import answer
 from collector.console.query import after_of, page_after, posted, summary_of, text_of
 from collector.console.render import profile_url
@@ -35,10 +35,12 @@ class DropsPage:
         self._paging = Paging(database)
         self._drops = DropList(database)
 
+    @for_each_client
     async def answer(self, request: web.Request) -> web.Response:
         """Show the drops that the query asks for."""
         return await answer(request, "drops", {"list": partial(self._list, request)}, section="drops")
 
+    @for_each_client
     async def act(self, request: web.Request) -> web.Response:
         """Keep that a drop is not a problem, or take it back, and show the page that it was said on."""
         drop = await self._drops.find(int(request.match_info["id"]))

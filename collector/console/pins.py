@@ -5,7 +5,7 @@ from functools import partial
 import msgspec
 from aiohttp import web
 
-from collector.access import VISITOR, Visitor
+from collector.access import VISITOR, Visitor, for_each_client
 from collector.console.page import answer
 from collector.console.query import after_of, page_after, posted, summary_of, text_of
 from collector.console.render import render
@@ -103,15 +103,18 @@ class PinsPage:
         self._operator = PinOperator(self._store, CheckStore(database))
         self._check = check
 
+    @for_each_client
     async def answer(self, request: web.Request) -> web.Response:
         """Show the pins that the query asks for."""
         return await answer(request, "pins", {"list": partial(self._list, request)}, section="pins")
 
+    @for_each_client
     async def one(self, request: web.Request) -> web.Response:
         """Show a pin. Raises ``HTTPNotFound`` where the visitor has no such pin."""
         pin = (await self._require(request)).pin
         return await answer(request, "pin", {"story": partial(self._story, pin.id)}, section="pins", pin=pin)
 
+    @for_each_client
     async def cancel(self, request: web.Request) -> web.Response:
         """Take a pin out of the queue, or give one up that may be live if its operator has said so; and show it."""
         pin = (await self._require(request)).pin
@@ -124,6 +127,7 @@ class PinsPage:
             raise web.HTTPConflict(text=str(error)) from error
         raise web.HTTPSeeOther(f"/pins/{pin.id}")
 
+    @for_each_client
     async def move(self, request: web.Request) -> web.Response:
         """Put a queued pin to another day, and go back to the calendar."""
         pin_id = (await self._require(request)).pin.id
@@ -139,6 +143,7 @@ class PinsPage:
             raise web.HTTPConflict(text=str(error)) from error
         raise web.HTTPSeeOther(back if back.startswith(f"{CALENDAR}?") else CALENDAR)
 
+    @for_each_client
     async def retry(self, request: web.Request) -> web.Response:
         """Send a pin again that is not live, or that may be if its operator has said so; and show it."""
         pin = (await self._require(request)).pin

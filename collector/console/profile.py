@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from collector.access import VISITOR
+from collector.access import VISITOR, for_each_client
 from collector.console import words
 from collector.console.numbers import NumbersReader, Whose
 from collector.console.overview import change
@@ -81,6 +81,7 @@ class ProfilePage:
         self._registry = ProfileStore(database)
         self._numbers = NumbersReader(database)
 
+    @for_each_client
     async def answer(self, request: web.Request) -> web.Response:
         """Show a profile. Raises ``HTTPNotFound`` where the visitor has none of this id."""
         status = await self._require(request)
@@ -94,6 +95,7 @@ class ProfilePage:
         }
         return await answer(request, "profile", parts, section="fleet", id=status.id, name=status.name)
 
+    @for_each_client
     async def day(self, request: web.Request) -> web.Response:
         """Show every version of a day, and why it was called a drop, or was not."""
         status = await self._require(request)
@@ -107,6 +109,7 @@ class ProfilePage:
         }
         return await answer(request, "day", parts, section="fleet", profile=status, day=day, steps=steps)
 
+    @for_each_client
     async def act(self, request: web.Request) -> web.Response:
         """Pause, resume or accept a profile, and show it."""
         status = await self._require(request)

@@ -64,21 +64,21 @@ class Console:
             [
                 web.get("/", self.start),
                 web.get("/pulse", self.pulse),
-                web.get("/client", self.client),
-                web.get("/drops", self.drops),
-                web.post(rf"/drops/{ID}/{{action:dismiss|restore}}", self.say_of_drop),
-                web.get("/operations", self.operations),
-                web.get("/pins", self.pins),
+                web.get("/client", self._client.answer),
+                web.get("/drops", self._drops.answer),
+                web.post(rf"/drops/{ID}/{{action:dismiss|restore}}", self._drops.act),
+                web.get("/operations", self._operations.answer),
+                web.get("/pins", self._pins.answer),
                 *self._pin_form.routes(),
                 *self._pin_import.routes(),
-                web.get(CALENDAR, self.calendar),
-                web.get(rf"/pins/{ID}", self.pin),
-                web.post(rf"/pins/{ID}/move", self.move_pin),
-                web.post(rf"/pins/{ID}/cancel", self.cancel_pin),
-                web.post(rf"/pins/{ID}/retry", self.retry_pin),
-                web.get(rf"/profiles/{ID}", self.profile),
-                web.get(rf"/profiles/{ID}/days/{{day}}", self.day),
-                web.post(rf"/profiles/{ID}/{{action:pause|resume|accept}}", self.act),
+                web.get(CALENDAR, self._calendar.answer),
+                web.get(rf"/pins/{ID}", self._pins.one),
+                web.post(rf"/pins/{ID}/move", self._pins.move),
+                web.post(rf"/pins/{ID}/cancel", self._pins.cancel),
+                web.post(rf"/pins/{ID}/retry", self._pins.retry),
+                web.get(rf"/profiles/{ID}", self._profile.answer),
+                web.get(rf"/profiles/{ID}/days/{{day}}", self._profile.day),
+                web.post(rf"/profiles/{ID}/{{action:pause|resume|accept}}", self._profile.act),
                 *(web.get(each.path, asset) for each in ASSETS.values()),
             ]
         )
@@ -94,54 +94,3 @@ class Console:
     async def pulse(self, request: web.Request) -> web.Response:
         """Show in the frame of every page whether this process can do its work."""
         return render(request, "pulse.html", {"problems": await self._problems.get()})
-
-    @for_each_client
-    async def client(self, request: web.Request) -> web.Response:
-        return await self._client.answer(request)
-
-    @for_each_client
-    async def profile(self, request: web.Request) -> web.Response:
-        return await self._profile.answer(request)
-
-    @for_each_client
-    async def day(self, request: web.Request) -> web.Response:
-        return await self._profile.day(request)
-
-    @for_each_client
-    async def act(self, request: web.Request) -> web.Response:
-        return await self._profile.act(request)
-
-    @for_each_client
-    async def drops(self, request: web.Request) -> web.Response:
-        return await self._drops.answer(request)
-
-    @for_each_client
-    async def say_of_drop(self, request: web.Request) -> web.Response:
-        return await self._drops.act(request)
-
-    @for_each_client
-    async def pins(self, request: web.Request) -> web.Response:
-        return await self._pins.answer(request)
-
-    @for_each_client
-    async def pin(self, request: web.Request) -> web.Response:
-        return await self._pins.one(request)
-
-    @for_each_client
-    async def calendar(self, request: web.Request) -> web.Response:
-        return await self._calendar.answer(request)
-
-    @for_each_client
-    async def move_pin(self, request: web.Request) -> web.Response:
-        return await self._pins.move(request)
-
-    @for_each_client
-    async def cancel_pin(self, request: web.Request) -> web.Response:
-        return await self._pins.cancel(request)
-
-    @for_each_client
-    async def retry_pin(self, request: web.Request) -> web.Response:
-        return await self._pins.retry(request)
-
-    async def operations(self, request: web.Request) -> web.Response:
-        return await self._operations.answer(request)
