@@ -32,4 +32,6 @@ def _cell(value: object) -> str:
     if isinstance(value, int | float):
         return str(value)
     text = "" if value is None else "|".join(value) if isinstance(value, list) else str(value)
+    # The writer quotes for the sake of the line ends that it writes, and a return alone would end the line as well.
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     return f"'{text}" if text.startswith(_FORMULA) else text
