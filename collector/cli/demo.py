@@ -5,10 +5,8 @@ import math
 import shlex
 import sys
 import time
-from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 from pydantic import SecretStr
@@ -39,7 +37,9 @@ _FINE = frozenset({Success.OK, Success.UNCHANGED})
 @click.option("--profiles", default=50, show_default=True, type=Whole(1, 100_000), help="Client profiles.")
 @click.option("--days", default=90, show_default=True, type=Whole(1, 90), help="Days of metrics of each.")
 @click.option("--port", default=9470, show_default=True, type=Whole(0, 65535), help="Port of the pages.")
-@click.option("--exit-after", type=Seconds(min=0), metavar="SECONDS", help="Stop by itself.")
+@click.option(
+    "--exit-after", type=Seconds(min=0), metavar="SECONDS", help="Stop by itself, so long after the pages are served."
+)
 def demo(profiles: int, days: int, port: int, exit_after: float | None) -> None:
     """Run everything on one machine: an emulated Ayrshare, an embedded database, and the daemon.
 
@@ -77,6 +77,7 @@ class _Demo:
             }
         )
         self._round = _Round()
+        self._shown = asyncio.Event()
 
     async def run(self, exit_after: float | None) -> None:
         app = make_app(self._emulator)
@@ -86,7 +87,7 @@ class _Demo:
                 found = await FleetStore(database).database()
                 removed = await Agency(app[EMULATOR], settings, database).open(self._round.note)
                 hooks = Hooks(serving=partial(self._show, url, found, removed), polled=self._round.note)
-                await _for_seconds(exit_after, self._with_rounds(settings, database, hooks))
+                await self._serve(settings, database, hooks, exit_after)
 
     def _show(self, ayrshare: str, found: DatabaseInfo, removed: int, address: str) -> None:
         _line("Console", f"{address}/")
@@ -101,11 +102,18 @@ class _Demo:
         _line("Stop", "Ctrl-C; the next start carries on from the same data")
         if self._round.has_results:
             self._round.report()
+        self._shown.set()
 
-    async def _with_rounds(self, settings: Settings, database: Database, hooks: Hooks) -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(run_roles(settings, database, hooks))
-            group.create_task(self._round.report_for_ever())
+    async def _serve(self, settings: Settings, database: Database, hooks: Hooks, exit_after: float | None) -> None:
+        try:
+            async with asyncio.timeout(None) as limit, asyncio.TaskGroup() as group:
+                group.create_task(run_roles(settings, database, hooks))
+                await self._shown.wait()
+                if exit_after is not None:
+                    limit.reschedule(asyncio.get_running_loop().time() + exit_after)
+                group.create_task(self._round.report_for_ever())
+        except TimeoutError:
+            _line("Stopped", f"after {exit_after:g} s, as asked")
 
 
 class _Round:
@@ -157,12 +165,3 @@ def _program() -> str:
 
 def _line(title: str, text: str) -> None:
     click.echo(f"{title:<12} {text}")
-
-
-async def _for_seconds(seconds: float | None, work: Coroutine[Any, Any, None]) -> None:
-    """Await ``work``, for ``seconds`` only where they are given."""
-    try:
-        async with asyncio.timeout(seconds):
-            await work
-    except TimeoutError:
-        _line("Stopped", f"after {seconds:g} s, as asked")
