@@ -22,7 +22,7 @@ class Drops(msgspec.Struct, frozen=True, kw_only=True):
     """A page of drops, those that were detected last first; ``after`` is where the next begins."""
 
     state: DropState
-    client: str
+    text: str
     rows: list[DropRow]
     after: str | None
     summary: str
@@ -60,9 +60,7 @@ class DropsPage:
     async def _list(self, request: web.Request) -> Drops:
         asked = request.query.get("state", "")
         state = DropState(asked) if asked in set(DropState) else DropState.OPEN
-        client = request[VISITOR].client or text_of(request, "client")
-        wanted = DropFilter(client=client or None, state=state)
+        text = text_of(request, "q")
+        wanted = DropFilter(client=request[VISITOR].client, state=state, text=text or None)
         found = await page_after(request, partial(self._paging.drops, wanted), _MOST)
-        return Drops(
-            state=state, client=client, rows=found.rows, after=after_of(found), summary=summary_of(found, "drop")
-        )
+        return Drops(state=state, text=text, rows=found.rows, after=after_of(found), summary=summary_of(found, "drop"))

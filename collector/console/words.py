@@ -159,4 +159,4 @@ def budget(used: Budget) -> Word:
     if used.quota_until is not None:
         return Word("Posts used up", "warn", "Its pins wait until the month's posts are there again.")
     tone = "bad" if used.used_share >= _AT_A_LIMIT else "warn" if used.used_share >= _NEAR_A_LIMIT else "quiet"
-    return Word(f"{used.used_share:.0%} used", tone, "Of the limit that is nearest.")
+    return Word(f"{100 * used.used_share:.0f} % used", tone, "Of the limit that is nearest.")

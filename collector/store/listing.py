@@ -20,9 +20,11 @@ class ListedPin(msgspec.Struct, frozen=True, kw_only=True):
     """A pin as lists show it; a queued one says what its lane waits for."""
 
     id: int
+    profile_id: int
     profile: str
     client: str
     client_ref: str
+    title: str | None
     state: PinState
     state_since: datetime
     publish_at: datetime
@@ -128,8 +130,8 @@ ORDER BY why, client, name
 
 PINS: Final = """
 SELECT
-    p.id, f.name AS profile, f.client, p.client_ref, p.state, p.state_since, p.publish_at, p.attempts, p.last_error,
-    p.pin_url, p.published_at,
+    p.id, p.profile_id, f.name AS profile, f.client, p.client_ref, p.title, p.state, p.state_since, p.publish_at,
+    p.attempts, p.last_error, p.pin_url, p.published_at,
     CASE WHEN p.state = 'queued' THEN l.paused_reason END AS waits_for,
     CASE WHEN p.state = 'queued' AND l.paused_reason IS NOT NULL AND l.not_before > now() THEN l.not_before END
         AS waits_until

@@ -61,13 +61,14 @@ class DropState(StrEnum):
 
 
 class DropFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which drops; ``since`` and ``until`` bound the day on which they were detected."""
+    """Which drops; ``since`` and ``until`` bound the day of detection, ``text`` is in the profile or the client."""
 
     client: str | None = None
     profile: str | None = None
     state: DropState = DropState.OPEN
     since: date | None = None
     until: date | None = None
+    text: str | None = None
 
 
 class ClientFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,6 +114,7 @@ WHERE ($1::text IS NULL OR client = $1)
   END
   AND ($4::date IS NULL OR detected_day >= $4)
   AND ($5::date IS NULL OR detected_day < $5)
+  AND ($6::text IS NULL OR strpos(lower(concat_ws(' ', profile, client)), lower($6)) > 0)
 """
 
 _CLIENTS = f"""
