@@ -18,6 +18,7 @@ from collector.emulator import Emulator, Identity, profile_identity
 from collector.emulator.accounts import Account
 from collector.errors import RegistryError
 from collector.models.pin import PinState
+from collector.models.plan import Action
 from collector.poll.poller import PollResult
 from collector.registry.register import insist, register
 from collector.registry.validate import Registration
@@ -119,8 +120,10 @@ class Agency:
             [pins.past_pin(self._emulator, *shown[pin.profile], pin, at) for pin, at in gone]
         )
         coming = [pin for pin, at in planned if at >= self._now] + pins.slow_pins(self._shown, self._today)
-        # What was queued and not published by an earlier start keeps its place.
-        await self._pins.enqueue_all(list(enumerate(coming)), past=True)
+        lines = list(enumerate(coming))
+        # What an earlier start queued stays as people left it, also if they moved or edited it.
+        added = {line for line, plan in await self._pins.plan(lines, past=True) if plan.action is Action.ADDED}
+        await self._pins.enqueue_all([each for each in lines if each[0] in added], past=True)
         await self._misfortune()
 
     async def _misfortune(self) -> None:

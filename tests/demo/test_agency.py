@@ -25,6 +25,7 @@ from tests.support.profiles import ENCRYPTION_KEY, registered
 from tests.support.publishing import until
 
 TODAY = datetime.now(UTC).date()
+_A_COMING_PIN = "SELECT max(id) FROM pin WHERE state = 'queued' AND publish_at > now() + interval '1 day'"
 
 
 @asynccontextmanager
@@ -117,12 +118,13 @@ async def test_what_is_older_is_what_ayrshare_would_have_answered_then(database:
         assert row["first_seen_at"].date() == row["day"] + timedelta(days=1)
 
 
-async def test_a_second_start_in_a_week_changes_nothing(database: Database, dsn: str) -> None:
+async def test_a_second_start_in_a_week_leaves_all_as_it_is_also_moved_pins(database: Database, dsn: str) -> None:
     tables = ("daily_metric", "pin", "account_snapshot")
     counts = f"SELECT {', '.join(f'(SELECT count(*) FROM {table})' for table in tables)}"
     async with demo(database, dsn, profiles=6) as (agency, _, _emulator):
         await opened(agency)
     before = await database.fetchrow(counts)
+    await database.execute(f"UPDATE pin SET publish_at = publish_at + interval '1 day' WHERE id IN ({_A_COMING_PIN})")
     async with demo(database, dsn, profiles=6) as (agency, _, _emulator):
         assert await agency.open(lambda _result: None) == 0
 
