@@ -1,7 +1,7 @@
 """``collector pins``: the queue."""
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import BinaryIO
 from zoneinfo import ZoneInfo
@@ -23,8 +23,9 @@ from collector.models.plan import Planned
 from collector.publish.operator import Evidence, FoundPin, PinOperator, Retry
 from collector.publish.table import publish_time, scan_pins
 from collector.store.listing import ListedPin, Listing, PinFilter, PinSort
-from collector.store.pin import Hints, Imported, PinStore
+from collector.store.pin import PinStore
 from collector.store.pin_check import CheckStore
+from collector.store.pin_import import Hints, Imported, PinImporter
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
 from collector.table.moment import DateFormat, MomentHints, Moments
@@ -37,12 +38,6 @@ def pins() -> None:
     The daemon publishes a pin when it is due, one of a profile at a time, and never sends one again whose fate it does
     not know. Such a pin is `unknown` and is looked for in Ayrshare's history.
     """
-
-
-@asynccontextmanager
-async def _queue() -> AsyncIterator[PinStore]:
-    async with open_storage(settings_for_command()) as database:
-        yield PinStore(database)
 
 
 _OVERRIDES = {
@@ -241,12 +236,14 @@ def import_(
     bad = [*table.bad, *execute(media_problems(table.rows, media))]
 
     async def plan() -> list[tuple[int, Planned]]:
-        async with _queue() as store:
-            return await store.plan(table.rows, past=past, replace=replace, hints=_IN_A_TABLE)
+        async with open_storage(settings_for_command()) as database:
+            return await PinImporter(database).plan(table.rows, past=past, replace=replace, hints=_IN_A_TABLE)
 
     async def work() -> Imported:
-        async with _queue() as store:
-            return await store.enqueue_all(table.rows, bad=bad, past=past, replace=replace, hints=_IN_A_TABLE)
+        async with open_storage(settings_for_command()) as database:
+            return await PinImporter(database).enqueue_all(
+                table.rows, bad=bad, past=past, replace=replace, hints=_IN_A_TABLE
+            )
 
     if dry_run:
         show_dry_run(execute(plan()), bad)
@@ -305,8 +302,8 @@ def show(pin_id: int, *, as_json: bool) -> None:
     """Show the whole story of a pin, with each attempt to publish it."""
 
     async def work() -> str:
-        async with _queue() as store:
-            return pin_story(*await store.story(pin_id), as_json=as_json)
+        async with open_storage(settings_for_command()) as database:
+            return pin_story(*await PinStore(database).story(pin_id), as_json=as_json)
 
     click.echo(execute(work()))
 

@@ -26,7 +26,7 @@ from collector.models.pin import NewPin
 from collector.models.plan import Action, Planned
 from collector.publish.media import LookAtMedia, WhichMedia, findings, to_look_at
 from collector.publish.table import COLUMNS, scan_pins
-from collector.store.pin import Hints, PinStore
+from collector.store.pin_import import Hints, PinImporter
 from collector.store.pin_upload import NewUpload, Upload, UploadStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
@@ -118,7 +118,7 @@ class PinImport:
     """Takes tables of those who may change things; a client's visitor imports for its profiles alone."""
 
     def __init__(self, database: Database, look: LookAtMedia) -> None:
-        self._pins = PinStore(database)
+        self._importer = PinImporter(database)
         self._profiles = ProfileStore(database)
         self._uploads = UploadStore(database)
         self._look = look
@@ -184,7 +184,7 @@ class PinImport:
             if (await posted(request)).get("digest") != _digest(plan):
                 raise web.HTTPSeeOther(f"{where}?changed=1")
             try:
-                done = await self._pins.enqueue_all(
+                done = await self._importer.enqueue_all(
                     table.rows, bad=table.bad, past=upload.past, replace=upload.replaces, hints=_HINTS
                 )
             except BadLinesError:
@@ -225,7 +225,7 @@ class PinImport:
         """Return the table with all that is known to be wrong, and what would be done with its lines."""
         table = await self._scan(upload.data, upload.time_zone, DateFormat(upload.date_format), visitor)
         table.bad.extend(_found(upload).bad)
-        lines = await self._pins.plan(table.rows, past=upload.past, replace=upload.replaces, hints=_HINTS)
+        lines = await self._importer.plan(table.rows, past=upload.past, replace=upload.replaces, hints=_HINTS)
         return table, whole_plan(lines, table.bad)
 
     async def _scan(self, data: bytes, zone: str, form: DateFormat, visitor: Visitor) -> Scanned[NewPin]:

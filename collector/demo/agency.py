@@ -25,6 +25,7 @@ from collector.registry.validate import Registration
 from collector.store.drop import DropStore
 from collector.store.past import PastStore
 from collector.store.pin import PinStore
+from collector.store.pin_import import PinImporter
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
 
@@ -122,8 +123,9 @@ class Agency:
         coming = [pin for pin, at in planned if at >= self._now] + pins.slow_pins(self._shown, self._today)
         lines = list(enumerate(coming))
         # What an earlier start queued stays as people left it, also if they moved or edited it.
-        added = {line for line, plan in await self._pins.plan(lines, past=True) if plan.action is Action.ADDED}
-        await self._pins.enqueue_all([each for each in lines if each[0] in added], past=True)
+        importer = PinImporter(self._database)
+        added = {line for line, plan in await importer.plan(lines, past=True) if plan.action is Action.ADDED}
+        await importer.enqueue_all([each for each in lines if each[0] in added], past=True)
         await self._misfortune()
 
     async def _misfortune(self) -> None:

@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from collector.store.columns import names, values
-from collector.store.pin import Imported
+from collector.store.pin_import import Imported
 from collector.store.pool import Database
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from collector.console.upload_form import LARGEST_BYTES
 from collector.publish.media import Media
-from collector.store.pin import Imported
+from collector.store.pin_import import Imported
 from collector.store.pin_upload import UploadStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore

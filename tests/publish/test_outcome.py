@@ -13,7 +13,7 @@ from collector.models.outcome import Failure
 from collector.models.pin import PinClaim, PinResult
 from collector.publish.decision import after_error
 from collector.publish.outcome import OutcomeTarget
-from collector.store.pin import PinStore
+from collector.store.pin_import import PinImporter
 from collector.store.pin_queue import PinQueue
 from collector.store.pool import Database
 from tests.support.ayrshare import Ayrshare
@@ -42,7 +42,7 @@ async def outcomes(queue: PinQueue) -> AsyncIterator[BatchWriter[PinResult, bool
 
 async def claimed(database: Database, ayrshare: Ayrshare, queue: PinQueue, pins: int) -> list[PinClaim]:
     await register(database, ayrshare, pins)
-    await PinStore(database).enqueue_all([(i, pin(f"client-{i + 1:03d}", f"{i}")) for i in range(pins)])
+    await PinImporter(database).enqueue_all([(i, pin(f"client-{i + 1:03d}", f"{i}")) for i in range(pins)])
     claims, _ = await queue.claim(pins)
     return sorted(claims, key=lambda claim: claim.pin_id)
 

@@ -14,6 +14,7 @@ from collector.models.pin import PinState, Publication
 from collector.publish import publisher as publisher_module
 from collector.publish.decision import after_answer
 from collector.store.pin import PinStore
+from collector.store.pin_import import PinImporter
 from collector.store.pin_queue import PinQueue
 from collector.store.pool import Database
 from collector.telemetry import REGISTRY
@@ -67,7 +68,7 @@ async def test_the_same_client_ref_is_published_once(database: Database, ayrshar
 
 async def test_a_profile_publishes_one_pin_at_a_time_and_in_order(database: Database, ayrshare: Ayrshare) -> None:
     await register(database, ayrshare, 1)
-    await PinStore(database).enqueue_all([(i, pin("client-001", f"{i}", description=f"{i}")) for i in range(60)])
+    await PinImporter(database).enqueue_all([(i, pin("client-001", f"{i}", description=f"{i}")) for i in range(60)])
     await database.execute("UPDATE pin SET publish_at = now() - interval '1 hour' WHERE client_ref = '59'")
     async with working(database, ayrshare), working(database, ayrshare, owner="other"):
         await until(lambda: settled(database))
@@ -79,7 +80,7 @@ async def test_a_profile_publishes_one_pin_at_a_time_and_in_order(database: Data
 async def test_the_gap_between_two_pins_of_a_profile_is_kept(database: Database, ayrshare: Ayrshare) -> None:
     await register(database, ayrshare, 2)
     refs = [("client-001", "a"), ("client-001", "b"), ("client-002", "a")]
-    await PinStore(database).enqueue_all([(0, pin(*ref)) for ref in refs])
+    await PinImporter(database).enqueue_all([(0, pin(*ref)) for ref in refs])
     async with working(database, ayrshare, policy=with_policy(lane_gap=3600.0)):
         await until(lambda: count_of(database, "published", 2))
     assert len(await posts(ayrshare)) == 2
@@ -185,7 +186,7 @@ async def test_a_gateway_that_refuses_slows_the_lane_down_and_leaves_few_pins_un
     await register(database, ayrshare, 2)
     await ayrshare.fault("client-001", "gateway", endpoint="/post")
     store = PinStore(database)
-    await store.enqueue_all([(i, pin("client-001", f"{i}")) for i in range(5)])
+    await PinImporter(database).enqueue_all([(i, pin("client-001", f"{i}")) for i in range(5)])
     await store.enqueue(pin("client-002", "other"))
     async with working(database, ayrshare):
         await until(lambda: count_of(database, "published", 1))
@@ -229,7 +230,7 @@ async def test_a_lane_waits_for_its_profile_and_goes_on_by_itself(
 ) -> None:
     await register(database, ayrshare, 2)
     await ayrshare.fault("client-001", fault, endpoint="/post")
-    await PinStore(database).enqueue_all(
+    await PinImporter(database).enqueue_all(
         [(0, pin("client-001", "a")), (1, pin("client-001", "b")), (2, pin("client-002", "c"))]
     )
     async with working(database, ayrshare):
@@ -260,7 +261,7 @@ async def test_a_spam_block_holds_the_lane_until_its_cool_down_or_resume(
     message = "You've hit a block we have in place to combat spam."
     await ayrshare.fault("client-001", "post_error", endpoint="/post", message=message, times=1)
     store = PinStore(database)
-    await store.enqueue_all([(0, pin("client-001", "a")), (1, pin("client-001", "b"))])
+    await PinImporter(database).enqueue_all([(0, pin("client-001", "a")), (1, pin("client-001", "b"))])
     async with working(database, ayrshare):
         await until(lambda: ended(database, 1))
         await store.enqueue(pin("client-001", "c"))
@@ -290,7 +291,7 @@ async def test_an_image_that_cannot_be_fetched_is_tried_twice_more(database: Dat
     message = "Something went wrong on our end."
     await ayrshare.fault("client-002", "post_error", endpoint="/post", message=message, code=0, times=1)
     store = PinStore(database)
-    await store.enqueue_all([(1, pin("client-001", "never")), (2, pin("client-002", "once"))])
+    await PinImporter(database).enqueue_all([(1, pin("client-001", "never")), (2, pin("client-002", "once"))])
     async with working(database, ayrshare):
         await until(lambda: ended(database, 2))
         assert await truth(database, "SELECT bool_and(not_before > now() + interval '100 s') FROM pin_lane")
@@ -304,7 +305,7 @@ async def test_an_image_that_cannot_be_fetched_is_tried_twice_more(database: Dat
 
 async def test_a_dead_workers_pin_is_unknown_and_never_sent_again(database: Database, ayrshare: Ayrshare) -> None:
     await register(database, ayrshare, 1)
-    await PinStore(database).enqueue_all([(0, pin("client-001", "a")), (1, pin("client-001", "b"))])
+    await PinImporter(database).enqueue_all([(0, pin("client-001", "a")), (1, pin("client-001", "b"))])
     dead = PinQueue(database, owner="dead", seconds=0.01)
     [claim], _ = await dead.claim(1)
     async with working(database, ayrshare) as worker:
@@ -338,7 +339,7 @@ async def test_an_outcome_of_another_attempt_is_dropped(database: Database, ayrs
 
 async def test_the_database_never_has_two_pins_of_a_profile_under_way(database: Database, ayrshare: Ayrshare) -> None:
     await register(database, ayrshare, 1)
-    await PinStore(database).enqueue_all([(0, pin("client-001", "a")), (1, pin("client-001", "b"))])
+    await PinImporter(database).enqueue_all([(0, pin("client-001", "a")), (1, pin("client-001", "b"))])
     with pytest.raises(DataRefusedError):
         await database.execute("UPDATE pin SET state = 'sending'")
 
@@ -346,7 +347,7 @@ async def test_the_database_never_has_two_pins_of_a_profile_under_way(database: 
 async def test_stopping_waits_for_calls_and_records_them(database: Database, ayrshare: Ayrshare) -> None:
     await register(database, ayrshare, 3)
     await ayrshare.fault("*", "latency", endpoint="/post", seconds=0.5)
-    await PinStore(database).enqueue_all([(i, pin(f"client-00{i + 1}", "a")) for i in range(3)])
+    await PinImporter(database).enqueue_all([(i, pin(f"client-00{i + 1}", "a")) for i in range(3)])
     async with working(database, ayrshare):
         await until(lambda: count_of(database, "sending", 3))
     assert len(await posts(ayrshare)) == 3
@@ -372,7 +373,7 @@ async def test_stopping_without_the_database_ends_in_time_and_leaves_pins_to_the
     monkeypatch.setattr(publisher_module, "_GRACE_SECONDS", 0.2)
     monkeypatch.setattr(publisher_module, "_WIND_DOWN_SECONDS", 0.4)
     await register(database, ayrshare, 3)
-    await PinStore(database).enqueue_all([(i, pin(f"client-00{i + 1}", "a")) for i in range(3)])
+    await PinImporter(database).enqueue_all([(i, pin(f"client-00{i + 1}", "a")) for i in range(3)])
 
     async def gone(_queue: PinQueue, _results: object) -> set[int]:
         raise DatabaseUnavailableError("gone")
@@ -444,7 +445,7 @@ async def test_a_notification_wakes_the_publisher_at_once(
 async def test_a_lane_without_work_is_left_alone(database: Database, ayrshare: Ayrshare) -> None:
     await register(database, ayrshare, 2)
     store = PinStore(database)
-    await store.enqueue_all([(0, pin("client-001", "a")), (1, pin("client-002", "b"))])
+    await PinImporter(database).enqueue_all([(0, pin("client-001", "a")), (1, pin("client-002", "b"))])
     await store.cancel(1, PinState.QUEUED)
     queue = PinQueue(database, owner="me", seconds=60.0)
     assert [claim.pin_id for claim in (await queue.claim(10))[0]] == [2]
@@ -456,7 +457,7 @@ async def test_a_standby_is_an_outage_and_outcomes_wait_for_its_promotion(
 ) -> None:
     await register(database, ayrshare, 3)
     await ayrshare.fault("*", "latency", endpoint="/post", seconds=0.4)
-    await PinStore(database).enqueue_all([(i, pin(f"client-00{i + 1}", "a")) for i in range(3)])
+    await PinImporter(database).enqueue_all([(i, pin(f"client-00{i + 1}", "a")) for i in range(3)])
     name = await database.fetchval("SELECT current_database()")
     drop = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()"
     async with working(database, ayrshare):
@@ -500,7 +501,7 @@ async def test_a_claim_that_was_not_confirmed_is_given_back(
     database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await register(database, ayrshare, 3)
-    await PinStore(database).enqueue_all([(i, pin(f"client-00{i + 1}", "a")) for i in range(3)])
+    await PinImporter(database).enqueue_all([(i, pin(f"client-00{i + 1}", "a")) for i in range(3)])
     claim = PinQueue.claim
     lost: list[int] = []
 

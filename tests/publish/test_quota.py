@@ -10,6 +10,7 @@ import pytest
 from collector.emulator import EmulatorConfig, serve
 from collector.store.listing import Listing, PinFilter
 from collector.store.pin import PinStore
+from collector.store.pin_import import PinImporter
 from collector.store.pool import Database
 from tests.support.ayrshare import Ayrshare
 from tests.support.profiles import register
@@ -46,7 +47,7 @@ async def test_pins_that_are_due_and_wait_for_their_profile_are_late(database: D
     await register(database, stingy, 2)
     store = PinStore(database)
     later = msgspec.structs.replace(pin("client-001", "later"), publish_at=datetime.now(UTC) + timedelta(days=1))
-    await store.enqueue_all([(1, pin("client-001", "due")), (2, later), (3, pin("client-002", "goes"))])
+    await PinImporter(database).enqueue_all([(1, pin("client-001", "due")), (2, later), (3, pin("client-002", "goes"))])
     await database.execute(
         "INSERT INTO pin_lane (profile_id, paused_reason, paused_since) VALUES (1, 'unlinked', now())"
     )
@@ -57,7 +58,7 @@ async def test_pins_that_are_due_and_wait_for_their_profile_are_late(database: D
 async def test_a_profile_whose_quota_is_used_up_waits_for_the_next_month(database: Database, stingy: Ayrshare) -> None:
     await register(database, stingy, 2)
     store = PinStore(database)
-    await store.enqueue_all([(i, pin("client-001", f"{i}")) for i in range(5)])
+    await PinImporter(database).enqueue_all([(i, pin("client-001", f"{i}")) for i in range(5)])
     await store.enqueue(pin("client-002", "other"))
     async with working(database, stingy):
         await until(lambda: count_of(database, "published", 4))
@@ -99,7 +100,7 @@ async def test_failures_that_only_the_history_tells_count_as_well(database: Data
     await register(database, ayrshare, 1)
     await ayrshare.fault("*", "post_error", endpoint="/post", message="The image is too small.", times=8)
     store = PinStore(database)
-    await store.enqueue_all([(i, pin("client-001", f"{i}")) for i in range(13)])
+    await PinImporter(database).enqueue_all([(i, pin("client-001", f"{i}")) for i in range(13)])
     async with working(database, ayrshare) as worker:
         await until(lambda: count_of(database, "published", 5))
         await database.execute("UPDATE pin_lane SET failed_pins = 8")
@@ -142,7 +143,7 @@ async def test_a_history_that_is_rate_limited_holds_the_profile_for_the_window(
     await ayrshare.fault("*", "reset_after", endpoint="/post", times=2)
     await ayrshare.fault("*", "rate_limited", endpoint="/history")
     store = PinStore(database)
-    await store.enqueue_all([(0, pin("client-001", "a")), (1, pin("client-001", "b"))])
+    await PinImporter(database).enqueue_all([(0, pin("client-001", "a")), (1, pin("client-001", "b"))])
     async with working(database, ayrshare) as worker:
         await until(lambda: count_of(database, "unknown", 2))
         await database.execute("UPDATE pin SET next_look_at = now() WHERE id = 1")
@@ -175,12 +176,12 @@ async def test_a_profile_that_fails_ten_times_in_a_row_pauses_and_says_so(
     await register(database, ayrshare, 1)
     await ayrshare.fault("*", "post_error", endpoint="/post", message="The image is too small.", times=9)
     store = PinStore(database)
-    await store.enqueue_all([(i, pin("client-001", f"{i}")) for i in range(22)])
+    await PinImporter(database).enqueue_all([(i, pin("client-001", f"{i}")) for i in range(22)])
     async with working(database, ayrshare):
         await until(lambda: count_of(database, "published", 13))
         assert await truth(database, "SELECT failed_pins = 0 FROM pin_lane"), "one that goes out ends the row"
         await ayrshare.fault("*", "post_error", endpoint="/post", message="The image is too small.")
-        await store.enqueue_all([(i, pin("client-001", f"bad {i}")) for i in range(12)])
+        await PinImporter(database).enqueue_all([(i, pin("client-001", f"bad {i}")) for i in range(12)])
         await until(lambda: truth(database, "SELECT paused_reason = 'failing' FROM pin_lane"))
         assert await count_of(database, "failed", 19)
         assert (await store.summary()).paused == {"failing": 1}

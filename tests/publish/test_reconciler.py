@@ -20,6 +20,7 @@ from collector.publish.decision import PublishPolicy, after_answer, after_error,
 from collector.publish.operator import FoundPin, PinOperator
 from collector.store.pin import PinStore
 from collector.store.pin_check import CheckStore
+from collector.store.pin_import import PinImporter
 from collector.store.pin_queue import PinQueue
 from collector.store.pool import Database
 from tests.support.ayrshare import Ayrshare
@@ -102,7 +103,7 @@ async def test_one_request_serves_all_unknown_pins_of_a_profile(
     monkeypatch.setattr(decision, "_LEAST_WAIT", 0.0)
     await register(database, ayrshare, 1)
     await ayrshare.fault("*", "reset_after", endpoint="/post", times=5)
-    await PinStore(database).enqueue_all([(i, pin("client-001", f"{i}")) for i in range(5)])
+    await PinImporter(database).enqueue_all([(i, pin("client-001", f"{i}")) for i in range(5)])
     async with working(database, ayrshare) as worker:
         await until(lambda: count_of(database, "unknown", 5))
         await check_now(database, worker)
@@ -289,7 +290,7 @@ async def test_a_short_page_doubles_no_pin(
     await register(database, ayrshare, 1)
     await ayrshare.fault("*", "reset_after", endpoint="/post", times=3)
     await ayrshare.fault("*", "short_history", endpoint="/history", rows=rows, counts_all=counts_all)
-    await PinStore(database).enqueue_all([(i, pin("client-001", f"{i}")) for i in range(3)])
+    await PinImporter(database).enqueue_all([(i, pin("client-001", f"{i}")) for i in range(3)])
     async with working(database, ayrshare, policy=with_policy(checks=(60.0,), requeue_absent=True)) as worker:
         await until(lambda: count_of(database, "unknown", 3))
         for second in range(1, 129):

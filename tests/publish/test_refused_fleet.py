@@ -10,6 +10,7 @@ from collector.loops import recall as recall_module
 from collector.loops.gate import Hold
 from collector.publish import decision
 from collector.store.pin import PinStore
+from collector.store.pin_import import PinImporter
 from collector.store.pool import Database
 from tests.support.ayrshare import Ayrshare
 from tests.support.profiles import register
@@ -33,7 +34,7 @@ async def queue_one_each(database: Database, ayrshare: Ayrshare, *, read_before:
     await database.execute("UPDATE profile SET next_poll_at = now() + interval '6 hours'")
     if read_before:
         await database.execute("UPDATE profile SET last_day = current_date")
-    await PinStore(database).enqueue_all([(i, pin(f"client-{i:03d}", f"{i}")) for i in range(1, PROFILES + 1)])
+    await PinImporter(database).enqueue_all([(i, pin(f"client-{i:03d}", f"{i}")) for i in range(1, PROFILES + 1)])
 
 
 def held(worker: Worker) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 from collector.embedded import embedded
 from collector.migrate import migrate
 from collector.store import pin_queue
-from collector.store.pin import PinStore
+from collector.store.pin_import import PinImporter
 from collector.store.pool import Database, connected, open_database
 from tests.support.ayrshare import Ayrshare
 from tests.support.databases import BINDIR
@@ -27,7 +27,7 @@ async def test_a_claim_walks_indexes_however_many_pins_were_published(database: 
     async with database.connection() as connection:
         # The queue is empty when it is analysed, which misleads the planner most.
         await connection.execute("VACUUM ANALYZE pin")
-    await PinStore(database).enqueue_all([(i, pin(f"client-{1 + i % 50:03d}", f"{i}")) for i in range(200)])
+    await PinImporter(database).enqueue_all([(i, pin(f"client-{1 + i % 50:03d}", f"{i}")) for i in range(200)])
     claims, _ = await pin_queue.PinQueue(database, owner="me", seconds=60.0).claim(64)
     assert len(claims) == 50
     for sql, arguments in (
@@ -44,7 +44,7 @@ async def test_a_claim_walks_indexes_however_many_pins_were_published(database: 
 async def test_many_profiles_publish_at_the_same_time(database: Database, ayrshare: Ayrshare) -> None:
     await register(database, ayrshare, 50)
     await ayrshare.fault("*", "latency", endpoint="/post", seconds=0.3)
-    await PinStore(database).enqueue_all([(i, pin(f"client-{1 + i:03d}", "a")) for i in range(50)])
+    await PinImporter(database).enqueue_all([(i, pin(f"client-{1 + i:03d}", "a")) for i in range(50)])
     async with working(database, ayrshare):
         await until(lambda: settled(database))
     record = await ayrshare.record()
@@ -61,7 +61,7 @@ async def test_a_database_that_goes_away_loses_nothing_and_sends_nothing_twice(
             await migrate(connection)
         await register(database, ayrshare, 20)
         await ayrshare.fault("*", "latency", endpoint="/post", seconds=0.1)
-        await PinStore(database).enqueue_all([(i, pin(f"client-{1 + i % 20:03d}", f"{i}")) for i in range(200)])
+        await PinImporter(database).enqueue_all([(i, pin(f"client-{1 + i % 20:03d}", f"{i}")) for i in range(200)])
         async with working(database, ayrshare, lease=30.0):
             await until(lambda: some_posts(ayrshare, 30))
             async with connected(dsn) as connection:
