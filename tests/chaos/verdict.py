@@ -26,7 +26,8 @@ _COLUMNS = (
 )
 _MOST_429 = 10
 _STOP_SECONDS = 5.0
-_POOL = 8
+# The two pools of a process: for its work, and for its pages.
+_POOL = 8 + 6
 _MORE_API, _MORE_OTHER, _MORE_MIB = 16, 2, 64.0
 # Unknown pins are left alone while somebody looks for them.
 _UNDECIDED = """

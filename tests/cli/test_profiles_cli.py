@@ -407,9 +407,9 @@ async def test_show_prints_the_last_polls_and_the_newest_numbers(
     assert "30 new, 0 changed" in good
 
 
-async def test_the_page_of_a_profile_tells_its_gaps_its_drops_and_its_pins(
-    collector: Program, database: Database
-) -> None:
+@pytest.fixture
+async def troubled(database: Database) -> None:
+    """A profile ``a`` that was suspended, with three missing days, a drop, and two pins that wait."""
     await add(database, "a")
     await database.execute("""
         UPDATE profile
@@ -445,6 +445,11 @@ async def test_the_page_of_a_profile_tells_its_gaps_its_drops_and_its_pins(
         INSERT INTO pin_lane (profile_id, paused_reason, paused_since) SELECT id, 'suspended', now() FROM profile
     """)
 
+
+@pytest.mark.usefixtures("troubled")
+async def test_the_page_of_a_profile_tells_its_gaps_its_drops_and_its_pins(
+    collector: Program, database: Database
+) -> None:
     shown = (await collector("profiles", "show", "a")).out
 
     lost, *kept = await database.fetch("SELECT day FROM missing_day ORDER BY day")
