@@ -1,6 +1,6 @@
 """All scenarios."""
 
-from tests.chaos import answers, api, doors, operator, outages, pins, processes
+from tests.chaos import answers, api, doors, operator, outages, pages, pins, processes
 from tests.chaos.scenario import Scenario
 
 # Those that wait longest are the first, so that the others are played meanwhile.
@@ -11,5 +11,6 @@ SCENARIOS: tuple[Scenario, ...] = (
     *outages.SCENARIOS,
     *answers.SCENARIOS,
     *operator.SCENARIOS,
+    *pages.SCENARIOS,
     *doors.SCENARIOS,
 )
