@@ -1,7 +1,7 @@
 """Metrics over time, as JSON or, of any length, as CSV."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from http import HTTPStatus
 from typing import Annotated, Final
 
@@ -12,27 +12,23 @@ from msgspec import Meta
 from collector.access import Visitor
 from collector.api.problem import FieldProblem, invalid, not_found
 from collector.api.route import CsvStream, route
-from collector.api.scope import Text, bound
+from collector.api.scope import DaysQuery, Text, bound
 from collector.api.serve import Form
 from collector.api.services import Services
 from collector.store.series import Granularity, Period, SeriesStore, Span, Subject
 from collector.table.line import csv_lines
 
 MOST_ROWS: Final = 10_000
-_USUAL_DAYS = timedelta(days=89)
-_LONGEST = timedelta(days=3660)
 # So many structs hold up the event loop for some milliseconds.
 _ROWS_AT_ONCE = 5000
 _ALL: Final = 2**31 - 1
 
 
-class MetricsQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class MetricsQuery(DaysQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Whose metrics, of which days, and how they are summed."""
 
     profile: Text | None = None
     client: Text | None = None
-    first_day: date | None = msgspec.field(default=None, name="from")
-    last_day: date | None = msgspec.field(default=None, name="to")
     granularity: Granularity = Granularity.DAY
     settled: Annotated[bool, Meta(description="Leave provisional days out.")] = False
     as_of: Annotated[datetime, Meta(tz=True, description="As the numbers were known then.")] | None = None
@@ -113,15 +109,7 @@ class MetricsOfAll:
 
 
 def _span(query: MetricsQuery) -> Span:
-    try:
-        last = query.last_day or datetime.now(UTC).date()
-        first = query.first_day or last - _USUAL_DAYS
-    except OverflowError:
-        raise invalid([FieldProblem("to", "to: there are no days before it")]) from None
-    if first > last:
-        raise invalid([FieldProblem("from", f"from: {first} is after {last}")])
-    if last - first > _LONGEST:
-        raise invalid([FieldProblem("from", f"from: {first} is more than {_LONGEST.days} days before {last}")])
+    first, last = query.days()
     return Span(
         first_day=first,
         last_day=last,

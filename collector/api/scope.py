@@ -1,5 +1,6 @@
 """What every resource asks: whose rows a visitor may see, and which page of a list is wanted."""
 
+from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated
 
@@ -8,13 +9,16 @@ from msgspec import Meta
 
 from collector.access import Visitor
 from collector.api.cursor import place
-from collector.api.problem import FieldProblem, ProblemError, not_found
+from collector.api.problem import FieldProblem, ProblemError, invalid, not_found
 from collector.models.plan import Action, Planned
 from collector.store.paging import Wish
 from collector.store.profile import ProfileStore, RegisteredProfile
 
 # How the reasons of the registry begin.
 _TAKEN = {"the profile key": "profile_key", "the ref_id": "ref_id", "a profile of this name": "name"}
+
+_USUAL_DAYS = timedelta(days=89)
+_LONGEST = timedelta(days=3660)
 
 Id = Annotated[int, Meta(ge=1, le=2**63 - 1)]
 Text = Annotated[str, Meta(max_length=200)]
@@ -43,6 +47,26 @@ class ListQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
             descending=descending,
             total=self.total,
         )
+
+
+class DaysQuery(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which days; unless they are given, ``to`` is today and ``from`` 89 days before it."""
+
+    first_day: date | None = msgspec.field(default=None, name="from")
+    last_day: date | None = msgspec.field(default=None, name="to")
+
+    def days(self) -> tuple[date, date]:
+        """Return the first and the last day. Raises ``ProblemError`` where they are no period."""
+        try:
+            last = self.last_day or datetime.now(UTC).date()
+            first = self.first_day or last - _USUAL_DAYS
+        except OverflowError:
+            raise invalid([FieldProblem("to", "to: there are no days before it")]) from None
+        if first > last:
+            raise invalid([FieldProblem("from", f"from: {first} is after {last}")])
+        if last - first > _LONGEST:
+            raise invalid([FieldProblem("from", f"from: {first} is more than {_LONGEST.days} days before {last}")])
+        return first, last
 
 
 def ordered(order: str, *, descending: bool = False) -> str:

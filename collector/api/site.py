@@ -7,6 +7,7 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Middleware
 
 from collector.access import for_each_client
+from collector.api.account import AccountNumbers
 from collector.api.clients import Clients
 from collector.api.docs_page import CONTENT_SECURITY_POLICY, docs_page
 from collector.api.document import document
@@ -20,7 +21,7 @@ from collector.api.serve import PREFIX, handler_of
 from collector.api.services import Services
 from collector.api.status import Operations
 
-RESOURCES: Final = (Profiles, Clients, MetricsOfAll, Drops, Pins, Operations)
+RESOURCES: Final = (Profiles, AccountNumbers, Clients, MetricsOfAll, Drops, Pins, Operations)
 
 
 class Api:

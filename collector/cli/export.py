@@ -49,7 +49,7 @@ def export(
     form: str | None,
     output: Path,
 ) -> None:
-    """Write days, pins, drops or gaps to a file: CSV, JSON, Parquet or a workbook.
+    """Write days, account numbers, pins, drops or gaps to a file: CSV, JSON, Parquet or a workbook.
 
     There may be any number of them, and the file is there as a whole or not at all. Days of one --client are in order,
     those of all clients are not.

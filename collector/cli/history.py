@@ -10,22 +10,25 @@ from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import as_json_text, as_text, counted, print_csv, print_table
 from collector.cli.option import Day, Form, Moment, in_format
 from collector.errors import RegistryError
+from collector.history.counters import counter_table
 from collector.history.gaps import find_gaps
 from collector.history.settle import MOST_CHANGE_SHARE, MOST_MOVED_SHARE, Settling, recommend
 from collector.history.version import Difference, Step, steps
 from collector.models.analytics import Metrics
 from collector.models.gap import Gap
+from collector.store.counter import CounterDay, CounterStore
 from collector.store.gap import GapStore
 from collector.store.listing import Listing
 from collector.store.pool import Database
 from collector.store.restatement import Movement, RestatementStore
 from collector.store.series import Period, SeriesStore, Span
 from collector.store.timeline import TimelineStore
+from collector.table.line import csv_rows
 
 
 @click.group()
 def history() -> None:
-    """Show what is missing and why, every version of a day, and after how many days numbers hardly move."""
+    """Show what is missing and why, versions of a day, numbers of an account, and when numbers are settled."""
 
 
 @history.command()
@@ -136,6 +139,34 @@ def _difference(each: Difference) -> str:
 def _day(each: Period) -> tuple[str, ...]:
     numbers = (getattr(each, name) for name in Metrics.__struct_fields__)
     return str(each.first_day), "yes" if each.settled else "no", *("-" if n is None else as_text(n) for n in numbers)
+
+
+@history.command()
+@click.argument("profile")
+@click.option("--from", "first", type=Day(), help="From this day on; the last 90 days otherwise.")
+@click.option("--to", "last", type=Day(), help="Up to this day.")
+@in_format
+def account(profile: str, first: datetime | None, last: datetime | None, form: str) -> None:
+    """List the followers of PROFILE's account, and every other counter that Ayrshare tells, by day (UTC).
+
+    Of a day it is the last answer. A counter that was not told on a day is left empty.
+    """
+    until = last.date() if last else datetime.now(UTC).date()
+    found = execute(_account(profile, first.date() if first else until - timedelta(days=89), until))
+    titles, lines = counter_table(found)
+    match Form(form):
+        case Form.JSON:
+            click.echo(as_json_text(found))
+        case Form.CSV:
+            click.echo(csv_rows([titles, *lines]), nl=False)
+        case Form.TABLE:
+            print_table(titles, [tuple("-" if cell is None else as_text(cell) for cell in line) for line in lines])
+
+
+async def _account(profile: str, first: date, last: date) -> list[CounterDay]:
+    async with open_storage(settings_for_command()) as database:
+        await Listing(database).insist_on_known(profile=profile)
+        return await CounterStore(database).days(await TimelineStore(database).named(profile) or 0, first, last)
 
 
 @history.command()

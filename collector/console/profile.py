@@ -1,8 +1,8 @@
 """The page of a profile: is it read, what are its numbers, and what happened; and the page of one of its days."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
-from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -17,7 +17,9 @@ from collector.console.render import profile_url
 from collector.console.words import Word
 from collector.detect.explain import Explanation, explain
 from collector.errors import RegistryError
+from collector.history.counters import FIRST, counter_names
 from collector.store.budget import Budget, budget_of
+from collector.store.counter import CounterDay, CounterStore
 from collector.store.drop import DropStore
 from collector.store.drop_list import DropRow
 from collector.store.fleet import FleetStore, Poll, ProfileStatus
@@ -27,6 +29,7 @@ from collector.store.timeline import DayVersion, MissingDay, TimelineStore
 
 _POLLS = 12
 _SHOWN_DAYS = 365
+_MONTH = timedelta(days=30)
 _PAUSED = "paused in the console"
 
 
@@ -60,14 +63,21 @@ class Trouble(msgspec.Struct, frozen=True):
     settled: date | None = None
 
 
-class Account(msgspec.Struct, frozen=True):
-    """The account's counters: followers by day, how they changed in a month, and what else Ayrshare tells."""
+class Counter(msgspec.Struct, frozen=True):
+    """A counter of the account: its newest number, how it changed in a month, and its numbers, the oldest first."""
 
-    observed_at: datetime | None
-    followers: int | None
+    name: str
+    newest: float
     change: float | None
     days: list[float | None]
-    others: list[tuple[str, str]]
+
+
+class Account(msgspec.Struct, frozen=True):
+    """The account's counters over time; ``followers`` is None where Ayrshare does not tell them."""
+
+    observed_at: datetime | None
+    followers: Counter | None
+    others: list[Counter]
 
 
 class ProfilePage:
@@ -80,6 +90,7 @@ class ProfilePage:
         self._fleet = FleetStore(database)
         self._registry = ProfileStore(database)
         self._numbers = NumbersReader(database)
+        self._counters = CounterStore(database)
 
     @for_each_client
     async def answer(self, request: web.Request) -> web.Response:
@@ -155,18 +166,11 @@ class ProfilePage:
         )
 
     async def _account(self, profile_id: int) -> Account:
-        found = await self._timeline.snapshots(profile_id)
-        if not found:
-            return Account(None, None, None, [], [])
-        newest, month_ago = found[0], found[0].observed_at - timedelta(days=30)
-        then = next((each.followers for each in found if each.observed_at <= month_ago), None)
-        return Account(
-            observed_at=newest.observed_at,
-            followers=newest.followers,
-            change=change(newest.followers, then),
-            days=[each.followers for each in reversed(found)],
-            others=_others(newest.extra),
-        )
+        today = datetime.now(UTC).date()
+        days = await self._counters.days(profile_id, today - timedelta(days=_SHOWN_DAYS), today)
+        newest = days[-1].counters if days else {}
+        found = {name: _counter(name, days) for name in counter_names(days) if name in newest}
+        return Account(days[-1].observed_at if days else None, found.pop(FIRST, None), list(found.values()))
 
 
 def _badges(status: ProfileStatus) -> list[Word]:
@@ -196,14 +200,12 @@ def _why(status: ProfileStatus) -> str | None:
     return None
 
 
-def _others(extra: str | None) -> list[tuple[str, str]]:
-    """Return the account's other numbers with names for people."""
-    found: dict[str, Any] = msgspec.json.decode(extra) if extra else {}
-    return [
-        (name.replace("_", " ").capitalize(), words.exact(value))
-        for name, value in sorted(found.items())
-        if isinstance(value, int | float) and not isinstance(value, bool)
-    ]
+def _counter(name: str, days: Sequence[CounterDay]) -> Counter:
+    told = [(each.day, each.counters[name]) for each in days if name in each.counters]
+    newest_day, newest = told[-1]
+    month_ago = next((number for day, number in reversed(told) if day <= newest_day - _MONTH), None)
+    line: list[float | None] = [number for _, number in told]
+    return Counter(name.replace("_", " ").capitalize(), newest, change(newest, month_ago), line)
 
 
 def steps(versions: list[DayVersion]) -> list[tuple[DayVersion, dict[str, float | None]]]:

@@ -10,6 +10,7 @@ class Table(StrEnum):
     """What can be handed out."""
 
     DAILY = "daily"
+    ACCOUNT = "account"
     PINS = "pins"
     DROPS = "drops"
     GAPS = "gaps"

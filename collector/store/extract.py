@@ -26,6 +26,13 @@ _DAILY = (
     Column("known_since", Kind.TIME),
     Column("extra", Kind.JSON),
 )
+_ACCOUNT = (
+    Column("profile", Kind.TEXT),
+    Column("client", Kind.TEXT),
+    Column("observed_at", Kind.TIME),
+    Column("followers", Kind.WHOLE),
+    Column("counters", Kind.JSON),
+)
 _PINS = (
     Column("profile", Kind.TEXT),
     Column("client", Kind.TEXT),
@@ -60,11 +67,18 @@ _DROPS = (
     Column("inhibited", Kind.FLAG),
     Column("sentence", Kind.TEXT),
 )
-COLUMNS: Final = {Table.DAILY: _DAILY, Table.PINS: _PINS, Table.DROPS: _DROPS}
+COLUMNS: Final = {Table.DAILY: _DAILY, Table.ACCOUNT: _ACCOUNT, Table.PINS: _PINS, Table.DROPS: _DROPS}
 
 # Client $1, days $2 to $3, and for days as of $4.
 _OF_CLIENT = "($1::text IS NULL OR client = $1)"
 _SOURCES = {
+    Table.ACCOUNT: """
+        SELECT
+            f.name AS profile, f.client, s.*, s.extra AS counters,
+            (s.observed_at AT TIME ZONE 'UTC')::date AS from_day
+        FROM account_snapshot s
+        JOIN profile f ON f.id = s.profile_id
+    """,
     Table.PINS: """
         SELECT f.name AS profile, f.client, p.*, (p.publish_at AT TIME ZONE 'UTC')::date AS from_day
         FROM pin p
@@ -72,8 +86,12 @@ _SOURCES = {
     """,
     Table.DROPS: "SELECT d.*, d.last_day AS from_day FROM engagement_drop d",
 }
-_LAST = {Table.PINS: "from_day", Table.DROPS: "first_day"}
-_ORDER = {Table.PINS: "publish_at, id", Table.DROPS: "first_day, profile, metric"}
+_LAST = {Table.ACCOUNT: "from_day", Table.PINS: "from_day", Table.DROPS: "first_day"}
+_ORDER = {
+    Table.ACCOUNT: "profile, observed_at",
+    Table.PINS: "publish_at, id",
+    Table.DROPS: "first_day, profile, metric",
+}
 
 
 def _profiles(text: Callable[[str], str]) -> str:

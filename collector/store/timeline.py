@@ -68,14 +68,6 @@ class DayVersion(msgspec.Struct, frozen=True, kw_only=True):
     extra: str | None
 
 
-class Snapshot(msgspec.Struct, frozen=True):
-    """The account's counters at a moment; ``extra`` is a JSON object of numbers that have no column."""
-
-    observed_at: datetime
-    followers: int | None
-    extra: str | None
-
-
 _PROFILE = """
 SELECT
     c.day, m.impression, m.engagement, m.save, m.pin_click, m.outbound_click,
@@ -202,15 +194,6 @@ WHERE profile_id = $1
 ORDER BY revision
 """
 
-# One a day is enough for a line.
-_SNAPSHOTS = """
-SELECT DISTINCT ON ((observed_at AT TIME ZONE 'UTC')::date) observed_at, followers, extra::text AS extra
-FROM account_snapshot
-WHERE profile_id = $1
-  AND observed_at > now() - interval '90 days'
-ORDER BY (observed_at AT TIME ZONE 'UTC')::date DESC, observed_at DESC
-"""
-
 _CLIENT_OF = "SELECT client FROM profile WHERE id = $1"
 _NAMED = "SELECT id FROM profile WHERE name = $1"
 _PROFILES_OF = "SELECT count(*) FROM profile WHERE client = $1"
@@ -262,7 +245,3 @@ class TimelineStore:
     async def versions(self, profile_id: int, day: date) -> list[DayVersion]:
         """Return all that was ever known of a day, the oldest first."""
         return values(DayVersion, await self._database.fetch(_VERSIONS, profile_id, day))
-
-    async def snapshots(self, profile_id: int) -> list[Snapshot]:
-        """Return the account's counters of the last 90 days, one a day, the newest first."""
-        return values(Snapshot, await self._database.fetch(_SNAPSHOTS, profile_id))

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -16,11 +16,13 @@ def csv_lines(kind: type[msgspec.Struct], values: Sequence[msgspec.Struct], *, h
 
     A ``'`` is put before a text that a spreadsheet would take for a formula.
     """
+    return csv_rows([*([kind.__struct_fields__] if head else []), *map(msgspec.structs.astuple, values)])
+
+
+def csv_rows(rows: Iterable[Sequence[object]]) -> bytes:
+    """Return rows as CSV, with the same care."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    if head:
-        writer.writerow(kind.__struct_fields__)
-    writer.writerows(map(_cell, msgspec.structs.astuple(value)) for value in values)
+    csv.writer(text, lineterminator="\n").writerows(map(_cell, row) for row in rows)
     return text.getvalue().encode()
 
 
