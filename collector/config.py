@@ -197,6 +197,11 @@ class Settings(BaseSettings):
         description="TOML file with the people and programs that the role `notifier` tells what happened, by e-mail, "
         "Slack, Teams or webhook. Unset: nobody.",
     )
+    report_file: Path | None = Field(
+        None,
+        description="TOML file with logo, colour and words of the reports, of the agency and of its clients. Unset: "
+        "plain ones in English.",
+    )
     console_url: Annotated[str, BeforeValidator(if_text(page_url))] | None = Field(
         None, description="Address at which people reach these pages, for the links in notifications."
     )

@@ -43,6 +43,7 @@ WRITTEN: list[tuple[str, str, object]] = [
     ("http_open", "metrics, health", frozenset({OpenPages.METRICS, OpenPages.HEALTH})),
     ("http_behind_proxy", "true", True),
     ("notify_file", "notify.toml", Path("notify.toml")),
+    ("report_file", "report.toml", Path("report.toml")),
     ("console_url", "http://pins.example.com/", "http://pins.example.com"),
     ("log_format", "json", "json"),
     ("log_level", "WARNING", "warning"),
@@ -240,7 +241,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("secrets_dir", "/no/such/folder", "there is no folder /no/such/folder"),
 ]
 # Any text is one of these; whether it is the right one is found out when it is used.
-FREE = {"data_dir", "pg_bindir", "notify_file", "ayrshare_api_key", "grafana_password"}
+FREE = {"data_dir", "pg_bindir", "notify_file", "report_file", "ayrshare_api_key", "grafana_password"}
 
 
 def test_the_table_of_wrong_values_holds_every_setting() -> None:

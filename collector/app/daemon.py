@@ -133,7 +133,9 @@ def _pages(process: Process, keeper: OverviewKeeper) -> Pages:
         look_at_media=services.look_at_media,
         boards_of=partial(boards_of, settings, readers),
     )
-    console = Console(readers, keeper, elsewhere, health.problems, heartbeats, where=where(settings))
+    console = Console(
+        readers, keeper, elsewhere, health.problems, heartbeats, where=where(settings), report_file=settings.report_file
+    )
     return Pages(health, (lambda: exporter.page) if exporter else None, console, Api(services))
 
 

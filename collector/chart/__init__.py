@@ -6,6 +6,7 @@ screen and paper. Colours come from a style sheet by class; without one, lines a
 
 from collector.chart.bars import Bar, bar_chart
 from collector.chart.line import Day, Mark, MarkKind, line_chart
+from collector.chart.scale import Wording
 from collector.chart.spark import sparkline
 
-__all__ = ["Bar", "Day", "Mark", "MarkKind", "bar_chart", "line_chart", "sparkline"]
+__all__ = ["Bar", "Day", "Mark", "MarkKind", "Wording", "bar_chart", "line_chart", "sparkline"]

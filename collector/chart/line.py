@@ -8,7 +8,7 @@ from itertools import groupby
 
 import msgspec
 
-from collector.chart.scale import area_path, coordinate, line_path, tick_text, ticks
+from collector.chart.scale import ENGLISH, Wording, area_path, coordinate, line_path, ticks
 
 _HEIGHT = 260
 _TOP = 18
@@ -56,7 +56,9 @@ class Mark(msgspec.Struct, frozen=True):
     last: date
 
 
-def line_chart(days: Sequence[Day], marks: Sequence[Mark] = (), *, name: str, label: str) -> str:
+def line_chart(
+    days: Sequence[Day], marks: Sequence[Mark] = (), *, name: str, label: str, wording: Wording = ENGLISH
+) -> str:
     """Return an SVG of consecutive days, as wide as what it is put into; the numbers of its axis are left of it.
 
     ``name`` tells it from other charts of the page, and is a word; ``label`` says what it shows to those who do not
@@ -64,7 +66,7 @@ def line_chart(days: Sequence[Day], marks: Sequence[Mark] = (), *, name: str, la
     """
     if not days:
         return ""
-    chart = _Chart(days, marks, name)
+    chart = _Chart(days, marks, name, wording)
     head = f'<svg class="plot" width="100%" height="{_HEIGHT}" role="img" aria-label="{escape(label)}">'
     return "".join([head, *chart.pieces(), "</svg>"])
 
@@ -72,7 +74,8 @@ def line_chart(days: Sequence[Day], marks: Sequence[Mark] = (), *, name: str, la
 class _Chart:
     """The pieces of one chart, those that lie below others first."""
 
-    def __init__(self, days: Sequence[Day], marks: Sequence[Mark], name: str) -> None:
+    def __init__(self, days: Sequence[Day], marks: Sequence[Mark], name: str, wording: Wording) -> None:
+        self._wording = wording
         self._days = days
         self._marks = marks
         self._name = name
@@ -173,7 +176,7 @@ class _Chart:
         yield '</g><g class="y" aria-hidden="true">'
         for value in self._ticks:
             y = coordinate(_FLOOR - value / self._ticks[-1] * _PLOT + 4)
-            yield f'<text x="-8" y="{y}" text-anchor="end">{tick_text(value)}</text>'
+            yield f'<text x="-8" y="{y}" text-anchor="end">{self._wording.value(value)}</text>'
         yield "</g>"
 
     @property
@@ -189,9 +192,7 @@ class _Chart:
         return found[::-1][:: max(1, step)][::-1]
 
     def _label(self, day: date) -> str:
-        if self._by_week:
-            return f"{day.day} {day:%b}"
-        return f"{day:%b %Y}" if day.month == 1 else f"{day:%b}"
+        return self._wording.day(day) if self._by_week else self._wording.month(day)
 
     def _hits(self) -> Iterator[str]:
         """Yield what is pointed at: a column a day, with its read-out and where its value is."""

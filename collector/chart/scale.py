@@ -1,8 +1,12 @@
 """Chooses where an axis ends and where its lines are, and draws a series as a path. Pure."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import date
 from itertools import pairwise
+from typing import Final
+
+import msgspec
 
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 _MOST_LINES = 4
@@ -25,6 +29,21 @@ def tick_text(value: float) -> str:
         if value >= size:
             return f"{value / size:g}{unit}"
     return f"{value:g}"
+
+
+class Wording(msgspec.Struct, frozen=True):
+    """How an axis writes values, a day among days, and the month that begins with a day."""
+
+    value: Callable[[float], str]
+    day: Callable[[date], str]
+    month: Callable[[date], str]
+
+
+ENGLISH: Final = Wording(
+    value=tick_text,
+    day=lambda day: f"{day.day} {day:%b}",
+    month=lambda day: f"{day:%b %Y}" if day.month == 1 else f"{day:%b}",
+)
 
 
 def coordinate(value: float) -> str:

@@ -30,6 +30,7 @@ for _name, _help in {
     "pins": "Queue pins, and see and change what is queued.",
     "poll": "Poll profiles once, now.",
     "profiles": "Register, show and change client profiles.",
+    "report": "Write a client's month as a page to send: HTML, and PDF where there is a Chromium.",
     "run": "Run the daemon: poll what is due, keep the pages, until it is told to stop.",
     "status": "Show profiles by state, freshness, polls, pins, the database, and what troubles which profile.",
     "tokens": "Make, list and revoke tokens for the console and the API.",

@@ -12,6 +12,7 @@ from collector.console.numbers import NumbersReader, Whose
 from collector.console.page import Loader, answer
 from collector.console.period import wish_of
 from collector.console.query import page_number, text_of
+from collector.console.report import offer
 from collector.console.words import counted
 from collector.store.drop_list import DropRow
 from collector.store.overview import OverviewStore, ProfileWish
@@ -60,13 +61,13 @@ class ClientPage:
         total = await self._timeline.profiles_of(client) if request[VISITOR].may_see(client) else 0
         if not total:
             raise web.HTTPNotFound(text=f"you have no client {client}" if client else "name a client")
-        whose = Whose(client, client=client)
+        whose, today = Whose(client, client=client), datetime.now(UTC).date()
         parts: dict[str, Loader] = {
             "numbers": self._numbers.loader(whose, wish_of(request)),
             "trouble": partial(self._trouble, whose),
             "profiles": partial(self._profiles, client, page_number(request, total, _PAGE_SIZE), total),
         }
-        return await answer(request, "client", parts, section="client", client=client, total=total)
+        return await answer(request, "client", parts, section="client", client=client, total=total, offer=offer(today))
 
     async def _trouble(self, whose: Whose) -> Trouble:
         since = datetime.now(UTC).date() - timedelta(days=_SHOWN_DAYS)

@@ -1,6 +1,7 @@
 """The console: which pages there are, and for whom."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from aiohttp import web
 
@@ -20,6 +21,7 @@ from collector.console.pins import CALENDAR, PinsPage
 from collector.console.profile import ProfilePage
 from collector.console.query import ID
 from collector.console.render import client_url, render
+from collector.console.report import ReportPage
 from collector.loops.every import Heartbeats
 from collector.loops.recent import Recent
 from collector.store.pool import Database
@@ -31,7 +33,7 @@ class Console:
     """The handlers.
 
     ``keeper`` has the fleet's sums; ``elsewhere`` asks others than the database; ``problems`` tells what keeps this
-    process from its work; ``where`` names the place of the data.
+    process from its work; ``where`` names the place of the data, ``report_file`` the looks of reports.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Console:
         heartbeats: Heartbeats,
         *,
         where: str,
+        report_file: Path | None = None,
     ) -> None:
         # Every open page asks for it all the time.
         self._problems = Recent(problems, seconds=_PULSE_SECONDS)
@@ -55,6 +58,7 @@ class Console:
         self._calendar = CalendarPage(database)
         self._fleet = FleetPage(database, keeper)
         self._client = ClientPage(database)
+        self._report = ReportPage(database, report_file)
         self._profile = ProfilePage(database)
 
     def add_to(self, app: web.Application) -> None:
@@ -65,6 +69,7 @@ class Console:
                 web.get("/", self.start),
                 web.get("/pulse", self.pulse),
                 web.get("/client", self._client.answer),
+                web.get("/client/report", self._report.answer),
                 web.get("/drops", self._drops.answer),
                 web.post(rf"/drops/{ID}/{{action:dismiss|restore}}", self._drops.act),
                 web.get("/operations", self._operations.answer),

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 import aiohttp
 from pydantic import SecretStr
@@ -32,6 +33,7 @@ def make_console(
     outage: Outage | None = None,
     away: Away | None = None,
     keeper: OverviewKeeper | None = None,
+    report_file: Path | None = None,
 ) -> Console:
     """Return a console whose pulse tells these problems, and which asks ``away`` what the database does not know."""
 
@@ -43,7 +45,9 @@ def make_console(
     away = away or Away()
     elsewhere = Elsewhere(check_pins=away.check_pins, look_at_media=away.look_at_media, boards_of=away.boards_of)
     return Console(
-        database, keeper or OverviewKeeper(database), elsewhere, told, heartbeats, where="a database of a test"
+        *(database, keeper or OverviewKeeper(database), elsewhere, told, heartbeats),
+        where="a database of a test",
+        report_file=report_file,
     )
 
 
@@ -56,6 +60,7 @@ async def console_address(
     outage: Outage | None = None,
     away: Away | None = None,
     keeper: OverviewKeeper | None = None,
+    report_file: Path | None = None,
 ) -> AsyncIterator[str]:
     """Serve the pages; ``locked`` ones ask for `FULL`, `READ` or a token of the database. Yield their address.
 
@@ -65,7 +70,9 @@ async def console_address(
         keeper = OverviewKeeper(database)
         with suppress(DatabaseUnavailableError):
             await keeper.refresh()
-    console = make_console(database, problems=problems, outage=outage, away=away, keeper=keeper)
+    console = make_console(
+        database, problems=problems, outage=outage, away=away, keeper=keeper, report_file=report_file
+    )
     pages = Pages(Health(database, Heartbeats(), hold=lambda: None), None, console)
     tokens = Tokens(SecretStr(FULL), SecretStr(READ), TokenStore(database).known) if locked else None
     async with serving(pages, "127.0.0.1", 0, door=Door(tokens) if tokens else None) as address:
@@ -81,12 +88,19 @@ async def console_session(
     problems: tuple[str, ...] = (),
     away: Away | None = None,
     keeper: OverviewKeeper | None = None,
+    report_file: Path | None = None,
 ) -> AsyncIterator[aiohttp.ClientSession]:
     """Yield a session of a person, who has a token or is on this machine."""
     headers = AS_A_PERSON | ({"Authorization": f"Bearer {token}"} if token else {})
     async with (
         console_address(
-            database, locked=token is not None, outage=outage, problems=problems, away=away, keeper=keeper
+            database,
+            locked=token is not None,
+            outage=outage,
+            problems=problems,
+            away=away,
+            keeper=keeper,
+            report_file=report_file,
         ) as address,
         aiohttp.ClientSession(address, headers=headers) as session,
     ):

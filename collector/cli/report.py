@@ -1,0 +1,152 @@
+"""``collector report``: a client's month as a page to send."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import click
+
+from collector.app.storage import open_storage
+from collector.cli.execute import execute, settings_for_command
+from collector.cli.progress import progress
+from collector.cli.whole_file import whole_file
+from collector.errors import ConfigurationError
+from collector.history.gaps import find_gaps
+from collector.report.brand import Brand, load_brand
+from collector.report.contents import Contents
+from collector.report.file_name import file_name
+from collector.report.gather import gather
+from collector.report.language import Locale
+from collector.report.month import Month, month_of, read_month
+from collector.report.page import render
+from collector.report.pdf import find_browser, print_page
+from collector.store.gap import GapStore
+from collector.store.listing import Listing
+from collector.store.pool import Database
+from collector.store.report import ReportStore
+
+# As many clients are read by one set of statements.
+_AT_ONCE = 50
+
+
+class MonthOption(click.ParamType[Month]):
+    """A month, as ``2026-10``."""
+
+    name = "month"
+
+    def convert(self, value: str | Month, param: click.Parameter | None, ctx: click.Context | None) -> Month:
+        try:
+            return value if isinstance(value, Month) else read_month(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _Wish:
+    """What is written, of which month (None is the last whole one), and where to."""
+
+    def __init__(
+        self, *, month: Month | None, locale: str | None, browser: str | None, output: Path, brand: Brand
+    ) -> None:
+        self.month = month
+        self.locale = None if locale is None else Locale(locale)
+        self.browser = browser
+        self.output = output
+        self.brand = brand
+
+
+@click.command()
+@click.option("--client", help="Of this client.")
+@click.option("--all", "every", is_flag=True, help="Of every client, a file each; -o is their folder.")
+@click.option("--month", type=MonthOption(), help="Such as 2026-10; by default the last that is over.")
+@click.option("--pdf", is_flag=True, help="A PDF beside each page, by a Chromium that is installed.")
+@click.option(
+    "--locale",
+    type=click.Choice([each.value for each in Locale]),
+    help="The language; by default that of the client in COLLECTOR_REPORT_FILE, or en.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="A file that ends in .html, or the folder of a file with the client's name; by default this folder.",
+)
+def report(
+    client: str | None, month: Month | None, locale: str | None, output: Path, *, every: bool, pdf: bool
+) -> None:
+    """Write a client's month as a page to send: HTML, and PDF where there is a Chromium.
+
+    It has what the month brought, charts, profiles, drops, and how whole the numbers are, in one file that needs
+    nothing else. COLLECTOR_REPORT_FILE chooses logo, colour and words.
+    """
+    if every == (client is not None):
+        raise click.UsageError("name a --client, or ask for --all")
+    if every and output.suffix.lower() == ".html":
+        raise click.UsageError("-o: --all writes many files; name a folder")
+    settings = settings_for_command()
+    browser = find_browser() if pdf else None
+    wish = _Wish(month=month, locale=locale, browser=browser, output=output, brand=load_brand(settings.report_file))
+
+    async def write() -> int:
+        async with open_storage(settings) as database:
+            return await _write(database, client, wish)
+
+    written = execute(write())
+    click.echo(f"{written} {'report' if written == 1 else 'reports'} written", err=True)
+
+
+async def _write(database: Database, client: str | None, wish: _Wish) -> int:
+    await Listing(database).insist_on_known(client=client)
+    store = ReportStore(database)
+    today = await store.today()
+    month = wish.month or month_of(today).before()
+    clients = await store.clients() if client is None else [client]
+    gaps = await find_gaps(GapStore(database), client=client)
+    with progress("writing reports", len(clients)) as advance:
+        for start in range(0, len(clients), _AT_ONCE):
+            found = await gather(store, clients[start : start + _AT_ONCE], month, gaps, today)
+            await _write_all(found, wish, today, advance)
+    return len(clients)
+
+
+async def _write_all(found: list[Contents], wish: _Wish, today: date, advance: Callable[[int], None]) -> None:
+    # A browser takes a core for itself.
+    free = asyncio.Semaphore(os.cpu_count() or 1)
+
+    async def write(contents: Contents) -> None:
+        async with free:
+            await _write_one(contents, wish, today)
+            advance(1)
+
+    async with asyncio.TaskGroup() as group:
+        for contents in found:
+            group.create_task(write(contents))
+
+
+async def _write_one(contents: Contents, wish: _Wish, today: date) -> None:
+    brand = wish.brand.of(contents.client)
+    page = render(contents, brand, wish.locale or brand.locale or Locale.EN, today)
+    target = _target(contents, wish.output)
+    if target.parent == wish.output:
+        _make(wish.output)
+    with whole_file(target, "-o") as file:
+        file.write(page.encode())
+    if wish.browser is not None:
+        printed = await print_page(wish.browser, page)
+        with whole_file(target.with_name(f"{target.stem}.pdf"), "-o") as file:
+            file.write(printed)
+
+
+def _target(contents: Contents, output: Path) -> Path:
+    if output.suffix.lower() == ".html":
+        return output
+    return output / file_name(contents.client, contents.month, "html")
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError([f"-o: the folder {folder} cannot be made: {error.strerror}"]) from None
