@@ -44,6 +44,7 @@ class Role(StrEnum):
 
     POLLER = "poller"
     PUBLISHER = "publisher"
+    TRACKER = "tracker"
     EXPORTER = "exporter"
     DETECTOR = "detector"
     NOTIFIER = "notifier"
@@ -161,7 +162,8 @@ class Settings(BaseSettings):
     )
     retention_days: Annotated[int | None, BeforeValidator(Whole(91, 36_500))] = Field(
         None,
-        description="Delete days, their former versions and snapshots older than this many days. Unset: kept for ever.",
+        description="Delete days, their former versions, snapshots and results of pins older than this many days. "
+        "Unset: kept for ever.",
     )
     grafana_password: SecretStr | None = Field(
         None,
@@ -215,7 +217,7 @@ class Settings(BaseSettings):
     @property
     def calls_ayrshare(self) -> bool:
         """Whether the roles of this process need the API key and the profile keys."""
-        return bool(self.roles & {Role.POLLER, Role.PUBLISHER})
+        return bool(self.roles & {Role.POLLER, Role.PUBLISHER, Role.TRACKER})
 
     @property
     def request_seconds(self) -> float:

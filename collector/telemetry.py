@@ -71,6 +71,11 @@ PIN_PUBLISH_SECONDS = _histogram(
     "From when a pin was due, or queued if that was later, until it was published.",
     buckets=(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0, 14400.0, 86400.0),
 )
+PIN_RESULTS = _counter("collector_pin_results", "Answers about published pins, by what they brought.", ["outcome"])
+PIN_RESULTS_DUE = _gauge("collector_pin_results_due", "Published pins whose numbers are to be asked for now.")
+PIN_RESULT_LAG = _gauge(
+    "collector_pin_result_lag_seconds", "For how long the first published pin has been waiting to be asked about."
+)
 NOTIFICATIONS = _counter("collector_notifications", "Messages to people: sent, failed, or given up.", ["outcome"])
 DATABASE_UP = _gauge("collector_database_up", "1 while the database answers.")
 DATABASE_CONNECTIONS = _gauge(

@@ -204,6 +204,21 @@ CREATE FUNCTION fetchable_days(window_days smallint) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN LEAST(GREATEST(COALESCE((window_days)::integer, 30), 30), 90);
 
+CREATE FUNCTION follow_pin() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    INSERT INTO pin_result (profile_id, pin_id, next_at)
+    VALUES (
+        NEW.profile_id, NEW.id,
+        NEW.published_at + interval '1 day' + (NEW.id * 0.6180339887498949) % 1 * interval '12 hours'
+    )
+    ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END
+$$;
+
 CREATE FUNCTION grant_dashboards(reader name) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'public', 'pg_temp'
@@ -338,6 +353,12 @@ COMMENT ON COLUMN pin.owner IS 'Who sends it, or sent it last; with attempts, th
 CREATE FUNCTION pin_differences(known pin, given text[], media_urls text[], description text, title text, link text, board_id text, alt_texts text[], carousel jsonb, thumbnail_url text, note text, publish_at timestamp with time zone) RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN ARRAY(SELECT d.name FROM (VALUES ('publish_at'::text,(((pin_differences.known).state = 'queued'::text) AND ((pin_differences.known).attempts = 0) AND (pin_differences.publish_at <> (pin_differences.known).publish_at))), ('description'::text,((pin_differences.known).description <> COALESCE(pin_differences.description, ''::text))), ('media_urls'::text,((pin_differences.known).media_urls <> pin_differences.media_urls)), ('title'::text,((pin_differences.known).title IS DISTINCT FROM pin_differences.title)), ('link'::text,((pin_differences.known).link IS DISTINCT FROM pin_differences.link)), ('board_id'::text,((pin_differences.known).board_id IS DISTINCT FROM pin_differences.board_id)), ('alt_texts'::text,((pin_differences.known).alt_texts <> COALESCE(pin_differences.alt_texts, '{}'::text[]))), ('carousel'::text,((pin_differences.known).carousel IS DISTINCT FROM pin_differences.carousel)), ('thumbnail_url'::text,((pin_differences.known).thumbnail_url IS DISTINCT FROM pin_differences.thumbnail_url)), ('note'::text,((pin_differences.known).note IS DISTINCT FROM pin_differences.note))) d(name, differs) WHERE (d.differs AND ((pin_differences.given IS NULL) OR (d.name = ANY (pin_differences.given)))));
+
+CREATE FUNCTION pin_engagement(save bigint, pin_click bigint, outbound_click bigint) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (num_nonnulls(save, pin_click, outbound_click) > 0) THEN ((COALESCE(save, (0)::bigint) + COALESCE(pin_click, (0)::bigint)) + COALESCE(outbound_click, (0)::bigint)) ELSE NULL::bigint END;
+
+COMMENT ON FUNCTION pin_engagement(save bigint, pin_click bigint, outbound_click bigint) IS 'What Pinterest calls the engagement of a pin; NULL where none of it is known';
 
 CREATE FUNCTION pin_media_kind(url text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -488,12 +509,15 @@ ALTER TABLE api_token ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 CREATE TABLE client (
     name text NOT NULL,
     country text,
+    time_zone text,
     CONSTRAINT client_country_check CHECK ((country ~ '^[A-Z]{2}$'::text))
 );
 
 COMMENT ON TABLE client IS 'Settings of clients; one that has none is not here';
 
 COMMENT ON COLUMN client.country IS 'ISO 3166 code; its public holidays are no drops. NULL: those of many countries';
+
+COMMENT ON COLUMN client.time_zone IS 'Name of an IANA zone, in which the times of its pins are compared. NULL: UTC';
 
 CREATE VIEW fleet_day AS
  SELECT day,
@@ -1042,6 +1066,53 @@ COMMENT ON COLUMN pin_lane.paused_reason IS 'The profile''s state, spam_block, n
 
 COMMENT ON COLUMN pin_lane.due_at IS 'When there is something to do; NULL when nothing is queued, or the profile cannot publish';
 
+CREATE TABLE pin_metric (
+    profile_id bigint NOT NULL,
+    pin_id bigint NOT NULL,
+    observed_at timestamp with time zone NOT NULL,
+    impression bigint,
+    save bigint,
+    pin_click bigint,
+    outbound_click bigint,
+    extra jsonb
+);
+
+COMMENT ON TABLE pin_metric IS 'The totals of a pin over time: a row where they were other than before';
+
+CREATE TABLE pin_result (
+    profile_id bigint NOT NULL,
+    pin_id bigint NOT NULL,
+    next_at timestamp with time zone,
+    asked_at timestamp with time zone,
+    failures integer DEFAULT 0 NOT NULL,
+    last_error text,
+    ended text,
+    observed_at timestamp with time zone,
+    impression bigint,
+    save bigint,
+    pin_click bigint,
+    outbound_click bigint,
+    extra jsonb,
+    week_impression bigint,
+    week_engagement bigint,
+    CONSTRAINT pin_result_ended_check CHECK ((ended = ANY (ARRAY['complete'::text, 'not_found'::text, 'failed'::text])))
+)
+WITH (fillfactor='70');
+
+COMMENT ON TABLE pin_result IS 'The newest numbers of each published pin, and when they are asked for next';
+
+COMMENT ON COLUMN pin_result.next_at IS 'NULL when the pin is not followed any more; ended says why';
+
+COMMENT ON COLUMN pin_result.failures IS 'Answers without numbers in a row; last_error is what the last one said';
+
+COMMENT ON COLUMN pin_result.ended IS 'complete: 90 days are over; not_found: Ayrshare does not know the pin; failed: no answer at the end';
+
+COMMENT ON COLUMN pin_result.observed_at IS 'When the present numbers were seen first; NULL as long as there are none';
+
+COMMENT ON COLUMN pin_result.extra IS 'The other numbers of the answer, by name';
+
+COMMENT ON COLUMN pin_result.week_engagement IS 'What it had when it was a week old, by which pins of any age compare; NULL where nobody asked then';
+
 CREATE TABLE pin_upload (
     id uuid DEFAULT gen_random_uuid() NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
@@ -1316,6 +1387,35 @@ CREATE VIEW settled_metric AS
 
 COMMENT ON VIEW settled_metric IS 'Days that will not move';
 
+CREATE VIEW top_pin AS
+ SELECT f.name AS profile,
+    f.client,
+    r.profile_id,
+    r.pin_id,
+    p.client_ref,
+    p.title,
+    p.pin_url,
+    p.published_at,
+    r.impression,
+    pin_engagement(r.save, r.pin_click, r.outbound_click) AS engagement,
+    ((pin_engagement(r.save, r.pin_click, r.outbound_click))::double precision / (NULLIF(r.impression, 0))::double precision) AS engagement_rate,
+    r.save,
+    r.pin_click,
+    r.outbound_click,
+    r.extra,
+    r.week_impression,
+    r.week_engagement,
+    r.observed_at,
+    r.asked_at,
+    r.next_at,
+    r.ended
+   FROM ((pin_result r
+     JOIN pin p ON ((p.id = r.pin_id)))
+     JOIN profile f ON ((f.id = r.profile_id)))
+  WHERE (r.observed_at IS NOT NULL);
+
+COMMENT ON VIEW top_pin IS 'Published pins with the newest of their totals; order by the one that counts';
+
 CREATE VIEW week_sum AS
  SELECT profile_id,
     (date_trunc('week'::text, (day)::timestamp without time zone))::date AS week,
@@ -1423,11 +1523,17 @@ ALTER TABLE ONLY pin_attempt
 ALTER TABLE ONLY pin_lane
     ADD CONSTRAINT pin_lane_pkey PRIMARY KEY (profile_id);
 
+ALTER TABLE ONLY pin_metric
+    ADD CONSTRAINT pin_metric_pkey PRIMARY KEY (profile_id, pin_id, observed_at);
+
 ALTER TABLE ONLY pin
     ADD CONSTRAINT pin_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY pin
     ADD CONSTRAINT pin_profile_id_client_ref_key UNIQUE (profile_id, client_ref);
+
+ALTER TABLE ONLY pin_result
+    ADD CONSTRAINT pin_result_pkey PRIMARY KEY (profile_id, pin_id);
 
 ALTER TABLE ONLY pin_upload
     ADD CONSTRAINT pin_upload_pkey PRIMARY KEY (id);
@@ -1472,6 +1578,8 @@ CREATE INDEX pin_lane_due_at_idx ON pin_lane USING btree (due_at) WHERE ((due_at
 
 CREATE INDEX pin_queued_idx ON pin USING btree (profile_id, publish_at, id) WHERE (state = 'queued'::text);
 
+CREATE INDEX pin_result_next_at_idx ON pin_result USING btree (next_at) WHERE (next_at IS NOT NULL);
+
 CREATE UNIQUE INDEX pin_sending_idx ON pin USING btree (profile_id) WHERE (state = 'sending'::text);
 
 CREATE INDEX pin_settled_idx ON pin USING btree (state, id) WHERE (state = ANY (ARRAY['published'::text, 'failed'::text, 'cancelled'::text]));
@@ -1491,6 +1599,8 @@ CREATE INDEX profile_next_poll_at_idx ON profile USING btree (next_poll_at) WHER
 CREATE INDEX profile_state_change_profile_id_idx ON profile_state_change USING btree (profile_id, changed_at);
 
 CREATE TRIGGER pin_content BEFORE INSERT OR UPDATE OF client_ref, media_urls, description, title, link, board_id, alt_texts, carousel, thumbnail_url, note, publish_at ON pin FOR EACH ROW WHEN ((new.state <> 'published'::text)) EXECUTE FUNCTION check_pin();
+
+CREATE TRIGGER pin_is_followed AFTER INSERT OR UPDATE OF published_at, ayrshare_id, pinterest_pin_id ON pin FOR EACH ROW WHEN (((new.published_at > (now() - '90 days'::interval)) AND ((new.ayrshare_id IS NOT NULL) OR (new.pinterest_pin_id IS NOT NULL)))) EXECUTE FUNCTION follow_pin();
 
 CREATE TRIGGER pin_moved AFTER UPDATE OF publish_at ON pin FOR EACH ROW WHEN (((new.state = 'queued'::text) AND (new.publish_at <> old.publish_at))) EXECUTE FUNCTION wake_lane_of_pin();
 
@@ -1520,3 +1630,6 @@ ALTER TABLE ONLY pin_lane
 
 ALTER TABLE ONLY pin
     ADD CONSTRAINT pin_profile_id_fkey FOREIGN KEY (profile_id) REFERENCES profile(id);
+
+ALTER TABLE ONLY pin_result
+    ADD CONSTRAINT pin_result_profile_id_fkey FOREIGN KEY (profile_id) REFERENCES profile(id) ON DELETE CASCADE;

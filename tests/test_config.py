@@ -182,11 +182,11 @@ WRONG: list[tuple[str, str, str]] = [
             "`openssl rand -base64 32 | tr '+/' '-_'`"
         ),
     ),
-    ("roles", "poller,dancer", "dancer is not one of poller, publisher, exporter, detector, notifier"),
+    ("roles", "poller,dancer", "dancer is not one of poller, publisher, tracker, exporter, detector, notifier"),
     (
         "roles",
         ",",
-        ", holds 0 values; 1 to 100 are taken, each one of poller, publisher, exporter, detector, notifier",
+        ", holds 0 values; 1 to 100 are taken, each one of poller, publisher, tracker, exporter, detector, notifier",
     ),
     ("poll_interval", "0s", "0s is not a duration from 1s to 1d"),
     ("poll_interval", "2d", "2d is not a duration from 1s to 1d"),

@@ -13,6 +13,7 @@ from collector.app.workers import (
     make_poller,
     make_publisher,
     make_reconciler,
+    make_tracker,
     open_notifier,
     poll_policy,
 )
@@ -37,6 +38,9 @@ _HISTORIES = 32
 _DETECT_SECONDS = 10.0
 _RECONCILE_SECONDS = 5.0
 _NOTIFY_SECONDS = 15.0
+# A round may use a second's worth of the pace, so polls and pins have at least half of it.
+_TRACK_SECONDS = 2.0
+_TRACKED_AT_ONCE = 16
 # Servers close connections that idle longer, and a pin sent into a closing one would be unknown.
 _PIN_IDLE_SECONDS = 2.0
 
@@ -101,6 +105,16 @@ async def _publisher(process: Process) -> list[Loop]:
     ]
 
 
+async def _tracker(process: Process) -> list[Loop]:
+    settings, gate, heartbeats = process.settings, process.gate, process.heartbeats
+    client = await process.resources.enter_async_context(open_ayrshare(settings, gate, connections=_TRACKED_AT_ONCE))
+    tracker = make_tracker(settings, process.database, client, gate)
+    return [
+        partial(every, _TRACK_SECONDS, "tracker", tracker.run_once, heartbeats, longest=settings.lease_time),
+        partial(every, _QUEUE_SECONDS, "results", tracker.measure, heartbeats),
+    ]
+
+
 async def _exporter(process: Process) -> list[Loop]:
     if process.exporter is None:
         return []
@@ -131,6 +145,7 @@ async def _notifier(process: Process) -> list[Loop]:
 _ROLES: dict[Role, Callable[[Process], Awaitable[list[Loop]]]] = {
     Role.POLLER: _poller,
     Role.PUBLISHER: _publisher,
+    Role.TRACKER: _tracker,
     Role.EXPORTER: _exporter,
     Role.DETECTOR: _detector,
     Role.NOTIFIER: _notifier,

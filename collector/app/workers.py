@@ -1,4 +1,4 @@
-"""Makes the workers of polling, publishing and telling, as the settings want them."""
+"""Makes the workers of polling, publishing, tracking and telling, as the settings want them."""
 
 import os
 import secrets
@@ -27,7 +27,9 @@ from collector.store.metric import MetricStore
 from collector.store.notice import NoticeStore
 from collector.store.pin_check import CheckStore
 from collector.store.pin_queue import PinQueue
+from collector.store.pin_result import ResultStore
 from collector.store.pool import Database
+from collector.track.tracker import Tracker
 
 # Longer than a message takes.
 _NOTICE_LEASE_SECONDS = 60.0
@@ -106,6 +108,13 @@ def make_reconciler(settings: Settings, database: Database, client: AyrshareClie
         _publish_policy(settings),
         claim_seconds=settings.lease_time,
     )
+
+
+def make_tracker(settings: Settings, database: Database, client: AyrshareClient, gate: Gate) -> Tracker:
+    # Half of the lease: a request that begins at the end of that takes a fifth of it at most.
+    results = ResultStore(database, seconds=settings.lease_time)
+    queue = _make_queue(settings, database)
+    return Tracker(client, key_ring(settings), results, queue, gate, patience=settings.lease_time / 2)
 
 
 @asynccontextmanager

@@ -19,6 +19,7 @@ from collector.ayrshare.analytics import parse_account_analytics
 from collector.ayrshare.boards import parse_boards
 from collector.ayrshare.history import parse_history
 from collector.ayrshare.native import parse_native_pins
+from collector.ayrshare.pin_numbers import PinAnswer, parse_pin_numbers, pin_numbers_body
 from collector.ayrshare.post import PostAnswer, parse_post, post_body
 from collector.ayrshare.profiles import ProfileEntry, ProfilesPage, parse_profiles
 from collector.ayrshare.redaction import Redactor
@@ -90,10 +91,10 @@ class AyrshareClient:
         self._on_verdict = on_verdict
         self._api_key = api_key
         self._authorization = f"Bearer {api_key.get_secret_value()}"
-        self._social, self._profiles, self._post, self._history, self._native, self._details, self._user = (
+        self._social, self._pin, self._profiles, self._post, self._history, self._native, self._details, self._user = (
             _Endpoint(path, URL(url + path))
             for path in (
-                *("/analytics/social", "/profiles", "/post", "/history", "/history/pinterest"),
+                *("/analytics/social", "/analytics/post", "/profiles", "/post", "/history", "/history/pinterest"),
                 *("/user/details", "/user"),
             )
         )
@@ -111,6 +112,24 @@ class AyrshareClient:
             return parse_account_analytics(answer.body, today=today, known=known), answer.rate_limit
 
         return await self._call("POST", self._social, read, profile_key=profile_key, body=self._ANALYTICS_BODY)
+
+    async def pin_numbers(
+        self, profile_key: SecretStr, *, ayrshare_id: str | None, pinterest_pin_id: str | None
+    ) -> tuple[PinAnswer, RateLimit]:
+        """``POST /analytics/post``: the totals of a pin, of which one of the ids is known."""
+
+        def read(answer: _Answer) -> tuple[PinAnswer, RateLimit]:
+            numbers = parse_pin_numbers(
+                answer.status,
+                answer.body,
+                ayrshare_id=ayrshare_id,
+                pinterest_pin_id=pinterest_pin_id,
+                retry_after=answer.retry_after,
+            )
+            return numbers, answer.rate_limit
+
+        body = pin_numbers_body(ayrshare_id=ayrshare_id, pinterest_pin_id=pinterest_pin_id)
+        return await self._call("POST", self._pin, read, profile_key=profile_key, body=body)
 
     async def profiles(self) -> AsyncIterator[ProfileEntry]:
         """``GET /profiles``: all client profiles of the agency, page by page, without their keys.

@@ -11,7 +11,9 @@ from collector.emulator.traffic import uniforms
 _USUAL_BODY = b'{"platforms": ["pinterest"]}'
 ANOTHER = 1_000_003
 _FRESH_DAYS = 1.0
-_SETTLED_DAYS = 3.0
+_FAST_DAYS = 5.0
+_SLOW_DAYS = 60.0
+_EVENING_SECONDS = 17 * 3600
 
 
 def social(emulator: Emulator, call: Call) -> bytes:
@@ -45,24 +47,16 @@ def post(emulator: Emulator, call: Call) -> bytes:
     return msgspec.json.encode(_pin_answer(emulator, pin, call.now))
 
 
-def _pin_answer(emulator: Emulator, pin: Pin, now: float) -> Json:
-    block = {
-        "id": pin.pin_id,
-        "postUrl": pin.url,
-        "analytics": _pin_metrics(emulator.config.seed, pin, now),
-        "lastUpdated": iso_millis(now),
-        "nextUpdate": iso_millis(now + emulator.config.cache_seconds),
-    }
-    return {"pinterest": block, "status": "success", "errors": [], "id": pin.id}
-
-
-def _pin_metrics(seed: int, pin: Pin, now: float) -> Json:
+def pin_metrics(seed: int, pin: Pin, now: float) -> Json:
     """Return numbers that grow with the pin's age; on a pin's first day Pinterest shows almost none."""
     age_days = (now - pin.due) / DAY_SECONDS
     if age_days < _FRESH_DAYS:
         return {"totalComments": 0, "totalReactions": 0}
     u = uniforms(seed, "pin metrics", pin.pin_id)
-    impressions = int((20 + 800 * u[0]) * min(1.0, age_days / _SETTLED_DAYS))
+    # Fast for some days, then for months; the hour at which it went out counts a little.
+    grown = 0.6 * min(1.0, age_days / _FAST_DAYS) + 0.4 * min(1.0, age_days / _SLOW_DAYS)
+    evening = 1.0 + 0.5 * (pin.due % DAY_SECONDS >= _EVENING_SECONDS)
+    impressions = int((20 + 800 * u[0]) * evening * grown)
     saves = int(impressions * 0.03 * u[1])
     return {
         "impression": impressions,
@@ -75,6 +69,17 @@ def _pin_metrics(seed: int, pin: Pin, now: float) -> Json:
         "profileVisit": int(6 * u[6]),
         "userFollow": int(3 * u[7]),
     }
+
+
+def _pin_answer(emulator: Emulator, pin: Pin, now: float) -> Json:
+    block = {
+        "id": pin.pin_id,
+        "postUrl": pin.url,
+        "analytics": pin_metrics(emulator.config.seed, pin, now),
+        "lastUpdated": iso_millis(now),
+        "nextUpdate": iso_millis(now + emulator.config.cache_seconds),
+    }
+    return {"pinterest": block, "status": "success", "errors": [], "id": pin.id}
 
 
 def _require_pinterest(body: Json) -> None:

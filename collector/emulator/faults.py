@@ -34,6 +34,8 @@ FaultName = Literal[
     "frozen_stamp",
     "escaped",
     "bloated",
+    "odd_numbers",
+    "other_pin",
     "post_error",
     "processing",
     "short_history",
@@ -58,7 +60,8 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
     `message` and `shape` describe the error of those faults that answer with one. `gateway` is a 403 in JSON that
     is not Ayrshare's, with `message` in it; `escaped` is an error whose `message` is in JSON escapes. `no_days`
     empties `daily`, `no_numbers` says of each day that it has no number. `frozen_stamp` puts `stamp` into
-    `lastUpdated`, `bloated` adds bad days up to `size_bytes`. `since` and `until` are the first and the last day of
+    `lastUpdated`, `bloated` adds bad days up to `size_bytes`. `odd_numbers` and `other_pin` are of `/analytics/post`:
+    numbers that are none, and the answer about another pin. `since` and `until` are the first and the last day of
     `drop`, and of `gap`, which are days that are not shown; `factor` and `metrics` belong to `drop`, `rows` (at
     most so many are shown) and `counts_all` (`count` is of all) to `short_history`, `size_bytes` to `huge`,
     `retry_after` (seconds) to `rate_limited`, `retry_available` to `post_error`. `relinked` has the numbers and the

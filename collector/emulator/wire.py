@@ -51,7 +51,16 @@ async def inject(fault: Fault, request: web.Request, work: Callable[[], bytes]) 
             return await _hang(request, fault.seconds)
         case "huge":
             return await _huge(request, fault.size_bytes)
-        case "truncated" | "wrong_json" | "no_days" | "no_numbers" | "frozen_stamp" | "bloated":
+        case (
+            "truncated"
+            | "wrong_json"
+            | "no_days"
+            | "no_numbers"
+            | "frozen_stamp"
+            | "bloated"
+            | "odd_numbers"
+            | "other_pin"
+        ):
             body = bad_answer(fault, done)
             return web.Response(body=body, content_type="application/json")
         case "html" | "escaped":

@@ -160,6 +160,7 @@ _REMOVE_DATA = tuple(
         "daily_metric",
         "daily_metric_revision",
         "account_snapshot",
+        "pin_metric",
         "poll_log",
         "profile_state_change",
         "lost_day",

@@ -18,6 +18,7 @@ _EXPIRE = (
     _expire("daily_metric", "day < (now() AT TIME ZONE 'UTC')::date - $1::integer"),
     _expire("daily_metric_revision", "superseded_at < now() - $1::integer * interval '1 day'"),
     _expire("account_snapshot", "observed_at < now() - $1::integer * interval '1 day'"),
+    _expire("pin_metric", "observed_at < now() - $1::integer * interval '1 day'"),
 )
 _EXPIRE_LOST_DAYS = _expire("lost_day", "day < (now() AT TIME ZONE 'UTC')::date - $1::integer")
 
@@ -32,7 +33,7 @@ _IS_HYPERTABLE = "SELECT to_regclass('weekly_metric_aggregate') IS NOT NULL"
 # Deleting rows out of the columnstore would unpack it; whole chunks go at no cost, a chunk's length later.
 _DROP_CHUNKS = """
 SELECT count(*)
-FROM unnest('{daily_metric,daily_metric_revision,account_snapshot}'::text[]) AS name
+FROM unnest('{daily_metric,daily_metric_revision,account_snapshot,pin_metric}'::text[]) AS name
 CROSS JOIN LATERAL drop_chunks(name::regclass, older_than => $1::integer * interval '1 day')
 """
 

@@ -482,13 +482,13 @@ async def test_a_pins_numbers_grow_with_its_age(client: Client) -> None:
     by_id = PINTEREST | {"id": inner["id"]}
     by_pin = PINTEREST | {"id": inner["postIds"][0]["id"], "searchPlatformId": True}
     impressions = []
-    for days in (0, 1, 2, 3, 4):
+    for days in (0, 1, 2, 30, 60, 90):
         await client.shift(days * DAY_SECONDS)
         answer = (await client.call("POST", "/analytics/post", by_id)).json()
         assert answer == (await client.call("POST", "/analytics/post", by_pin)).json()
         impressions.append(answer["pinterest"]["analytics"].get("impression"))
     assert impressions[0] is None
-    assert impressions[1] < impressions[2] < impressions[3] == impressions[4]
+    assert impressions[1] < impressions[2] < impressions[3] < impressions[4] == impressions[5]
     unknown = await client.call("POST", "/analytics/post", PINTEREST | {"id": "nobody"})
     assert (unknown.status, unknown.json()["code"]) == (404, 186)
 

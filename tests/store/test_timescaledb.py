@@ -37,6 +37,7 @@ async def test_the_tables_are_hypertables_with_their_chunk_intervals(dsn: str) -
         "daily_metric": ("day", 90),
         "daily_metric_revision": ("superseded_at", 30),
         "account_snapshot": ("observed_at", 30),
+        "pin_metric": ("observed_at", 30),
         "poll_log": ("polled_at", 7),
     }
 
@@ -51,7 +52,7 @@ async def test_policies_compress_behind_the_horizon_and_drop_only_the_poll_log(d
             "SELECT hypertable::text AS name, segmentby FROM timescaledb_information.hypertable_columnstore_settings"
         )
     columnstore = {job["hypertable_name"] for job in jobs if job["proc_name"] == "policy_compression"}
-    assert {"daily_metric", "daily_metric_revision", "account_snapshot"} <= columnstore
+    assert columnstore == {"daily_metric", "daily_metric_revision", "account_snapshot", "pin_metric"}
     retention = {job["hypertable_name"]: job["config"] for job in jobs if job["proc_name"] == "policy_retention"}
     assert list(retention) == ["poll_log"]
     assert '"90 days"' in retention["poll_log"]
@@ -86,7 +87,11 @@ async def test_a_filled_plain_database_is_converted_in_place(empty_dsn: str, tmp
             "SELECT profile_id, day, 1, day, day + 1, day + 2 FROM daily_metric"
         )
         before = await weeks(connection), await connection.fetch(FLEET)
-        assert await migrate(connection) == ["0005_timescaledb.sql", "views"]
+        await connection.execute(
+            "INSERT INTO pin_metric VALUES (1, 1, now() - interval '100 days', 5), (1, 1, now(), 9)"
+        )
+        assert await migrate(connection) == ["0005_timescaledb.sql", "0014_pin_metric_timescaledb.sql", "views"]
+        assert await connection.fetchval("SELECT max(impression) - min(impression) FROM pin_metric") == 4
         assert await connection.fetchval("SELECT sum(impression) FROM daily_metric") == 2800
         assert await connection.fetchval("SELECT count(*) FROM daily_metric_version") == 800
         chunks = await connection.fetchval("SELECT count(*) FROM show_chunks('daily_metric')")

@@ -1,0 +1,115 @@
+"""The tracker: claims published pins whose time has come, and asks Ayrshare for their numbers, one after the other."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
+
+import structlog
+
+from collector.ayrshare.client import AyrshareClient
+from collector.crypto import KeyRing
+from collector.errors import AyrshareError, DatabaseUnavailableError, KeyDecryptionError
+from collector.loops.gate import Gate
+from collector.models.outcome import Failure
+from collector.models.result import Brought, ResultClaim, ResultRecord
+from collector.store.pin_queue import PinQueue
+from collector.store.pin_result import ResultStore
+from collector.telemetry import PAYLOAD_PROBLEMS, PIN_RESULT_LAG, PIN_RESULTS, PIN_RESULTS_DUE
+from collector.track.decision import after_failure, after_numbers, profile_wait, wait_for_window, withdrawn
+
+log = structlog.get_logger(__name__)
+
+_BATCH = 100
+
+
+class Tracker:
+    """Follows pins; of each profile one at a time, for at most ``patience`` seconds a round."""
+
+    def __init__(
+        self,
+        client: AyrshareClient,
+        keys: KeyRing,
+        results: ResultStore,
+        queue: PinQueue,
+        gate: Gate,
+        *,
+        patience: float,
+    ) -> None:
+        self._client = client
+        self._keys = keys
+        self._results = results
+        self._queue = queue
+        self._gate = gate
+        self._patience = patience
+
+    async def run_once(self) -> None:
+        """Ask about pins that are due, as many as the pace permits; none while calls are held."""
+        if self._gate.hold is not None:
+            return
+        with self._gate.permits(_BATCH) as permits:
+            claims = await self._results.claim(permits.count) if permits.count else []
+            permits.used = len(claims)
+        async with asyncio.TaskGroup() as tasks:
+            for profile_id, pins in groupby(claims, key=attrgetter("profile_id")):
+                tasks.create_task(self._follow(profile_id, list(pins)))
+
+    async def measure(self) -> None:
+        """Set the gauges of the pins that wait."""
+        backlog = await self._results.backlog()
+        PIN_RESULTS_DUE.set(backlog.due)
+        PIN_RESULT_LAG.set(backlog.lag_seconds)
+
+    async def _follow(self, profile_id: int, claims: Sequence[ResultClaim]) -> None:
+        records: list[ResultRecord] = []
+        wait: float | None = None
+        ends = time.monotonic() + self._patience
+        for claim in claims:
+            record, wait = await self._ask(claim)
+            records.append(record)
+            if wait is None and time.monotonic() > ends:
+                wait = 0.0
+            if wait is not None:
+                break
+        written = await self._results.record(records)
+        if wait is not None:
+            await self._results.put_off(profile_id, claims[len(records) :], seconds=wait)
+            if records[-1].outcome is Failure.RATE_LIMITED:
+                await self._queue.note_rate_limited(profile_id, seconds=wait)
+        for record in records if written else ():
+            PIN_RESULTS.labels(record.outcome.value).inc()
+
+    async def _ask(self, claim: ResultClaim) -> tuple[ResultRecord, float | None]:
+        """Ask about a pin; return with its record for how long the profile is left alone, None for "not at all"."""
+        try:
+            answer, limit = await self._client.pin_numbers(
+                self._keys.decrypt(claim.key_ciphertext),
+                ayrshare_id=claim.ayrshare_id,
+                pinterest_pin_id=claim.pinterest_pin_id,
+            )
+        except KeyDecryptionError as error:
+            return self._failed(claim, AyrshareError(Failure.KEY_INVALID, str(error)))
+        except AyrshareError as error:
+            return self._failed(claim, error)
+        except DatabaseUnavailableError:
+            raise
+        except Exception as error:
+            # A defect that one answer brings out must not keep the other pins from being followed.
+            log.exception("asking about a pin failed unexpectedly", pin=claim.pin_id, profile=claim.profile)
+            reason = f"internal error: {type(error).__name__}; see the log"
+            return self._failed(claim, AyrshareError(Failure.INTERNAL_ERROR, reason))
+        for problem in answer.problems:
+            PAYLOAD_PROBLEMS.labels(problem.reason).inc()
+        if lost := withdrawn(claim, answer.numbers):
+            PAYLOAD_PROBLEMS.labels("numbers_withdrawn").inc(len(lost))
+            log.warning("totals of a pin came as 0 and are kept", pin=claim.pin_id, profile=claim.profile, kept=lost)
+        return after_numbers(claim, answer.numbers), wait_for_window(limit)
+
+    def _failed(self, claim: ResultClaim, error: AyrshareError) -> tuple[ResultRecord, float | None]:
+        record = after_failure(claim, error)
+        if record.outcome is Brought.NOT_FOUND:
+            log.info("a pin that Ayrshare does not know is followed no more", pin=claim.pin_id, profile=claim.profile)
+        elif record.outcome is not Brought.UNAVAILABLE:
+            log.warning("no numbers of a pin", pin=claim.pin_id, profile=claim.profile, reason=str(error))
+        return record, profile_wait(error)
