@@ -162,8 +162,8 @@ class Settings(BaseSettings):
     )
     retention_days: Annotated[int | None, BeforeValidator(Whole(91, 36_500))] = Field(
         None,
-        description="Delete days, their former versions, snapshots and results of pins older than this many days. "
-        "Unset: kept for ever.",
+        description="Delete days, their former versions, snapshots, results of pins, and what was found of the days, "
+        "when older than this many days. Unset: kept for ever.",
     )
     grafana_password: SecretStr | None = Field(
         None,

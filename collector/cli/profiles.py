@@ -13,9 +13,9 @@ from pydantic import SecretStr
 from collector.app.on_demand import try_profile_key
 from collector.app.storage import key_ring, open_storage
 from collector.app.upstream import make_gate, open_ayrshare
-from collector.cli import profile_page
+from collector.cli import profile_page, removal
 from collector.cli.execute import execute, settings_for_command
-from collector.cli.format import ago, as_json_text, bad_lines, counted, part_of, print_csv, print_table, when
+from collector.cli.format import ago, as_json_text, bad_lines, part_of, print_csv, print_table, when
 from collector.cli.option import Day, Form, Whole, in_format
 from collector.cli.plan import done, refused, sentence, show_dry_run, trial_summary
 from collector.cli.profile_page import ProfilePage
@@ -295,28 +295,25 @@ def accept(names: tuple[str, ...]) -> None:
 
 
 @profiles.command()
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1)
+@click.option("--client", help="All profiles of this client.")
+@click.option(
+    "--erase", is_flag=True, help="Uploads and a client without profiles too, and print what each table had and has."
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def remove(names: tuple[str, ...], *, yes: bool) -> None:
-    """Delete profiles with their keys and all their metrics. `pause` keeps them."""
+def remove(names: tuple[str, ...], client: str | None, *, erase: bool, yes: bool) -> None:
+    """Delete profiles with their keys, all their metrics and their pins. `pause` keeps them.
 
-    async def count_days() -> int:
-        async with _registry() as store:
-            return await store.count_days(names)
-
-    async def work() -> None:
-        async with _registry() as store:
-            await store.remove(names)
-
-    count = len(set(names))
+    It may be killed at any time and run again: with --erase, names that are gone already are no error.
+    """
+    if not names and client is None:
+        raise click.UsageError("name profiles, or a --client")
+    found = execute(removal.find(names, client, gone_is_fine=erase))
     if not yes:
         # Asked outside the event loop, whose signal handlers would swallow a Ctrl-C.
-        days = execute(count_days())
-        click.confirm(
-            f"Delete {counted(count, 'profile')} with {counted(days, 'day')} of metrics, for ever?", abort=True
-        )
-    execute(work())
-    click.echo(f"{count} removed")
+        click.confirm(removal.question(found), abort=True)
+    execute(removal.carry_out(found, client, proven=erase))
+    click.echo(f"{len(found.profiles)} removed")
 
 
 @profiles.command("rotate-key")

@@ -28,6 +28,7 @@ from collector.store.pin import PinStore
 from collector.store.pin_import import PinImporter
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
+from collector.store.removal import RemovalStore
 
 # Marks the demo's own profiles, so that it never touches others.
 TAG = "demo"
@@ -81,9 +82,8 @@ class Agency:
             )
         wanted = {member.name for member in self._members}
         kept = {profile.name for profile in known if self._week in profile.tags} & wanted
-        others = sorted({profile.name for profile in known} - kept)
-        if others:
-            await self._profiles.remove(others, open_pins=True)
+        others = [profile.id for profile in known if profile.name not in kept]
+        await RemovalStore(self._database).remove(others, open_pins=True)
         return len(others), kept
 
     @property

@@ -182,10 +182,13 @@ WHERE p.id > $1
 ORDER BY p.id
 LIMIT $2
 """
+# Of a profile that is removed meanwhile nothing is noted.
 _NOTE = f"""
 INSERT INTO lost_day ({names(_NewlyLost)})
-SELECT {names(_NewlyLost)}
+SELECT {names(_NewlyLost, "l.")}
 FROM unnest({arrays(_NewlyLost)}) AS l ({names(_NewlyLost)})
+JOIN profile p ON p.id = l.profile_id
+FOR KEY SHARE OF p
 ON CONFLICT (profile_id, day) DO NOTHING
 """
 _FORGET = """

@@ -153,38 +153,6 @@ UPDATE profile
 SET account_changed_at = NULL, former_account_name = NULL
 WHERE name = ANY ($1::text[])
 """
-_REMOVE = "DELETE FROM profile WHERE name = ANY ($1::text[]) RETURNING id"
-_REMOVE_DATA = tuple(
-    f"DELETE FROM {table} WHERE profile_id = ANY ($1::bigint[])"
-    for table in (
-        "daily_metric",
-        "daily_metric_revision",
-        "account_snapshot",
-        "pin_metric",
-        "poll_log",
-        "profile_state_change",
-        "lost_day",
-        "drop_episode",
-        "drop_dismissal",
-        "drop_verdict",
-        "notice",
-    )
-)
-# A choice for a name would else be that of the next profile of this name.
-_REMOVE_SENSITIVITY = "DELETE FROM drop_sensitivity WHERE scope = 'profile' AND name = ANY ($1::text[])"
-_REMOVE_PINS = "DELETE FROM pin WHERE profile_id IN (SELECT id FROM profile WHERE name = ANY ($1::text[]))"
-# Or a pin could be queued between looking and deleting.
-_LOCK_NAMED = "SELECT FROM profile WHERE name = ANY ($1::text[]) ORDER BY id FOR UPDATE"
-_OPEN_PINS = """
-SELECT f.name, count(*)
-FROM pin p
-JOIN profile f ON f.id = p.profile_id
-WHERE f.name = ANY ($1::text[])
-  AND p.state IN ('queued', 'sending', 'unknown')
-GROUP BY f.name
-ORDER BY f.name
-"""
-_COUNT_DAYS = "SELECT count(*) FROM daily_metric WHERE profile_id = ANY ($1::bigint[])"
 
 
 class ProfileStore:
@@ -306,30 +274,6 @@ class ProfileStore:
             raise RegistryError(f"not marked as another account: {', '.join(unmarked)}; nothing was changed")
         await self._database.execute(_ACCEPT, names)
         return found
-
-    async def count_days(self, names: Sequence[str]) -> int:
-        """Return how many days of metrics these profiles have. Raises ``RegistryError`` for an unknown one."""
-        return int(await self._database.fetchval(_COUNT_DAYS, [profile.id for profile in await self.named(names)]))
-
-    async def remove(self, names: Sequence[str], *, open_pins: bool = False) -> None:
-        """Delete profiles with their keys, all their data and their pins, ``open_pins`` too where that is said.
-
-        Raises:
-            RegistryError: one is unknown, or has pins that are not published yet or whose fate is not known.
-
-        """
-        await self.named(names)
-        async with self._database.transaction() as connection:
-            await connection.execute(_LOCK_NAMED, names)
-            unsettled = [] if open_pins else await connection.fetch(_OPEN_PINS, names)
-            if unsettled:
-                listed = ", ".join(f"{name} has {count}" for name, count in unsettled)
-                raise RegistryError(f"pins are not settled: {listed}; `collector pins cancel` them first")
-            await connection.execute(_REMOVE_PINS, names)
-            await connection.execute(_REMOVE_SENSITIVITY, names)
-            ids = [profile_id for (profile_id,) in await connection.fetch(_REMOVE, names)]
-            for statement in _REMOVE_DATA:
-                await connection.execute(statement, ids)
 
 
 async def _put(

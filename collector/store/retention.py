@@ -20,7 +20,13 @@ _EXPIRE = (
     _expire("account_snapshot", "observed_at < now() - $1::integer * interval '1 day'"),
     _expire("pin_metric", "observed_at < now() - $1::integer * interval '1 day'"),
 )
-_EXPIRE_LOST_DAYS = _expire("lost_day", "day < (now() AT TIME ZONE 'UTC')::date - $1::integer")
+# Of what follows from the days.
+_EXPIRE_FINDINGS = (
+    _expire("lost_day", "day < (now() AT TIME ZONE 'UTC')::date - $1::integer"),
+    _expire("drop_episode", "closed_on < (now() AT TIME ZONE 'UTC')::date - $1::integer"),
+    _expire("fleet_drop", "NOT open AND last_day < (now() AT TIME ZONE 'UTC')::date - $1::integer"),
+    _expire("profile_state_change", "changed_at < now() - $1::integer * interval '1 day'"),
+)
 
 # Days that were deleted on purpose are not missing.
 _FORGET_FIRST_DAYS = """
@@ -50,7 +56,7 @@ async def expire(database: Database, *, retention_days: int | None) -> int:
             deleted += sum([await _delete(database, statement, retention_days) for statement in _EXPIRE])
     if retention_days is not None:
         await database.execute(_FORGET_FIRST_DAYS, retention_days)
-        deleted += await _delete(database, _EXPIRE_LOST_DAYS, retention_days)
+        deleted += sum([await _delete(database, statement, retention_days) for statement in _EXPIRE_FINDINGS])
     return deleted + await forget_uploads(database)
 
 

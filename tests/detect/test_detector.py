@@ -18,7 +18,7 @@ from collector.store.pool import Database
 from collector.store.profile import ProfileStore
 from tests.support.drops import DAYS, SETTLED, fill
 from tests.support.pages import fleet_page
-from tests.support.profiles import registered
+from tests.support.profiles import registered, remove
 from tests.support.program import Program
 
 
@@ -274,7 +274,7 @@ async def test_closed_drops_are_listed_by_settled_days(database: Database, detec
 async def test_a_removed_profile_leaves_nothing(database: Database, detector: Detector) -> None:
     await fill(database, "acme-eu", dropped=4, left=0.3)
     await detector.run_once()
-    await ProfileStore(database).remove(["acme-eu"])
+    await remove(database, "acme-eu")
     for table in ("drop_episode", "drop_verdict"):
         assert await database.fetchval(f"SELECT count(*) FROM {table}") == 0
 
@@ -287,7 +287,7 @@ async def test_a_profile_that_is_removed_while_it_is_judged_leaves_nothing(
     work = getattr(DropStore, moment)
 
     async def removed(store: DropStore, *given: Any) -> Any:
-        await ProfileStore(database).remove(["acme-eu"])
+        await remove(database, "acme-eu")
         return await work(store, *given)
 
     monkeypatch.setattr(DropStore, moment, removed)
@@ -368,7 +368,7 @@ async def test_a_new_profile_does_not_get_the_sensitivity_of_a_removed_namesake(
 ) -> None:
     await fill(database, "acme-eu")
     assert (await collector("alerts", "sensitivity", "low", "--profile", "acme-eu")).code == 0
-    await ProfileStore(database).remove(["acme-eu"])
+    await remove(database, "acme-eu")
     await fill(database, "acme-eu", client="other")
     await detector.run_once()
     assert await database.fetchval("SELECT sensitivity FROM drop_verdict") == "normal"

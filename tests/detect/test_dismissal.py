@@ -9,10 +9,10 @@ from collector.store.drop import DropStore
 from collector.store.drop_list import DropList
 from collector.store.event import EventStore, Limits
 from collector.store.pool import Database
-from collector.store.profile import ProfileStore
 from tests.support.api import client, client_token
 from tests.support.drops import SETTLED, fill
 from tests.support.pages import fleet_page
+from tests.support.profiles import remove
 from tests.support.program import Program
 
 LIMITS = Limits(stale_seconds=86_400.0, loss_days=3)
@@ -66,7 +66,7 @@ async def test_a_drop_that_is_found_again_where_it_began_stays_dismissed(databas
     await times(database, 0.3)
     [again] = await DropList(database).listed(0)
     assert (again.dismissed_note, again.dismissed_by, again.told) == ("a holiday", "ops", False)
-    await ProfileStore(database).remove(["acme-eu"])
+    await remove(database, "acme-eu")
     assert await DropList(database).notes() == {}
 
 

@@ -15,7 +15,7 @@ from collector.store.drop_list import DropList
 from collector.store.fleet import FleetStore, ProfileStatus
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
-from tests.support.profiles import new_profile
+from tests.support.profiles import new_profile, remove
 
 TODAY = datetime.now(UTC).date()
 HOSTILE = 'a"b\\c\nd{e}=,é\u2028'
@@ -148,7 +148,7 @@ async def test_a_removed_profile_leaves_the_page_with_the_next_full_reading(
     await fill(database, "two")
     exporter = Exporter(FleetStore(database), DropList(database))
     await exporter.refresh()
-    await ProfileStore(database).remove(["one"])
+    await remove(database, "one")
     await exporter.refresh()
     assert exporter.page is not None
     assert list(samples(exporter.page)["pinterest_impressions"]) == [("acme", "two")]

@@ -15,9 +15,8 @@ from collector.notify.targets import load_targets
 from collector.store.event import EventStore
 from collector.store.notice import NoticeStore
 from collector.store.pool import Database
-from collector.store.profile import ProfileStore
 from tests.support.drops import fill
-from tests.support.profiles import registered
+from tests.support.profiles import registered, remove
 from tests.support.program import PATIENCE_SECONDS, Program
 from tests.support.receivers import Mailbox, Receiver, mail_server, receiver
 
@@ -367,7 +366,7 @@ async def test_a_removed_profile_is_not_told_of(database: Database, hook: Receiv
         await telling.run_once()
         await database.execute(UNLINK, [name])
         await telling.run_once()
-        await ProfileStore(database).remove([name])
+        await remove(database, name)
         assert await telling.run_once() == 0
     assert await database.fetchval("SELECT count(*) FROM notice_telling") == 0
     assert hook.requests == []

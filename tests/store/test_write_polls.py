@@ -16,7 +16,7 @@ from collector.store.metric import MetricStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
 from collector.store.retention import expire
-from tests.support.profiles import new_profile
+from tests.support.profiles import new_profile, remove
 
 TODAY = datetime.now(UTC).date()
 SEEN = SeenAnswer(last_updated=None, next_update=None)
@@ -226,7 +226,7 @@ async def test_a_poll_does_not_undo_what_the_operator_did_meanwhile(
 ) -> None:
     mine = await claim(database, leases)
     registry = ProfileStore(database)
-    await (registry.pause(["one"], "a holiday") if act == "pause" else registry.remove(["one"]))
+    await (registry.pause(["one"], "a holiday") if act == "pause" else remove(database, "one"))
     assert await metrics.write_polls([good(mine, answer(day(1, 10)))]) == []
     assert await database.fetchval("SELECT count(*) FROM daily_metric") == 0
     states = [row["state"] for row in await database.fetch("SELECT state FROM profile WHERE name = 'one'")]
@@ -384,10 +384,17 @@ async def test_rows_older_than_their_retention_are_deleted(
         "INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, last_seen_at, superseded_at) "
         "SELECT profile_id, day, 9, now(), now(), now() - interval '300 days' FROM daily_metric_revision"
     )
+    await database.execute(
+        "INSERT INTO drop_episode (profile_id, metric, detected_day, first_day, last_day, observed, expected, "
+        "    expected_low, score, lost_share, closed_on, sentence) "
+        "SELECT 1, 'engagement', day, day, day, 1, 2, 2, 3, 0.5, day, '' "
+        "FROM unnest(ARRAY[current_date - 300, current_date - 50]) AS day"
+    )
     assert await expire(database, retention_days=None) == 0
     assert await expire(database, retention_days=100) > 0
     assert [row["impression"] for row in await database.fetch("SELECT impression FROM daily_metric")] == [10]
     assert await database.fetchval("SELECT array_agg(revision) FROM daily_metric_revision") == [1]
+    assert await database.fetchval("SELECT count(*) FROM drop_episode") == 1
     assert await database.fetchval("SELECT count(*) FROM poll_log") == 2
     assert await database.fetchval("SELECT min(first_day) FROM profile") >= TODAY - timedelta(days=100)
 

@@ -7,6 +7,7 @@ from collector.crypto import KeyRing, fingerprint
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
 from collector.store.profile_plan import ProfileChange
+from collector.store.removal import RemovalStore
 from tests.support.ayrshare import Ayrshare
 
 ENCRYPTION_KEY = Fernet.generate_key().decode()
@@ -32,3 +33,8 @@ async def register(database: Database, ayrshare: Ayrshare, count: int) -> list[i
 async def registered(database: Database, keys: dict[str, str]) -> None:
     """Register profiles of client ``acme`` by name and key, so that the program can open the keys."""
     await ProfileStore(database).put([new_profile(name, key) for name, key in keys.items()])
+
+
+async def remove(database: Database, *names: str) -> None:
+    store = RemovalStore(database)
+    await store.remove([each.id for each in await store.named(names)])

@@ -15,7 +15,7 @@ from collector.store.profile import ProfileStore
 from collector.store.retention import expire
 from collector.track.decision import after_numbers
 from tests.support.ayrshare import Ayrshare
-from tests.support.profiles import register
+from tests.support.profiles import register, remove
 from tests.support.publishing import count_of, pin, until, working
 from tests.support.tracking import asked, live, make_due, observations, pass_days, result, tracking
 
@@ -220,6 +220,6 @@ async def test_results_go_with_their_profile_and_with_their_retention(database: 
     )
     await expire(database, retention_days=100)
     assert await observations(database, pin_id) == [7]
-    await ProfileStore(database).remove(["client-001"])
+    await remove(database, "client-001")
     assert await database.fetchval("SELECT count(*) FROM pin_metric") == 0
     assert await database.fetchval("SELECT count(*) FROM pin_result") == 0
