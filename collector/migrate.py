@@ -168,9 +168,12 @@ async def migrate(
     connection: asyncpg.Connection,
     *,
     folder: Path = FOLDER,
+    through: str | None = None,
     on_apply: Callable[[str], None] = lambda _name: None,
 ) -> list[str]:
     """Apply what is pending, all or nothing, and return its names; others who start at the same time wait.
+
+    With ``through``, tables only, as they were after that migration.
 
     Raises:
         MigrationError: a statement failed, or somebody else's view depends on one of ours; see also :func:`plan`.
@@ -181,6 +184,8 @@ async def migrate(
         async with connection.transaction():
             await _lock(connection)
             pending = (await plan(connection, folder)).pending
+            if through is not None:
+                pending = tuple(each for each in pending if each.name != VIEWS and each.name <= through)
             if pending:
                 await _apply_all(connection, pending, on_apply)
         return [migration.name for migration in pending]

@@ -928,6 +928,13 @@ CREATE VIEW missing_day AS
 
 COMMENT ON VIEW missing_day IS 'Days between the first and the newest due one that are not there; lost when Ayrshare no longer serves them, with whose fault it is and why as soon as that is written down';
 
+CREATE TABLE moved_to (
+    place text NOT NULL,
+    moved_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+COMMENT ON TABLE moved_to IS 'One row when `collector move` took the data to another database';
+
 CREATE TABLE notice (
     id bigint NOT NULL,
     key text NOT NULL,
@@ -1557,6 +1564,8 @@ CREATE INDEX drop_episode_detected_day_idx ON drop_episode USING btree (detected
 CREATE UNIQUE INDEX drop_episode_id_idx ON drop_episode USING btree (id);
 
 CREATE INDEX drop_episode_open_idx ON drop_episode USING btree (profile_id) WHERE (closed_on IS NULL);
+
+CREATE UNIQUE INDEX moved_to_once_idx ON moved_to USING btree ((true));
 
 CREATE INDEX notice_addressed_idx ON notice USING btree (id) WHERE (NOT addressed);
 

@@ -36,7 +36,7 @@ _TABLES = (
     "drop_episode, drop_dismissal, drop_verdict, drop_sensitivity, fleet_drop, "
     "notice, notice_target, notice_message, notice_telling, "
     "daily_metric, daily_metric_revision, account_snapshot, poll_log, profile_state_change, lost_day, "
-    "daemon, api_token"
+    "daemon, api_token, moved_to"
 )
 
 

@@ -21,12 +21,12 @@ _UNKNOWN = (
 )
 
 
-def place(dsn: str) -> str:
-    """Name the database of an address, without the password in it."""
+def place(dsn: str, named: str = "COLLECTOR_DATABASE_URL") -> str:
+    """Name the database of an address, without the password in it, and what holds the address."""
     url = urlsplit(dsn)
     host = url.hostname or parse_qs(url.query).get("host", ["this machine"])[0]
     port = f":{url.port}" if url.port else ""
-    return f"the database {url.path.strip('/') or 'postgres'} at {host}{port} (COLLECTOR_DATABASE_URL)"
+    return f"the database {url.path.strip('/') or 'postgres'} at {host}{port} ({named})"
 
 
 def tls(dsn: str) -> dict[str, Any]:

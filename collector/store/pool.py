@@ -240,20 +240,22 @@ async def _roll_back(connection: asyncpg.Connection, transaction: asyncpg.transa
 
 
 @asynccontextmanager
-async def connected(dsn: str) -> AsyncIterator[asyncpg.Connection]:
+async def connected(dsn: str, named: str = "COLLECTOR_DATABASE_URL") -> AsyncIterator[asyncpg.Connection]:
     """Yield one connection without a limit on how long a statement takes, for migrations.
+
+    ``named`` is what holds the address.
 
     Raises:
         DatabaseUnavailableError: the database cannot be reached or refuses us.
     """
-    with translated(place(dsn), connecting=True), explained(dsn):
+    with translated(place(dsn, named), connecting=True), explained(dsn):
         connection = await asyncpg.connect(
             dsn,
             timeout=_PATIENCE_SECONDS,
             server_settings={"application_name": "collector", "timezone": "UTC"},
             **tls(dsn),
         )
-    with translated(place(dsn)):
+    with translated(place(dsn, named)):
         try:
             yield connection
         finally:

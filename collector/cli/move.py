@@ -1,0 +1,61 @@
+"""``collector move``: from one database to another, say from the embedded one to TimescaleDB."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import click
+
+from collector.app.storage import open_connection, where
+from collector.backup.move import move as move_all
+from collector.cli.execute import execute, settings_for_command
+from collector.cli.progress import progress
+from collector.config import Settings
+from collector.errors import ConfigurationError
+from collector.models.backup import Contents
+from collector.store.address import place
+from collector.store.moved import moved_to, take_back
+from collector.store.pool import connected
+
+
+@click.command()
+@click.option("--to", "target", metavar="DSN", help="Where to: the address of an empty database. PGPASSWORD works.")
+@click.option("--undo", is_flag=True, help="Let the old database be used again; say it before the new one is used.")
+def move(target: str | None, *, undo: bool) -> None:
+    """Take everything to another database, say from the embedded one to a TimescaleDB, and prove that it arrived.
+
+    Stop the daemons first. Afterwards no command works in the old database, so that no pin is published from both. A
+    move that was killed can be run again.
+    """
+    if undo == (target is not None):
+        raise ConfigurationError(["say --to DSN, or --undo"])
+    settings = settings_for_command()
+    if target is None:
+        execute(_undo(settings))
+        return
+    found = execute(_move(settings, target))
+    click.echo(f"{found.rows:,} rows of {len(found.tables)} tables are in {_named(target)}: counts and digests agree")
+    click.echo("set COLLECTOR_DATABASE_URL to its address, for every daemon and command")
+    if not settings.encryption_keys:
+        click.echo(f"set COLLECTOR_ENCRYPTION_KEYS to what is in {settings.data_dir / 'encryption_key'}")
+
+
+async def _move(settings: Settings, target: str) -> Contents:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    async with open_connection(settings) as source, connected(target, "--to") as other:
+        with ExitStack() as bars:
+
+            def begin(steps: int) -> Callable[[int], None]:
+                return bars.enter_context(progress(f"moving to {_named(target)}", steps))
+
+            return await move_all(source, other, _named(target), settings.data_dir, begin)
+
+
+async def _undo(settings: Settings) -> None:
+    async with open_connection(settings) as connection:
+        was = await moved_to(connection)
+        await take_back(connection)
+    click.echo(f"{where(settings)} can be used again" if was else "it was not moved; nothing was changed")
+
+
+def _named(dsn: str) -> str:
+    return place(dsn, "--to").removesuffix(" (--to)")
