@@ -16,12 +16,13 @@ from collector.api.metrics import MetricsOfAll
 from collector.api.pins import Pins
 from collector.api.problem import problems
 from collector.api.profiles import Profiles
+from collector.api.results import Results
 from collector.api.route import Route, routes_of
 from collector.api.serve import PREFIX, handler_of
 from collector.api.services import Services
 from collector.api.status import Operations
 
-RESOURCES: Final = (Profiles, AccountNumbers, Clients, MetricsOfAll, Drops, Pins, Operations)
+RESOURCES: Final = (Profiles, AccountNumbers, Clients, MetricsOfAll, Drops, Pins, Results, Operations)
 
 
 class Api:

@@ -21,7 +21,7 @@ def main() -> None:
 for _name, _help in {
     "alerts": "Show drops of engagement, and choose how small a drop is worth an alarm.",
     "backup": "Write the whole database to a file.",
-    "clients": "List clients, and set the country whose holidays count for them.",
+    "clients": "List clients, and set the country whose holidays count for them, and their time zone.",
     "demo": "Run everything on one machine: an emulated Ayrshare, an embedded database, and the daemon.",
     "emulator": "Serve an emulated Ayrshare until stopped; the first line printed is its address.",
     "export": "Write days, account numbers, pins, drops or gaps to a file: CSV, JSON, Parquet or a workbook.",
@@ -29,7 +29,7 @@ for _name, _help in {
     "migrate": "Apply the migrations that the database lacks, or list them.",
     "move": "Take everything to another database, say from the embedded one to a TimescaleDB.",
     "notify": "See and try who is told what happened, by e-mail, Slack, Teams or webhook.",
-    "pins": "Queue pins, and see and change what is queued.",
+    "pins": "Queue pins, see and change what is queued, and see how published ones do.",
     "poll": "Poll profiles once, now.",
     "profiles": "Register, show and change client profiles.",
     "report": "Write a client's month as a page to send: HTML, and PDF where there is a Chromium.",

@@ -1,10 +1,13 @@
-"""``collector clients``: lists clients, and sets whose holidays count for them."""
+"""``collector clients``: lists clients, and sets whose holidays count for them, and their time zone."""
+
+from zoneinfo import ZoneInfo
 
 import click
 
 from collector.app.storage import open_storage
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import as_json_text, print_table
+from collector.cli.option import TimeZone
 from collector.errors import RegistryError
 from collector.holiday import is_known
 from collector.store.client import ClientSettings, ClientStore
@@ -12,7 +15,7 @@ from collector.store.client import ClientSettings, ClientStore
 
 @click.group()
 def clients() -> None:
-    """List clients, and set the country whose holidays count for them."""
+    """List clients, and set the country whose holidays count for them, and their time zone."""
 
 
 @clients.command("list")
@@ -28,21 +31,26 @@ def list_(*, as_json: bool) -> None:
     if as_json:
         click.echo(as_json_text(found))
     else:
-        rows = [(one.client, str(one.profiles), one.country or "international") for one in found]
-        print_table(("client", "profiles", "holidays"), rows)
+        rows = [
+            (one.client, str(one.profiles), one.country or "international", one.time_zone or "UTC") for one in found
+        ]
+        print_table(("client", "profiles", "holidays", "time zone"), rows)
 
 
 @clients.command("set")
 @click.argument("client")
 @click.option(
     "--country",
-    required=True,
     metavar="CODE",
-    help="Two letters, as DE; `none` for the holidays of many countries.",
+    help="Two letters, as DE: on its public holidays a fall is expected, and nothing is learned from them. `none` for "
+    "the holidays of many countries.",
 )
-def set_(client: str, country: str) -> None:
-    """Set the country of a CLIENT: on its public holidays a fall is expected, and nothing is learned from them."""
-    code = None if country.lower() == "none" else country.upper()
+@click.option("--timezone", "zone", type=TimeZone(), help="As Europe/Berlin: in it the times of its pins are compared.")
+def set_(client: str, country: str | None, zone: ZoneInfo | None) -> None:
+    """Set the country, the time zone, or both of a CLIENT."""
+    if country is None and zone is None:
+        raise click.UsageError("give --country, --timezone, or both")
+    code = None if country is None or country.lower() == "none" else country.upper()
     if code is not None and not is_known(code):
         raise click.BadParameter(f"no holidays are known of {country}; write a code as DE", param_hint="--country")
 
@@ -51,7 +59,13 @@ def set_(client: str, country: str) -> None:
             store = ClientStore(database)
             if client not in {one.client for one in await store.listed()}:
                 raise RegistryError(f"no such client: {client}; `collector clients list` shows them all")
-            await store.set_country(client, code)
+            if country is not None:
+                await store.set_country(client, code)
+            if zone is not None:
+                await store.set_zone(client, zone.key)
 
     execute(work())
-    click.echo(f"client {client}: holidays of {code or 'many countries'}; its history is judged again")
+    if country is not None:
+        click.echo(f"client {client}: holidays of {code or 'many countries'}; its history is judged again")
+    if zone is not None:
+        click.echo(f"client {client}: times of pins are compared in {zone.key}")

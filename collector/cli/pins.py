@@ -16,6 +16,7 @@ from collector.cli.format import as_json_text, as_text, bad_lines, part_of, prin
 from collector.cli.media import check_media, look_first, media_problems
 from collector.cli.option import Day, Form, TimeZone, Whole, in_format
 from collector.cli.plan import show_dry_run
+from collector.cli.results import times, top
 from collector.cli.story import pin_story
 from collector.errors import BadLinesError, PinError
 from collector.models.pin import Board, NewPin, Override, PinContent, PinState
@@ -33,12 +34,15 @@ from collector.table.moment import DateFormat, MomentHints, Moments
 
 @click.group()
 def pins() -> None:
-    """Queue pins, and see and change what is queued.
+    """Queue pins, see and change what is queued, and see how published ones do.
 
     The daemon publishes a pin when it is due, one of a profile at a time, and never sends one again whose fate it does
     not know. Such a pin is `unknown` and is looked for in Ayrshare's history.
     """
 
+
+pins.add_command(top)
+pins.add_command(times)
 
 _OVERRIDES = {
     Override.PAST: "--past allows it",

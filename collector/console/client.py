@@ -7,6 +7,7 @@ import msgspec
 from aiohttp import web
 
 from collector.access import VISITOR, for_each_client
+from collector.console.best import BestReader
 from collector.console.fleet import ProfileLine, profile_line
 from collector.console.numbers import NumbersReader, Whose
 from collector.console.page import Loader, answer
@@ -14,6 +15,7 @@ from collector.console.period import wish_of
 from collector.console.query import page_number, text_of
 from collector.console.report import offer
 from collector.console.words import counted
+from collector.console.zone import zone_of
 from collector.store.drop_list import DropRow
 from collector.store.overview import OverviewStore, ProfileWish
 from collector.store.pool import Database
@@ -53,6 +55,7 @@ class ClientPage:
         self._timeline = TimelineStore(database)
         self._overview = OverviewStore(database)
         self._numbers = NumbersReader(database)
+        self._best = BestReader(database)
 
     @for_each_client
     async def answer(self, request: web.Request) -> web.Response:
@@ -65,6 +68,7 @@ class ClientPage:
         parts: dict[str, Loader] = {
             "numbers": self._numbers.loader(whose, wish_of(request)),
             "trouble": partial(self._trouble, whose),
+            "best": self._best.loader(whose, zone_of(request)),
             "profiles": partial(self._profiles, client, page_number(request, total, _PAGE_SIZE), total),
         }
         return await answer(request, "client", parts, section="client", client=client, total=total, offer=offer(today))

@@ -6,7 +6,8 @@ import msgspec
 from aiohttp import web
 
 from collector.access import VISITOR, Visitor, for_each_client
-from collector.console.page import answer
+from collector.console.page import Loader, answer
+from collector.console.pin_results import PinResultsReader
 from collector.console.query import after_of, page_after, posted, summary_of, text_of
 from collector.console.render import render
 from collector.console.words import PIN_ADVICE, PIN_STATES, Word, sentence
@@ -100,6 +101,7 @@ class PinsPage:
     def __init__(self, database: Database, check: Check) -> None:
         self._paging = Paging(database)
         self._store = PinStore(database)
+        self._results = PinResultsReader(database)
         self._operator = PinOperator(self._store, CheckStore(database))
         self._check = check
 
@@ -112,7 +114,11 @@ class PinsPage:
     async def one(self, request: web.Request) -> web.Response:
         """Show a pin. Raises ``HTTPNotFound`` where the visitor has no such pin."""
         pin = (await self._require(request)).pin
-        return await answer(request, "pin", {"story": partial(self._story, pin.id)}, section="pins", pin=pin)
+        parts: dict[str, Loader] = {
+            "story": partial(self._story, pin.id),
+            "results": partial(self._results.read, pin.id),
+        }
+        return await answer(request, "pin", parts, section="pins", pin=pin)
 
     @for_each_client
     async def cancel(self, request: web.Request) -> web.Response:

@@ -9,12 +9,14 @@ from aiohttp import web
 
 from collector.access import VISITOR, for_each_client
 from collector.console import words
+from collector.console.best import BestReader
 from collector.console.numbers import NumbersReader, Whose
 from collector.console.overview import change
 from collector.console.page import Loader, answer
 from collector.console.period import wish_of
 from collector.console.render import profile_url
 from collector.console.words import Word
+from collector.console.zone import zone_of
 from collector.detect.explain import Explanation, explain
 from collector.errors import RegistryError
 from collector.history.counters import FIRST, counter_names
@@ -91,6 +93,7 @@ class ProfilePage:
         self._registry = ProfileStore(database)
         self._numbers = NumbersReader(database)
         self._counters = CounterStore(database)
+        self._best = BestReader(database)
 
     @for_each_client
     async def answer(self, request: web.Request) -> web.Response:
@@ -103,6 +106,7 @@ class ProfilePage:
             "trouble": partial(self._trouble, whose, status.settled_through),
             "polls": partial(self._polls, status.id),
             "account": partial(self._account, status.id),
+            "best": self._best.loader(whose, zone_of(request)),
         }
         return await answer(request, "profile", parts, section="fleet", id=status.id, name=status.name)
 

@@ -118,7 +118,7 @@ class Agency:
         planned = list(pins.calendar(self._shown, self._today))
         gone = [(pin, at) for pin, at in planned if at < self._now]
         await PastStore(self._database).write_pins(
-            [pins.past_pin(self._emulator, *shown[pin.profile], pin, at) for pin, at in gone]
+            [pins.past_pin(self._emulator, *shown[pin.profile], pin, at, self._now) for pin, at in gone]
         )
         coming = [pin for pin, at in planned if at >= self._now] + pins.slow_pins(self._shown, self._today)
         lines = list(enumerate(coming))

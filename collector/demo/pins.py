@@ -2,18 +2,25 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from http import HTTPStatus
 from typing import Final
 
+import msgspec
+
+from collector.ayrshare.pin_numbers import parse_pin_numbers
 from collector.demo.cast import Member
 from collector.demo.story import DROPPING, FAILING, SLOW, VANISHING, monday
 from collector.emulator import Emulator
 from collector.emulator.accounts import Account
+from collector.emulator.analytics import pin_metrics
 from collector.emulator.pins import Pin
 from collector.emulator.traffic import uniforms
 from collector.models.pin import NewPin, PinContent, Publication
-from collector.store.past import PastPin
+from collector.models.result import PinNumbers
+from collector.store.past import PastPin, PastResult
+from collector.track.decision import LOOKS
 
-_WEEKS_PAST: Final = 4
+_WEEKS_PAST: Final = 8
 _WEEKS_AHEAD: Final = 2
 _DAYS_A_WEEK: Final = 7
 _SHARE_OF_DAYS: Final = 0.4
@@ -71,8 +78,10 @@ def slow_pins(members: Sequence[Member], today: date) -> list[NewPin]:
     ]
 
 
-def past_pin(emulator: Emulator, account: Account, profile_id: int, pin: NewPin, at: datetime) -> PastPin:
-    """Return a pin that went out at its time, which the emulator is told of as well."""
+def past_pin(
+    emulator: Emulator, account: Account, profile_id: int, pin: NewPin, at: datetime, now: datetime
+) -> PastPin:
+    """Return a pin that went out at its time, which the emulator is told of as well, with its results until now."""
     pin_id = "9" + "".join(str(int(u * 10)) for u in uniforms("id", account.index, pin.client_ref))
     published = Pin(
         id=f"demo{pin_id}",
@@ -89,7 +98,22 @@ def past_pin(emulator: Emulator, account: Account, profile_id: int, pin: NewPin,
     )
     emulator.pins.add(account, published)
     where = Publication(ayrshare_id=published.id, pinterest_pin_id=pin_id, pin_url=published.url)
-    return PastPin(profile_id, pin.client_ref, at, pin.content, where)
+    return PastPin(profile_id, pin.client_ref, at, pin.content, where, tuple(_results(emulator, published, at, now)))
+
+
+def _results(emulator: Emulator, pin: Pin, at: datetime, now: datetime) -> Iterator[PastResult]:
+    """Yield what Ayrshare would have answered about a pin when it would have been asked, where it was news."""
+    known = PinNumbers()
+    for day in LOOKS:
+        asked_at = at + timedelta(days=day, hours=1)
+        if asked_at >= now:
+            return
+        analytics = pin_metrics(emulator.config.seed, pin, asked_at.timestamp())
+        body = msgspec.json.encode({"pinterest": {"analytics": analytics}, "status": "success"})
+        told = parse_pin_numbers(HTTPStatus.OK, body, ayrshare_id=None, pinterest_pin_id=None).numbers
+        if told != known:
+            yield PastResult(asked_at, told)
+        known = told
 
 
 def _now(members: Sequence[Member], name: str, ref: str, title: str) -> NewPin | None:

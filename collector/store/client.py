@@ -7,20 +7,24 @@ from collector.store.pool import Database
 
 
 class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """A client; ``country`` is an ISO 3166 code, None where the holidays of many countries count."""
+    """A client; ``country`` is an ISO 3166 code, None where the holidays of many countries count.
+
+    ``time_zone`` is the IANA zone in which the times of its pins are compared, None where that is UTC.
+    """
 
     client: str
     profiles: int
     country: str | None
+    time_zone: str | None
 
 
 _LISTED = f"""
 SELECT {names(ClientSettings)}
 FROM (
-    SELECT p.client, count(*) AS profiles, k.country
+    SELECT p.client, count(*) AS profiles, k.country, k.time_zone
     FROM profile p
     LEFT JOIN client k ON k.name = p.client
-    GROUP BY p.client, k.country
+    GROUP BY p.client, k.country, k.time_zone
 ) AS clients
 ORDER BY client
 """
@@ -32,6 +36,11 @@ WHERE name = coalesce($2, (SELECT client FROM profile WHERE id = $1))
 _SET_COUNTRY = """
 INSERT INTO client (name, country) VALUES ($1, $2)
 ON CONFLICT (name) DO UPDATE SET country = excluded.country
+"""
+_ZONE = "SELECT time_zone FROM client WHERE name = $1"
+_SET_ZONE = """
+INSERT INTO client (name, time_zone) VALUES ($1, $2)
+ON CONFLICT (name) DO UPDATE SET time_zone = excluded.time_zone
 """
 
 
@@ -53,3 +62,12 @@ class ClientStore:
     async def set_country(self, client: str, country: str | None) -> None:
         """Choose whose holidays count for a client; its history is judged again."""
         await self._database.execute(_SET_COUNTRY, client, country)
+
+    async def zone(self, client: str) -> str | None:
+        """Return the zone in which the times of a client's pins are compared."""
+        found: str | None = await self._database.fetchval(_ZONE, client)
+        return found
+
+    async def set_zone(self, client: str, zone: str | None) -> None:
+        """Choose the zone of a client; None is UTC."""
+        await self._database.execute(_SET_ZONE, client, zone)

@@ -49,6 +49,8 @@ _PINS = (
     Column("pinterest_pin_id", Kind.TEXT),
     Column("attempts", Kind.WHOLE),
     Column("last_error", Kind.TEXT),
+    *(Column(name, Kind.WHOLE) for name in _COUNTS),
+    Column("results_since", Kind.TIME),
 )
 _DROPS = (
     Column("profile", Kind.TEXT),
@@ -80,9 +82,13 @@ _SOURCES = {
         JOIN profile f ON f.id = s.profile_id
     """,
     Table.PINS: """
-        SELECT f.name AS profile, f.client, p.*, (p.publish_at AT TIME ZONE 'UTC')::date AS from_day
+        SELECT
+            f.name AS profile, f.client, p.*, (p.publish_at AT TIME ZONE 'UTC')::date AS from_day, r.impression,
+            pin_engagement(r.save, r.pin_click, r.outbound_click) AS engagement, r.save, r.pin_click, r.outbound_click,
+            r.observed_at AS results_since
         FROM pin p
         JOIN profile f ON f.id = p.profile_id
+        LEFT JOIN pin_result r ON r.profile_id = p.profile_id AND r.pin_id = p.id
     """,
     Table.DROPS: "SELECT d.*, d.last_day AS from_day FROM engagement_drop d",
 }

@@ -9,6 +9,7 @@ from msgspec.structs import astuple
 from collector.models.analytics import DayMetrics, Metrics
 from collector.models.pin import PinContent, Publication
 from collector.models.profile import ProfileState
+from collector.models.result import PinNumbers
 from collector.store.columns import arrays, columns, names
 from collector.store.pool import Database
 
@@ -37,14 +38,29 @@ class PastPoll(msgspec.Struct, frozen=True):
     rows_changed: int
 
 
+class PastResult(msgspec.Struct, frozen=True):
+    """The totals of a pin, and when they were seen."""
+
+    observed_at: datetime
+    numbers: PinNumbers
+
+
 class PastPin(msgspec.Struct, frozen=True):
-    """A pin that went out at its time, at the first attempt."""
+    """A pin that went out at its time, at the first attempt, and how it did since."""
 
     profile_id: int
     client_ref: str
     published_at: datetime
     content: PinContent
     publication: Publication
+    results: tuple[PastResult, ...] = ()
+
+
+class _Told(msgspec.Struct, frozen=True):
+    profile_id: int
+    client_ref: str
+    observed_at: datetime
+    numbers: PinNumbers
 
 
 class PastProfile(msgspec.Struct, frozen=True):
@@ -122,10 +138,54 @@ INSERT INTO pin_attempt (pin_id, attempt, owner, started_at, ended_at, outcome, 
 SELECT id, 1, owner, published_at - interval '2 seconds', published_at, 'published', 200
 FROM published
 """
+# Of pins that nobody asked about yet. The next time is about when they are asked about again.
+_RESULTS = f"""
+WITH told AS MATERIALIZED (
+    SELECT p.id AS pin_id, p.published_at, t.*
+    FROM unnest({arrays(_Told)}) AS t ({names(_Told)})
+    JOIN pin p ON p.profile_id = t.profile_id AND p.client_ref = t.client_ref
+),
+kept AS (
+    INSERT INTO pin_metric (profile_id, pin_id, observed_at, {names(PinNumbers)})
+    SELECT profile_id, pin_id, observed_at, impression, save, pin_click, outbound_click, extra::jsonb
+    FROM told
+    ON CONFLICT DO NOTHING
+),
+newest AS (
+    SELECT DISTINCT ON (pin_id) *
+    FROM told
+    ORDER BY pin_id, observed_at DESC
+),
+week_old AS (
+    SELECT DISTINCT ON (pin_id) pin_id, impression, pin_engagement(save, pin_click, outbound_click) AS engagement
+    FROM told
+    WHERE observed_at >= published_at + interval '7 days'
+    ORDER BY pin_id, observed_at
+)
+UPDATE pin_result AS r
+SET observed_at = n.observed_at,
+    asked_at = n.observed_at,
+    next_at = n.observed_at + CASE
+        WHEN n.observed_at > n.published_at + interval '14 days' THEN interval '7 days'
+        ELSE interval '1 day'
+    END,
+    impression = n.impression,
+    save = n.save,
+    pin_click = n.pin_click,
+    outbound_click = n.outbound_click,
+    extra = n.extra::jsonb,
+    week_impression = w.impression,
+    week_engagement = w.engagement
+FROM newest n
+LEFT JOIN week_old w ON w.pin_id = n.pin_id
+WHERE r.profile_id = n.profile_id
+  AND r.pin_id = n.pin_id
+  AND r.asked_at IS NULL
+"""
 
 
 class PastStore:
-    """Days, snapshots, polls and pins of long ago."""
+    """Days, snapshots, polls, and pins with their results, of long ago."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -153,8 +213,13 @@ class PastStore:
             )
             for pin in pins
         ]  # fmt: skip
-        if rows:
-            await self._database.execute(_PIN, *map(list, zip(*rows, strict=True)))
+        if not rows:
+            return
+        told = [_Told(pin.profile_id, pin.client_ref, each.observed_at, each.numbers)
+                for pin in pins for each in pin.results]  # fmt: skip
+        async with self._database.transaction() as connection:
+            await connection.execute(_PIN, *map(list, zip(*rows, strict=True)))
+            await connection.execute(_RESULTS, *columns(_Told, told))
 
 
 def _day_rows(past: Past) -> list[tuple[object, ...]]:

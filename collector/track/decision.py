@@ -12,9 +12,10 @@ from collector.models.outcome import Failure
 from collector.models.poll import RateLimit
 from collector.models.result import Brought, Ending, PinNumbers, ResultClaim, ResultRecord
 
-# Days of a pin's age: impressions lag one to three days, and Pinterest serves 90.
-_LOOKS: Final = (*range(1, 15), *range(21, 90, 7), 90)
-_LAST: Final = timedelta(days=_LOOKS[-1])
+LOOKS: Final = (*range(1, 15), *range(21, 90, 7), 90)
+"""Days of age at which a pin is asked about: impressions lag one to three days, and Pinterest serves 90."""
+
+_LAST: Final = timedelta(days=LOOKS[-1])
 # For how long the last look is tried.
 _PATIENCE: Final = timedelta(days=3)
 _WEEK: Final = (timedelta(days=7), timedelta(days=9))
@@ -42,7 +43,7 @@ def seconds_to_next_look(claim: ResultClaim) -> float | None:
     """
     phase = timedelta(seconds=claim.pin_id * _GOLDEN_RATIO % 1.0 * _SPREAD_SECONDS)
     age = claim.claimed_at - claim.published_at - phase
-    ahead = (timedelta(days=day) - age for day in _LOOKS)
+    ahead = (timedelta(days=day) - age for day in LOOKS)
     return next((left.total_seconds() for left in ahead if left > timedelta()), None)
 
 

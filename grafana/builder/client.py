@@ -305,6 +305,42 @@ def _pins() -> tables.Panel:
     return rows(about, table(query), looks, size=(12, 9), link=_TO_PUBLISHING)
 
 
+def _top_pins() -> tables.Panel:
+    about = About(
+        "Best pins",
+        "The pins published in the time range with the most engagements: saves, pin clicks and outbound clicks, as totals since each went out. "
+        "Only pins that the collector published are followed, for 90 days. The first week tells how young pins compare with old ones.",
+        "never by itself: it shows what is worth repeating.",
+        "No pin of this time range has results yet: they come one to three days after it went out",
+    )
+    query = f"""
+        SELECT
+            c.profile AS "Profile",
+            c.client_ref AS "Pin",
+            c.published_at AS "Published",
+            c.engagement AS "Engagement",
+            c.week_engagement AS "First week",
+            c.impression AS "Impressions",
+            c.engagement_rate AS "Rate",
+            c.save AS "Saves",
+            c.pin_click AS "Pin clicks",
+            c.outbound_click AS "Outbound clicks",
+            c.pin_url AS "Link"
+        FROM top_pin c
+        WHERE {CHOSEN_PROFILES}
+          AND $__timeFilter(c.published_at)
+          AND c.engagement IS NOT NULL
+        ORDER BY c.engagement DESC, c.pin_id DESC
+        LIMIT 20
+    """
+    looks = [
+        Column("Published", unit=TIME, width=150),
+        Column("Rate", unit=SHARE, decimals=1, width=90),
+        Column("Link", link=Link("Open the pin at Pinterest", "${__value.raw}", new_tab=True)),
+    ]
+    return rows(about, table(query), looks, size=(24, 8), link=_TO_PUBLISHING)
+
+
 _DROP_MARKS = f"""
     SELECT
         c.first_day::timestamp AT TIME ZONE 'UTC' AS time,
@@ -361,7 +397,7 @@ def dashboard() -> Dashboard:
             Row("By day", [_days(), impressions(_CHOSEN), actions(_CHOSEN), rates(_CHOSEN), _weekdays()]),
             Row("Drops", [_drops()]),
             Row("Profiles", [_profiles()]),
-            Row("Audience and pins", [_followers(), _pins()]),
+            Row("Audience and pins", [_followers(), _pins(), _top_pins()]),
             Row("Restatements", [restatements(), versions()]),
         ],
     )

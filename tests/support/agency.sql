@@ -143,5 +143,14 @@ CROSS JOIN LATERAL (
 WHERE pg_temp.noise(p.name || a.place || 'is') < 0.6
   AND NOT (p.name = 'Casa Lumen' AND a.place BETWEEN -20 AND 0);
 
+UPDATE pin SET ayrshare_id = 'post' || id, pinterest_pin_id = id WHERE state = 'published';
+UPDATE pin_result r
+SET observed_at = now(), asked_at = now(), impression = (300 + 9000 * pg_temp.noise('seen' || r.pin_id))::bigint,
+    save = (160 * pg_temp.noise('saved' || r.pin_id))::bigint, pin_click = (240 * pg_temp.noise('clicked' || r.pin_id))::bigint,
+    outbound_click = (60 * pg_temp.noise('left' || r.pin_id))::bigint, week_engagement = (200 * pg_temp.noise('saved' || r.pin_id))::bigint
+FROM pin p
+WHERE p.id = r.pin_id
+  AND p.published_at < now() - interval '2 days';
+
 INSERT INTO daemon (owner, version, roles, started_at)
 VALUES ('collector-7f9c-1', '1.0', '{poller,publisher,exporter,detector}', now() - interval '6 days');

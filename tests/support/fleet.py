@@ -64,6 +64,7 @@ async def filled(database: Database, dsn: str) -> AsyncIterator[str]:
             await _enqueue(PinStore(database), names)
             await database.execute("UPDATE profile SET next_poll_at = now()")
             await _until(database, _DONE, PROFILES)
+            await _let_pins_have_results(database, ayrshare)
             await _add_what_does_not_happen_by_itself(database)
             yield address
 
@@ -81,6 +82,12 @@ async def _enqueue(pins: PinStore, names: list[str]) -> None:
         await pins.enqueue(NewPin(profile=name, client_ref=f"now <{name}>", content=content))
         later = datetime.now(UTC) + timedelta(days=2)
         await pins.enqueue(NewPin(profile=name, client_ref="later", content=content, publish_at=later))
+
+
+async def _let_pins_have_results(database: Database, ayrshare: Ayrshare) -> None:
+    await ayrshare.pass_time(5 * _DAY_SECONDS)
+    await database.execute("UPDATE pin_result SET next_at = now()")
+    await _until(database, "SELECT count(DISTINCT client) = 2 AND $1 > 0 FROM top_pin WHERE engagement > 0", PROFILES)
 
 
 async def _add_what_does_not_happen_by_itself(database: Database) -> None:

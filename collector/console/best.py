@@ -1,0 +1,69 @@
+"""The part of a page that shows which pins of a client or profile did best, and the times at which pins did better."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from collector.console.numbers import Whose
+from collector.console.words import Word, percent
+from collector.store.client import ClientStore
+from collector.store.pool import Database
+from collector.store.timeline import TimelineStore
+from collector.store.top_pin import PinRank, TopPin, TopPinStore, TopWish
+from collector.table.moment import zone_named
+from collector.track.timing import DAYS, FEWEST, Finding, Slot, Timing, compare_times
+
+_SHOWN = 5
+_SHOWN_DAYS = timedelta(days=90)
+_FINDINGS: Final = {Finding.BETTER: "good", Finding.WORSE: "bad", Finding.NO_DIFFERENCE: "quiet"}
+
+
+class Best(msgspec.Struct, frozen=True):
+    """The best pins of the last 90 days; and the weekdays and hours with enough pins, and how many have too few."""
+
+    pins: list[TopPin]
+    timing: Timing
+    told: list[tuple[str, list[Slot]]]
+    untold: int
+    fewest: int = FEWEST
+
+    def word(self, slot: Slot) -> Word:
+        """Return what the pins of a weekday or an hour show; where it may be chance, it says so."""
+        difference = percent((slot.relative or 1.0) - 1.0)
+        chance = ", which may be chance" if slot.finding is Finding.NO_DIFFERENCE else ""
+        return Word(difference, _FINDINGS[slot.finding], f"A typical pin did {difference} against usual{chance}.")
+
+
+class BestReader:
+    """Reads the part of a page for whoever it is about."""
+
+    def __init__(self, database: Database) -> None:
+        self._results = TopPinStore(database)
+        self._clients = ClientStore(database)
+        self._timeline = TimelineStore(database)
+
+    def loader(self, whose: Whose, viewers_zone: ZoneInfo) -> Callable[[], Awaitable[Best]]:
+        """``viewers_zone`` is that of the times where the client has none."""
+        return partial(self._read, whose, viewers_zone)
+
+    async def _read(self, whose: Whose, viewers_zone: ZoneInfo) -> Best:
+        client = whose.client
+        if whose.profile_id is not None:
+            client = await self._timeline.client_of(whose.profile_id)
+        wish = TopWish(
+            client=whose.client,
+            profile=None if whose.profile_id is None else whose.name,
+            since=datetime.now(UTC) - _SHOWN_DAYS,
+        )
+        pins = await self._results.top(wish, PinRank.ENGAGEMENT, _SHOWN)
+        own = await self._clients.zone(client or "")
+        compared = await self._results.week_old(client=whose.client, profile_id=whose.profile_id, days=DAYS)
+        timing = compare_times(compared, zone_named(own) if own else viewers_zone)
+        slots = [("Weekday", timing.weekdays), (f"Hour ({timing.zone})", timing.hours)]
+        told = [(title, [each for each in found if each.finding is not Finding.TOO_FEW]) for title, found in slots]
+        untold = sum(each.finding is Finding.TOO_FEW for _, found in slots for each in found)
+        return Best(pins, timing, [(title, found) for title, found in told if found], untold)
