@@ -61,12 +61,13 @@ FROM profile p
 CROSS JOIN generate_series(0, 1) AS a (place)
 CROSS JOIN LATERAL (SELECT (now() AT TIME ZONE 'UTC')::date - 10 - a.place * 120 - (p.id % 30)::integer AS day) d;
 
-INSERT INTO drop_verdict (
-    profile_id, settled_through, last_poll_at, sensitivity, expected, expected_low, band_since, band_expected, band_low
-)
+INSERT INTO drop_verdict (profile_id, settled_through, last_poll_at, sensitivity, expected, expected_low)
+SELECT id, settled_through, now(), 'normal', 25, 15
+FROM profile;
+
+INSERT INTO drop_band (profile_id, since, expected, low)
 SELECT
-    id, settled_through, now(), 'normal', 25, 15, (now() AT TIME ZONE 'UTC')::date - 182, array_fill(25::real, ARRAY[180]),
-    array_fill(15::real, ARRAY[180])
+    id, (now() AT TIME ZONE 'UTC')::date - 182, array_fill(25::real, ARRAY[180]), array_fill(15::real, ARRAY[180])
 FROM profile;
 
 INSERT INTO fleet_drop VALUES ((now() AT TIME ZONE 'UTC')::date - 40, (now() AT TIME ZONE 'UTC')::date - 38, current_setting('bench.profiles')::integer, 0.8, false, 'Together.');

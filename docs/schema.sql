@@ -669,6 +669,21 @@ COMMENT ON TABLE daemon IS 'Processes of `collector run`, as they report themsel
 
 COMMENT ON COLUMN daemon.stopped_at IS 'When it was told to stop; NULL while it runs, and where it was killed';
 
+CREATE TABLE drop_band (
+    profile_id bigint NOT NULL,
+    since date NOT NULL,
+    expected real[] NOT NULL,
+    low real[] NOT NULL
+);
+
+COMMENT ON TABLE drop_band IS 'The engagements that were expected of each profile''s newest settled days';
+
+COMMENT ON COLUMN drop_band.since IS 'First day of both arrays';
+
+COMMENT ON COLUMN drop_band.expected IS 'What was expected, a day each; NaN where nothing could be said';
+
+COMMENT ON COLUMN drop_band.low IS 'Lower bound of what is normal, a day each';
+
 CREATE TABLE drop_dismissal (
     profile_id bigint NOT NULL,
     metric text NOT NULL,
@@ -777,10 +792,7 @@ CREATE TABLE drop_verdict (
     why text DEFAULT ''::text NOT NULL,
     own_threshold double precision,
     country text,
-    evaluated_at timestamp with time zone DEFAULT now() NOT NULL,
-    band_since date,
-    band_expected real[],
-    band_low real[]
+    evaluated_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 COMMENT ON TABLE drop_verdict IS 'What the detector says of the newest settled day of each profile, and of which rows it knew';
@@ -796,12 +808,6 @@ COMMENT ON COLUMN drop_verdict.unmet IS 'The first condition of a drop that the 
 COMMENT ON COLUMN drop_verdict.why IS 'Why the day was called a drop, or was not';
 
 COMMENT ON COLUMN drop_verdict.own_threshold IS 'The calibrated threshold that it knew, as it knew the country';
-
-COMMENT ON COLUMN drop_verdict.band_since IS 'First day of band_expected and band_low, which are of engagement';
-
-COMMENT ON COLUMN drop_verdict.band_expected IS 'What was expected, a day each, in one row; NaN where nothing could be said';
-
-COMMENT ON COLUMN drop_verdict.band_low IS 'Lower bound of what is normal, a day each, in one row';
 
 CREATE VIEW engagement_drop AS
  SELECT e.id,
@@ -847,12 +853,12 @@ CREATE VIEW expected_day AS
  SELECT p.name AS profile,
     p.client,
     p.id AS profile_id,
-    ((v.band_since + (b.place)::integer) - 1) AS day,
+    ((d.since + (b.place)::integer) - 1) AS day,
     b.expected,
     b.expected_low
-   FROM ((drop_verdict v
-     JOIN profile p ON ((p.id = v.profile_id)))
-     CROSS JOIN LATERAL UNNEST(v.band_expected, v.band_low) WITH ORDINALITY b(expected, expected_low, place))
+   FROM ((drop_band d
+     JOIN profile p ON ((p.id = d.profile_id)))
+     CROSS JOIN LATERAL UNNEST(d.expected, d.low) WITH ORDINALITY b(expected, expected_low, place))
   WHERE (b.expected <> 'NaN'::real);
 
 COMMENT ON VIEW expected_day IS 'Engagements that the detector expected of each recent settled day, and the lower bound of what is normal';
@@ -885,11 +891,20 @@ CREATE VIEW judged_profile AS
             WHEN (s.name IS NULL) THEN c.threshold
             ELSE s.threshold
         END AS own_threshold,
-    k.country
-   FROM (((profile p
+    c.country
+   FROM ((profile p
      LEFT JOIN drop_sensitivity s ON (((s.scope = 'profile'::text) AND (s.name = p.name))))
-     LEFT JOIN drop_sensitivity c ON (((c.scope = 'client'::text) AND (c.name = p.client))))
-     LEFT JOIN client k ON ((k.name = p.client)));
+     LEFT JOIN ( SELECT COALESCE(k.name, f.name) AS name,
+            k.country,
+            f.sensitivity,
+            f.threshold
+           FROM (client k
+             FULL JOIN ( SELECT drop_sensitivity.scope,
+                    drop_sensitivity.name,
+                    drop_sensitivity.sensitivity,
+                    drop_sensitivity.threshold
+                   FROM drop_sensitivity
+                  WHERE (drop_sensitivity.scope = 'client'::text)) f ON ((f.name = k.name)))) c ON ((c.name = p.client)));
 
 COMMENT ON VIEW judged_profile IS 'How each profile is judged: its preset or own threshold, and whose holidays count; and until which day';
 
@@ -1489,6 +1504,9 @@ ALTER TABLE ONLY daily_metric
 
 ALTER TABLE ONLY daily_metric_revision
     ADD CONSTRAINT daily_metric_revision_pkey PRIMARY KEY (profile_id, day, revision, superseded_at);
+
+ALTER TABLE ONLY drop_band
+    ADD CONSTRAINT drop_band_pkey PRIMARY KEY (profile_id);
 
 ALTER TABLE ONLY drop_dismissal
     ADD CONSTRAINT drop_dismissal_pkey PRIMARY KEY (profile_id, metric, first_day);

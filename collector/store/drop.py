@@ -263,10 +263,21 @@ SELECT NULL FROM gone
 
 # The bands are two rectangles, a row a profile.
 _WRITE_VERDICTS = f"""
-INSERT INTO drop_verdict ({names(Verdict)}, band_since, band_expected, band_low)
-SELECT {names(Verdict, "g.")}, $2::date, ($3::real[])[g.number:g.number], ($4::real[])[g.number:g.number]
-FROM unnest({arrays(Verdict, 5)}) WITH ORDINALITY AS g ({names(Verdict)}, number)
-WHERE g.profile_id = ANY ($1::bigint[])
+WITH given AS MATERIALIZED (
+    SELECT *
+    FROM unnest({arrays(Verdict, 5)}) WITH ORDINALITY AS g ({names(Verdict)}, number)
+    WHERE g.profile_id = ANY ($1::bigint[])
+),
+banded AS (
+    INSERT INTO drop_band (profile_id, since, expected, low)
+    SELECT profile_id, $2::date, ($3::real[])[number:number], ($4::real[])[number:number]
+    FROM given
+    ON CONFLICT (profile_id) DO UPDATE
+    SET since = excluded.since, expected = excluded.expected, low = excluded.low
+)
+INSERT INTO drop_verdict ({names(Verdict)})
+SELECT {names(Verdict)}
+FROM given
 ON CONFLICT (profile_id) DO UPDATE
 SET settled_through = excluded.settled_through, last_poll_at = excluded.last_poll_at, state = excluded.state,
     sensitivity = excluded.sensitivity, judged_since = excluded.judged_since, expected = excluded.expected,
@@ -274,9 +285,7 @@ SET settled_through = excluded.settled_through, last_poll_at = excluded.last_pol
     own_threshold = excluded.own_threshold, country = excluded.country, decided_by = excluded.decided_by,
     window_days = excluded.window_days, window_score = excluded.window_score, threshold = excluded.threshold,
     window_loss = excluded.window_loss, least_loss = excluded.least_loss, also_fell = excluded.also_fell,
-    unmet = excluded.unmet, why = excluded.why,
-    band_since = excluded.band_since, band_expected = excluded.band_expected, band_low = excluded.band_low,
-    evaluated_at = now()
+    unmet = excluded.unmet, why = excluded.why, evaluated_at = now()
 """
 
 # Of a process whose machine is gone the server would keep the lock for hours.

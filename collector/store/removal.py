@@ -30,6 +30,7 @@ TABLES: Final = (
     "drop_episode",
     "drop_dismissal",
     "drop_verdict",
+    "drop_band",
     "notice",
     "poll_log",
 )

@@ -45,7 +45,7 @@ LEFT JOIN drop_dismissal d
 COMMENT ON VIEW engagement_drop IS 'Drops with their profile and client, and what was said of them';
 
 -- The columns of profiles that the detector asks for are here, too: it asks every few seconds, and would read all of
--- them twice.
+-- them twice. What a client chose is joined once: each join with all profiles costs as much as reading them.
 CREATE VIEW judged_profile AS
 SELECT
     p.id AS profile_id,
@@ -61,11 +61,14 @@ SELECT
     p.days_changed_at,
     coalesce(s.sensitivity, c.sensitivity, 'normal') AS sensitivity,
     CASE WHEN s.name IS NULL THEN c.threshold ELSE s.threshold END AS own_threshold,
-    k.country
+    c.country
 FROM profile p
 LEFT JOIN drop_sensitivity s ON s.scope = 'profile' AND s.name = p.name
-LEFT JOIN drop_sensitivity c ON c.scope = 'client' AND c.name = p.client
-LEFT JOIN client k ON k.name = p.client;
+LEFT JOIN (
+    SELECT coalesce(k.name, f.name) AS name, k.country, f.sensitivity, f.threshold
+    FROM client k
+    FULL JOIN (SELECT * FROM drop_sensitivity WHERE scope = 'client') f ON f.name = k.name
+) c ON c.name = p.client;
 
 COMMENT ON VIEW judged_profile IS
     'How each profile is judged: its preset or own threshold, and whose holidays count; and until which day';
@@ -75,12 +78,12 @@ SELECT
     p.name AS profile,
     p.client,
     p.id AS profile_id,
-    v.band_since + b.place::integer - 1 AS day,
+    d.since + b.place::integer - 1 AS day,
     b.expected,
     b.expected_low
-FROM drop_verdict v
-JOIN profile p ON p.id = v.profile_id
-CROSS JOIN LATERAL unnest(v.band_expected, v.band_low) WITH ORDINALITY AS b (expected, expected_low, place)
+FROM drop_band d
+JOIN profile p ON p.id = d.profile_id
+CROSS JOIN LATERAL unnest(d.expected, d.low) WITH ORDINALITY AS b (expected, expected_low, place)
 WHERE b.expected <> 'NaN';
 
 COMMENT ON VIEW expected_day IS

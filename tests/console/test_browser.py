@@ -26,7 +26,7 @@ from tests.support.publishing import truth, until, working
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 _EMPTY = (
-    "TRUNCATE profile, pin, drop_episode, drop_dismissal, drop_verdict, fleet_drop, daily_metric, "
+    "TRUNCATE profile, pin, drop_episode, drop_dismissal, drop_verdict, drop_band, fleet_drop, daily_metric, "
     "daily_metric_revision, api_token, account_snapshot, poll_log, daemon RESTART IDENTITY CASCADE"
 )
 

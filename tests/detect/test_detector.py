@@ -275,7 +275,7 @@ async def test_a_removed_profile_leaves_nothing(database: Database, detector: De
     await fill(database, "acme-eu", dropped=4, left=0.3)
     await detector.run_once()
     await remove(database, "acme-eu")
-    for table in ("drop_episode", "drop_verdict"):
+    for table in ("drop_episode", "drop_verdict", "drop_band"):
         assert await database.fetchval(f"SELECT count(*) FROM {table}") == 0
 
 
@@ -292,7 +292,7 @@ async def test_a_profile_that_is_removed_while_it_is_judged_leaves_nothing(
 
     monkeypatch.setattr(DropStore, moment, removed)
     assert await detector.run_once() == 1
-    for table in ("drop_episode", "drop_verdict"):
+    for table in ("drop_episode", "drop_verdict", "drop_band"):
         assert await database.fetchval(f"SELECT count(*) FROM {table}") == 0
 
 

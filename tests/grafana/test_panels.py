@@ -77,8 +77,8 @@ async def change(database: Database, profile: int, since: int, a_day: int) -> No
 async def expect(database: Database, profile: int, since: int, expected: float) -> None:
     """Store what the detector expected of the days from ``since`` days before the newest settled one on."""
     await database.execute(
-        "INSERT INTO drop_verdict (profile_id, sensitivity, band_since, band_expected, band_low) "
-        "VALUES ($1, 'normal', $2, array_fill($4::real, ARRAY[$3::integer]), array_fill($5::real, ARRAY[$3::integer]))",
+        "INSERT INTO drop_band (profile_id, since, expected, low) "
+        "VALUES ($1, $2, array_fill($4::real, ARRAY[$3::integer]), array_fill($5::real, ARRAY[$3::integer]))",
         profile,
         ago(since),
         since + 1,

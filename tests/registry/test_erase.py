@@ -32,6 +32,7 @@ SELECT id, 'save', '2025-03-01', '2025-03-01', '2025-03-01', 1, 2, 2, 3, 0.5, na
 INSERT INTO drop_dismissal (profile_id, metric, first_day, dismissed_note, dismissed_by)
 SELECT id, 'save', '2025-03-01', name, 'me' FROM profile;
 INSERT INTO drop_verdict (profile_id, sensitivity) SELECT id, 'normal' FROM profile;
+INSERT INTO drop_band (profile_id, since, expected, low) SELECT id, '2025-01-01', '{1}', '{1}' FROM profile;
 INSERT INTO drop_sensitivity (scope, name, sensitivity)
 SELECT 'profile', name, 'low' FROM profile UNION SELECT 'client', client, 'high' FROM profile;
 INSERT INTO pin (profile_id, client_ref, media_urls, description, state, published_at, ayrshare_id)

@@ -28,7 +28,7 @@ _DAY_SECONDS = 86_400
 _DONE = """
 SELECT
     (SELECT count(DISTINCT profile_id) FROM daily_metric) >= $1
-    AND (SELECT count(*) FROM drop_verdict WHERE band_since IS NOT NULL) >= $1
+    AND (SELECT count(*) FROM drop_band) >= $1
     AND EXISTS (SELECT FROM drop_episode WHERE closed_on IS NULL)
     AND EXISTS (SELECT FROM pin WHERE state = 'published')
     AND EXISTS (SELECT FROM pin WHERE state = 'failed')
