@@ -12,7 +12,8 @@ import numpy as np
 
 from collector.detect import tuning
 from collector.detect.model import Flags, Floats, Indices
-from collector.detect.noise import bounded, spread_of
+from collector.detect.noise import spread_of
+from collector.detect.small import bounded
 
 
 @dataclass(slots=True)

@@ -5,9 +5,9 @@ import numpy as np
 from collector.detect import tuning
 from collector.detect.ledger import Opening
 from collector.detect.model import Flags, Floats
-from collector.detect.noise import bounded
 from collector.detect.profiles import Profiles
 from collector.detect.series import JOINT, Series
+from collector.detect.small import bounded
 from collector.detect.window import Window
 from collector.models.drop import CloseReason
 
@@ -37,8 +37,11 @@ def close_ended(series: Series, profiles: Profiles, day: int, window: Window, ju
     if not ledger.open:
         return
     ledger.usable[day] &= ~ledger.in_drop
-    back = _recovered(window, ledger.lost) & judged & (ledger.opened <= day - tuning.WEEK)
-    for metric, profile in zip(*np.nonzero(back & ledger.in_drop & ~ledger.leading), strict=True):
+    fallen = np.flatnonzero(ledger.in_drop.any(axis=0))
+    back = np.zeros_like(judged)
+    back[:, fallen] = _recovered(window.of(fallen), ledger.lost[:, fallen])
+    back &= judged & ledger.in_drop & (ledger.opened <= day - tuning.WEEK)
+    for metric, profile in zip(*np.nonzero(back & ~ledger.leading), strict=True):
         ledger.leave(int(metric), int(profile), day, recovered=True)
     for which, reason in (
         (back, CloseReason.RECOVERED),

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from collector.detect import tuning
-from collector.detect.model import Flags, Floats
-from collector.detect.noise import Noise, bounded
+from collector.detect.model import Flags, Floats, Indices
+from collector.detect.noise import Noise
+from collector.detect.small import any_of, bounded
 
 
 @dataclass(slots=True)
@@ -45,9 +46,15 @@ class Cusum:
         step = np.where(some, -bounded(score, *tuning.CUSUM_BOUND) - tuning.CUSUM_REFERENCE, 0.0)
         self.total = bounded(self.total + step, 0.0, tuning.CUSUM_MOST)
         up = self.total > 0
+        if not any_of(up | (self.days > 0)):
+            return
         self.days = np.where(up, self.days + some, 0.0)
         self.observed = np.where(up, self.observed + np.where(known, counts, 0.0), 0.0)
         self.expected = np.where(up, self.expected + np.where(known, means, 0.0), 0.0)
+
+    def of(self, which: Indices) -> "Cusum":
+        """Return the sums of some profiles."""
+        return Cusum(self.total[which], self.days[which], self.observed[:, which], self.expected[:, which])
 
     def forget(self, which: Flags) -> None:
         """Begin anew where ``which`` is true."""

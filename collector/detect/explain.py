@@ -78,20 +78,20 @@ async def explain(store: DropStore, name: str, day: date | None = None) -> Expla
 
 def _checks(checks: Checks) -> Iterator[CheckedWindow]:
     """Yield the windows with days of the first profile: of all metrics together, then of each."""
-    windows, rows = checks.score.shape[:2]
+    windows, rows = checks.loss.shape[:2]
     for row in (rows - 1, *range(rows - 1)):
         # The cumulative sum is of all metrics only.
         for window in range(windows if row == rows - 1 else windows - 1):
             where = window, row, 0
-            decision, days = checks.decision(where), int(checks.days[window, 0])
+            decision, days = checks.decision(where), int(checks.scores.days[window, 0])
             if not days:
                 continue
             yield CheckedWindow(
                 series=decision.decided_by,
                 days=days,
                 slow=window == windows - 1,
-                observed=round(float(checks.observed[where]) / days, 2),
-                expected=round(float(checks.expected[where]) / days, 2),
+                observed=round(float(checks.scores.observed[where]) / days, 2),
+                expected=round(float(checks.scores.expected[where]) / days, 2),
                 loss=decision.window_loss,
                 least_loss=decision.least_loss,
                 score=decision.window_score,

@@ -17,7 +17,7 @@ _ASLEEP = np.log(tuning.DORMANT)
 class Errors:
     """Errors of a day's windows, to be learned from where ``usable``.
 
-    ``joint`` (2, profiles) are the day's joint counts and their means.
+    ``joint`` and ``joint_mean`` (profiles) are the day's joint counts and their means.
     """
 
     error: Floats
@@ -25,6 +25,7 @@ class Errors:
     uneven: Floats
     usable: Flags
     joint: Floats
+    joint_mean: Floats
 
     @classmethod
     def of(cls, window: Window, usual: Flags) -> "Errors":
@@ -34,8 +35,9 @@ class Errors:
             & (window.expected >= tuning.LEAST_EVENTS)
             & with_joint(usual, np.asarray(usual.any(axis=0)))
         )
-        joint = np.stack([window.counts[-1, JOINT], window.means[-1, JOINT]])
-        return cls(window.error, window.expected, window.uneven, usable, joint)
+        return cls(
+            window.error, window.expected, window.uneven, usable, window.counts[-1, JOINT], window.means[-1, JOINT]
+        )
 
 
 class Learning:
@@ -55,17 +57,16 @@ class Learning:
         take &= ~series.cusum.suspected & ~series.hidden[late] & (series.unusual[late] == 0)
         # The joint counts of that day were kept; there are none before anything was judged.
         errors = self._errors.pop(late, None)
-        joint = errors.joint if errors is not None else np.full((2, counts.shape[1]), np.nan)
+        unknown = np.full(counts.shape[1], np.nan)
+        joint, mean = (errors.joint, errors.joint_mean) if errors is not None else (unknown, unknown)
         scale = np.exp(series.baseline.level)
         spread = series.noise.spread[:JOINT]
-        shared = series.noise.shared(np.where(np.isnan(joint[1]), 1.0, joint[1]))
+        shared = series.noise.shared(np.where(np.isnan(mean), 1.0, mean))
         series.baseline.learn(counts, int(series.weekdays[late]), take, spread, shared)
         series.asleep |= take & (series.baseline.level < _ASLEEP)
         # A spike says nothing about the noise of other days.
         take &= ~series.baseline.fading
-        taken = with_joint(take, take.any(axis=0) & ~np.isnan(joint[0]))
-        series.noise.learn(
-            with_joint(counts, joint[0]), with_joint(means, joint[1]), with_joint(scale, joint[1]), taken
-        )
+        taken = with_joint(take, take.any(axis=0) & ~np.isnan(joint))
+        series.noise.learn(with_joint(counts, joint), with_joint(means, mean), with_joint(scale, mean), taken)
         if errors is not None:
             series.noise.learn_windows(errors.error, errors.expected, errors.uneven, errors.usable & taken)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from collector.detect import tuning
-from collector.detect.model import Flags, Floats
+from collector.detect.model import Flags, Floats, Indices
+from collector.detect.small import bounded
 
 
 @dataclass(slots=True)
@@ -24,6 +25,10 @@ class Noise:
     def unknown(cls, rows: int, profiles: int) -> "Noise":
         windows = (len(tuning.WINDOWS), rows, profiles)
         return cls(np.full(windows[1:], tuning.FIRST_SPREAD), np.full(windows, tuning.FIRST_SPREAD))
+
+    def of(self, which: Indices) -> "Noise":
+        """Return what is known of some profiles."""
+        return Noise(self.spread[:, which], self.window_spread[:, :, which])
 
     def start(self, rows: slice, which: Flags, spread: Floats) -> None:
         """Begin with ``spread`` where ``which`` is true, both of these rows."""
@@ -67,11 +72,6 @@ class Noise:
         """Widen the noise of a series whose drop soon passed: it falls like that by itself."""
         widened = tuning.DOUBT * self.window_spread[:, row, profile]
         self.window_spread[:, row, profile] = np.minimum(widened, tuning.SPREADS[1])
-
-
-def bounded(values: Floats, low: Floats | float, high: Floats | float) -> Floats:
-    """Return ``values`` within bounds; np.clip takes five times as long for few values."""
-    return np.asarray(np.minimum(np.maximum(values, low), high))
 
 
 def spread_of(counts: Floats, usual: Floats) -> Floats:

@@ -6,42 +6,41 @@ from collector.detect import tuning
 from collector.detect.check import Checks
 from collector.detect.ledger import Opening
 from collector.detect.model import Flags, Floats, Indices
-from collector.detect.noise import bounded
 from collector.detect.profiles import Profiles
 from collector.detect.series import FIRST, JOINT, Series, with_joint
+from collector.detect.small import any_of, bounded
 from collector.detect.window import Window, low_quantile
 from collector.models.drop import SILENCE, Decision, Unmet
 
 
-def open_drops(series: Series, profiles: Profiles, day: int, window: Window, judged: Flags) -> Checks:
-    """Open drops, and return what was checked."""
-    slow = np.zeros((1, *window.expected.shape[1:]))
-    slow[0, JOINT] = series.cusum.total / tuning.CUSUM_SCORE
-    found = np.concatenate([window.score, slow])
-    window = window.with_slow(series.cusum)
-    free = judged & ~profiles.ledger.in_drop
-    checks = Checks.of(window, found, series.cusum.days, profiles, free)
-    low = checks.passed
-    for profile in np.flatnonzero(low.any(axis=(0, 1))):
+def open_drops(series: Series, profiles: Profiles, day: int, window: Window, judged: Flags, which: Indices) -> Checks:
+    """Open drops of the profiles ``which``, and return what was checked of them."""
+    window = window.of(which)
+    free = (judged & ~profiles.ledger.in_drop)[:, which]
+    checks = Checks.of(window, series.scores(day, window, which), profiles, which, free)
+    low, score = checks.passed, checks.scores.score
+    for place in np.flatnonzero(low.any(axis=(0, 1))):
         # The joint series first: a metric that falls with the others belongs to their drop.
-        for row in np.flatnonzero(low[:, :, profile].any(axis=0))[::-1]:
-            best = int(np.argmax(np.where(low[:, row, profile], found[:, row, profile], -1.0)))
-            _open(profiles, day, window, checks, (best, int(row), int(profile)))
-    if series.run.any():
+        for row in np.flatnonzero(low[:, :, place].any(axis=0))[::-1]:
+            best = int(np.argmax(np.where(low[:, row, place], score[:, row, place], -1.0)))
+            _open(profiles, int(which[place]), day, window, checks, (best, int(row), int(place)))
+    if any_of(series.run):
         _open_silent(series, profiles, day, judged)
     return checks
 
 
-def _open(profiles: Profiles, day: int, window: Window, checks: Checks, where: tuple[int, int, int]) -> None:
-    best, row, profile = where
+def _open(
+    profiles: Profiles, profile: int, day: int, window: Window, checks: Checks, where: tuple[int, int, int]
+) -> None:
+    best, row, place = where
     ledger = profiles.ledger
     together = row == len(ledger.leader)
     if not together and ledger.in_drop[row, profile]:
         return
-    means = window.expected[:, row, profile]
-    low = low_quantile(means, window.spread[:, row, profile], float(profiles.threshold[row, profile])) / means
-    lost = checks.loss[best, :, profile]
-    free = np.flatnonzero(checks.held[Unmet.OPEN_ALREADY][:JOINT, profile])
+    means, spread = (each[:, row, place] for each in (checks.scores.expected, checks.scores.spread))
+    low = low_quantile(means, spread, float(profiles.threshold[row, profile])) / means
+    lost = checks.loss[best, :, place]
+    free = np.flatnonzero(checks.held[Unmet.OPEN_ALREADY][:JOINT, place])
     members = free if together else np.unique([*free[free == FIRST], row])
     first, told = day - _start(window, where), _told(lost, members, float(lost[row]))
     leader = ledger.recent_leader(profile, day)
@@ -110,8 +109,8 @@ def _told(lost: Floats, members: Indices, loss: float) -> int:
 
 def _start(window: Window, where: tuple[int, int, int]) -> int:
     """Return how many days ago the drop began: on the first day that is nearer to the newest two than to usual."""
-    best, row, profile = where
-    counts, means = window.counts[:, row, profile], window.means[:, row, profile]
+    best, row, place = where
+    counts, means = window.counts[:, row, place], window.means[:, row, place]
     length = int(tuning.WINDOWS[best]) if best < len(tuning.WINDOWS) else tuning.WEEK
     newest = np.nansum(counts[-2:]) / means[-2:].sum()
     halfway = (1 + min(newest, 1.0)) / 2

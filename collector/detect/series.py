@@ -13,8 +13,10 @@ from collector.detect import tuning
 from collector.detect.baseline import Baseline
 from collector.detect.cusum import Cusum
 from collector.detect.joint import combine
-from collector.detect.model import Flags, Floats
+from collector.detect.model import Flags, Floats, Indices
 from collector.detect.noise import Noise, spread_of
+from collector.detect.score import Scores, score_windows
+from collector.detect.small import any_of
 from collector.detect.window import Window, sum_windows
 
 Number = TypeVar("Number", bound=np.generic)
@@ -60,14 +62,14 @@ class Series:
     def wake(self, day: int, free: Flags) -> None:
         """Make series new whose numbers return after a long silence: of zeros, or without a number."""
         gone = self._gone[day]
-        if not gone.any() and not self.asleep.any():
+        if not any_of(gone | self.asleep):
             return
         back = self.asleep & self.known[day]
-        if back.any():
+        if any_of(back):
             week = np.nansum(self.counts[max(0, day + 1 - tuning.WEEK) : day + 1], axis=0)
             back &= week >= tuning.LEAST_WEEK
         woken = (gone | back) & free & (self.trained < day)
-        if woken.any():
+        if any_of(woken):
             self.born[woken] = day
             self.trained[woken] = len(self.counts)
             self.asleep[woken], self.renewed[woken] = False, True
@@ -75,13 +77,13 @@ class Series:
     def train(self, day: int) -> None:
         """Start the series that have four weeks now."""
         waiting = self.trained == len(self.counts)
-        if not waiting.any():
+        if not any_of(waiting):
             return
         start = day + 1 - tuning.TRAINING_DAYS
         number = self._numbers[day] - (self._numbers[start - 1] if start else 0)
         old = day + 1 - self.born >= tuning.TRAINING_DAYS
         which = waiting & (number >= tuning.LEAST_TRAINED) & old
-        if which.any():
+        if any_of(which):
             span = slice(start, day + 1)
             spread = np.zeros(which.shape)
             counts, weekdays = self._find_silence(which, self.counts[span], self.weekdays[span]), self.weekdays[span]
@@ -120,13 +122,13 @@ class Series:
         """Note which series are silent on a day of which ``means`` (metrics, profiles) are usual."""
         some = self.known[day] & old & (means >= tuning.SILENT_MEAN)
         silent = some & (self.counts[day] < tuning.SILENT * means)
-        if not silent.any() and not self.run.any():
+        if not any_of(silent) and not any_of(self.run):
             return
         self.silent[day, _METRICS] = silent
         self.silent[day, JOINT] = some.any(axis=0) & (silent | ~some).all(axis=0)
         self.hidden[day] = self._hide(self.silent[day])
         ended = with_joint(some, some.any(axis=0)) & ~self.silent[day] & (self.run > 0)
-        if ended.any():
+        if any_of(ended):
             self.run[ended] = 0
         self.run += self.silent[day]
 
@@ -135,7 +137,7 @@ class Series:
         taken = with_joint(take, np.asarray(take.any(axis=0)))
         silent, after = self.silent[day], self.silent[day - 1] & taken
         self.silent_share += np.where(taken, tuning.SILENT_GAIN * (silent - self.silent_share), 0.0)
-        if after.any():
+        if any_of(after):
             self.silent_stay += np.where(after, tuning.STAY_GAIN * (silent - self.silent_stay), 0.0)
 
     def join(self, counts: Floats, means: Floats, free: Flags) -> tuple[Floats, Floats]:
@@ -147,13 +149,20 @@ class Series:
         span = slice(day + 1 - tuning.WEEK, day + 1)
         counts = np.where(self.hidden[span], np.nan, self.counts[span])
         joint, joint_means = self.join(counts, means, free)
-        learned = self.baseline.learned
-        return sum_windows(
-            np.concatenate([counts, joint[:, None]], axis=1),
-            np.concatenate([means, joint_means[:, None]], axis=1),
-            self.noise,
+        counts, means = (
+            np.concatenate([each, of_all[:, None]], axis=1) for each, of_all in ((counts, joint), (means, joint_means))
+        )
+        return sum_windows(counts, means, self.noise)
+
+    def scores(self, day: int, window: Window, which: Indices) -> Scores:
+        """Score the newest week of some profiles."""
+        learned = self.baseline.learned[:, which]
+        return score_windows(
+            window,
+            self.noise.of(which),
+            self.cusum.of(which),
             with_joint(learned, np.asarray(learned.max(axis=0))),
-            self.unusual[span],
+            self.unusual[day + 1 - tuning.WEEK : day + 1, which],
         )
 
 

@@ -12,7 +12,8 @@ from collector.detect.model import Flags, Floats, Indices, Silence
 from collector.detect.opening import open_drops
 from collector.detect.profiles import Profiles
 from collector.detect.series import JOINT, Series
-from collector.detect.window import band_low
+from collector.detect.small import any_of
+from collector.detect.window import Window, band_low
 
 
 class Walk:
@@ -63,24 +64,35 @@ class Walk:
         window = series.window(day, means, old & ~ledger.in_drop)
         series.cusum.add(window.counts[-1], window.means[-1], series.noise, series.unusual[day])
         stale = ledger.in_drop.any(axis=0) | ~old.any(axis=0) | (series.cusum.days > tuning.CUSUM_PATIENCE)
-        if stale.any():
+        if any_of(stale):
             series.cusum.forget(stale)
         judged = known & old & (window.judgeable[:JOINT] | ledger.leading)
         if close_deepened(series, profiles, day, window, judged):
             window = series.window(day, means, old & ~ledger.in_drop)
-        newest = day == len(series.counts) - 1
-        # Most days of few profiles are nowhere near a drop.
-        if newest or ledger.open or series.run.any() or may_have_fallen(window, series.cusum, profiles):
-            self.checks = open_drops(series, profiles, day, window, judged)
-            self._keep_scores(self.checks, judged)
+        which = self._to_check(day, window)
+        if len(which):
+            self.checks = open_drops(series, profiles, day, window, judged, which)
+            self._keep_scores(self.checks, judged, which)
             close_ended(series, profiles, day, window, judged)
         self.expected[day], self._spread[day] = means[-1], series.noise.spread[:JOINT]
         self._judged[day], self._old[day], self._renewed[day] = judged, old, series.renewed
         self._learning.keep(day, Errors.of(window, judged & ~ledger.in_drop))
 
-    def _keep_scores(self, checks: Checks, judged: Flags) -> None:
-        best = checks.score.max(axis=0)
+    def _to_check(self, day: int, window: Window) -> Indices:
+        """Return the profiles that may be near a drop: on most days few are. On the newest day, all."""
+        series, ledger = self.series, self.profiles.ledger
+        if day == len(series.counts) - 1:
+            return np.arange(series.counts.shape[2])
+        near = may_have_fallen(window, series.cusum, self.profiles)
+        if ledger.open:
+            near |= ledger.in_drop.any(axis=0)
+        if any_of(series.run):
+            near |= series.run.any(axis=0)
+        return np.flatnonzero(near)
+
+    def _keep_scores(self, checks: Checks, judged: Flags, which: Indices) -> None:
+        best = checks.scores.score.max(axis=0)
         # Of the metric, or of the joint series if that is larger.
-        self.score = np.where(judged, np.maximum(best[:JOINT], best[JOINT]), np.nan)
+        self.score[:, which] = np.where(judged[:, which], np.maximum(best[:JOINT], best[JOINT]), np.nan)
         for drop in self.profiles.ledger.open.values():
             drop.score = float(np.fmax(drop.score, self.score[drop.series]))
