@@ -51,7 +51,10 @@ class Verdicts:
 
 
 def judge(
-    counts: Floats, first_days: tuple[date, ...], sensitivity: Sensitivity = Sensitivity.NORMAL
+    counts: Floats,
+    first_days: tuple[date, ...],
+    sensitivity: Sensitivity = Sensitivity.NORMAL,
+    countries: tuple[str, ...] = (),
 ) -> tuple[Verdicts, str]:
     """Judge ``counts`` (profiles, metrics, days), and return the text of NumPy's first warning too, empty if none."""
     warned = ""
@@ -59,14 +62,15 @@ def judge(
     for which, first_day in _batches(first_days):
         last_day = int(np.flatnonzero((~np.isnan(counts[which])).any(axis=(0, 1)))[-1])
         batch = counts[which][:, :, : last_day + 1]
+        known = [countries[profile] for profile in which] if countries else ()
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
-                found = evaluate(batch, first_day, sensitivity).episodes
+                found = evaluate(batch, first_day, sensitivity, known).episodes
         except RuntimeWarning as warning:
             warned = warned or str(warning)
             with np.errstate(all="ignore"):
-                found = evaluate(batch, first_day, sensitivity).episodes
+                found = evaluate(batch, first_day, sensitivity, known).episodes
         for profile, each in zip(which, found, strict=True):
             episodes[profile] = each
     return Verdicts(_detected(episodes, first_days, counts), episodes, first_days), warned

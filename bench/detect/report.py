@@ -8,7 +8,7 @@ from bench.detect.world import DROPS
 from collector.detect.tuning import BUDGETS
 from collector.models.drop import Sensitivity
 
-_NAME = 32
+_NAME, _CELL = 32, 9
 # What a table shows of each drop: days, by drop.
 _SHOWN = {"-60 %": (3, 7, 14), "-40 %": (3, 7, 14), "zero": (3, 7, 14), "-5 %/day": (7, 10, 14)}
 
@@ -73,16 +73,20 @@ def targets_of(name: str, others: dict[str, Figures]) -> tuple[Target, ...]:
 
 
 def heading(title: str) -> str:
-    drops = "".join(f"{drop:^{8 * len(_SHOWN[drop])}}" for drop in DROPS)
-    days = "".join(f"{f'{day} d':>8}" for drop in DROPS for day in _SHOWN[drop])
+    drops = "".join(f"{drop:^{_CELL * len(_SHOWN[drop])}}" for drop in DROPS)
+    days = "".join(f"{f'{day} d':>{_CELL}}" for drop in DROPS for day in _SHOWN[drop])
     rest = "".join(f"{name:>7}" for name in ("named", "alone", "recov", "never"))
-    return f"\n{title:{_NAME + 8}}{drops}\n{'':{_NAME}}{'alarms':>8}{days}{rest}"
+    return f"\n{title:{_NAME + 16}}{drops}\n{'':{_NAME}}{'alarms':>8}{'country':>8}{days}{rest}"
 
 
 def row(name: str, figures: Figures, targets: tuple[Target, ...] = ()) -> str:
-    """Return a line: alarms a client-year, then percent told as engagement / told at all, by drop and days."""
+    """Return a line: alarms a client-year, then percent told as engagement / told at all, by drop and days.
+
+    The first alarms are of clients without a country, the second of clients with their own.
+    """
     missed = {(target.key, target.as_engagement) for target in targets if not target.met(figures)}
     alarms = f"{figures.alarms:.2f}{'!' if ('alarms', False) in missed else ' '}"
+    country = "-" if math.isnan(figures.alarms_with_country) else f"{figures.alarms_with_country:.2f}"
     cells = ""
     for drop in DROPS:
         for days in _SHOWN[drop]:
@@ -90,12 +94,12 @@ def row(name: str, figures: Figures, targets: tuple[Target, ...] = ()) -> str:
             told = _percent(figures.told[key]) + ("!" if (key, False) in missed else "")
             if figures.engagement:
                 told = f"{_percent(figures.engagement[key])}{'!' if (key, True) in missed else ''}/{told}"
-            cells += f"{told:>8}"
+            cells += f"{told:>{_CELL}}"
     rest = (figures.named, figures.alone, figures.recovered, figures.never)
     tail = "".join(f"{_percent(share):>7}" for share in rest)
     sold = "" if math.isnan(figures.sold) else f"  as sold: {figures.sold:.1f} alarms"
     warning = f"  ! {figures.warning}" if figures.warning else ""
-    return f"{name:{_NAME}}{alarms:>8}{cells}{tail}{sold}{warning}"
+    return f"{name:{_NAME}}{alarms:>8}{country:>8}{cells}{tail}{sold}{warning}"
 
 
 # What a second table compares: drops of 40 % told within a week.

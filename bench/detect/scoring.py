@@ -17,10 +17,11 @@ _NEVER, _FOLLOWED = 56, 56
 class Figures:
     """Shares are fractions; ``engagement`` and ``told`` are by drop and days. NaN where a figure makes no sense.
 
-    ``alarms`` a client-year. ``named``: of the drops of all metrics told within a fortnight, those first told of
-    engagement. ``alone``: of the drops of one metric, those told of that metric within a week. ``recovered``: of
-    lasting drops that were told, those that were closed as recovered. ``never``: of lasting drops of 40 %, those not
-    told in eight weeks. ``sold``: alarms a client-year of a rule at the threshold that vendors ship.
+    ``alarms`` a client-year, with no country known; ``alarms_with_country`` with each client's own. ``named``: of the
+    drops of all metrics told within a fortnight, those first told of engagement. ``alone``: of the drops of one metric,
+    those told of that metric within a week. ``recovered``: of lasting drops that were told, those that were closed as
+    recovered. ``never``: of lasting drops of 40 %, those not told in eight weeks. ``sold``: alarms a client-year of a
+    rule at the threshold that vendors ship.
     """
 
     alarms: float
@@ -33,6 +34,7 @@ class Figures:
     never: float = np.nan
     warning: str = ""
     sold: float = np.nan
+    alarms_with_country: float = np.nan
 
 
 def caught(alarms: Flags, starts: Indices, within: int) -> Flags:
@@ -51,6 +53,7 @@ def ours(world: World, counts: dict[str, Floats], sensitivity: Sensitivity = Sen
     together, warning = judge(np.concatenate(list(counts.values())), world.first_days * len(counts), sensitivity)
     verdicts = {name: _part(together, number, world.accounts) for number, name in enumerate(counts)}
     detected = {name: each.detected for name, each in verdicts.items()}
+    of_countries, _ = judge(world.counts, world.first_days, sensitivity, world.countries)
     named, alone = _naming(detected, world.starts)
     told, recovered = verdicts["-60 %"].recovered(world.starts, SPANS[-1], _FOLLOWED)
     long_enough = world.starts <= world.days - _NEVER
@@ -66,6 +69,7 @@ def ours(world: World, counts: dict[str, Floats], sensitivity: Sensitivity = Sen
         recovered=recovered / told if told else np.nan,
         never=float(never[long_enough].mean()) if long_enough.any() else np.nan,
         warning=warning,
+        alarms_with_country=of_countries.alarms(world.counted_from) / world.years,
     )
 
 

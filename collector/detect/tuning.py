@@ -29,7 +29,7 @@ WANDER_GAIN: Final = 1 / 16
 LEVEL_GAIN: Final = (1 / 28, 1 / 10)
 """Share of a day's relative residual that the level takes on: of the factor by which a week varies more than its days,
 less one, within these bounds. A slow level errs less where days are all noise; one that wanders is followed. Bench."""
-WANDERING: Final = 1.7
+WANDERING: Final = 1.5
 """The factor from which on the level itself wanders; windows vary by as much more as it is larger. Bench."""
 RHYTHM_GAIN: Final = 1 / 10
 """Share for the weekday: about ten weeks of memory. Bench."""
