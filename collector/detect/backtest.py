@@ -1,7 +1,7 @@
 """Replays history as it was known on each day, to see which drops the detector would have found."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from datetime import date, timedelta
 
 import msgspec
@@ -29,8 +29,8 @@ class Asked(msgspec.Struct, frozen=True):
     sensitivity: Sensitivity | None = None
 
 
-class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """One episode, as the detector would have reported it; ``observed`` and the expected are means a day.
+class Replayed(Episode, frozen=True, kw_only=True):
+    """A drop, as the detector would have reported it.
 
     An ``inhibited`` one began with a drop of the whole fleet: it would have raised no alarm. ``dismissed`` is what was
     noted by whoever said that it was not a problem.
@@ -38,14 +38,6 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
 
     profile: str
     client: str
-    metric: str
-    first_day: date
-    detected_day: date
-    last_day: date
-    observed: float
-    expected: float
-    expected_low: float
-    score: float
     inhibited: bool
     dismissed: str | None
     sentence: str
@@ -151,7 +143,7 @@ def _replayed(
 
 def _rates(profiles: Sequence[_Walked], replayed: Sequence[Sequence[Replayed]]) -> Rates:
     years = sum(profile.days for profile in profiles) / _YEAR_DAYS
-    alarms = sum(onsets(each) for each in replayed)
+    alarms = sum(onsets(episode for episode in each if not episode.inhibited) for each in replayed)
     return Rates(
         profiles=len(profiles),
         not_judged=sum(profile.days == 0 for profile in profiles),
@@ -164,13 +156,11 @@ def _rates(profiles: Sequence[_Walked], replayed: Sequence[Sequence[Replayed]]) 
     )
 
 
-def onsets(episodes: Sequence[Replayed]) -> int:
-    """Count the episodes of a profile that began while no other was open; the fleet's are not the profile's."""
+def onsets(episodes: Iterable[Episode]) -> int:
+    """Count the episodes of a profile that began while no other was open."""
     count = 0
     alarmed_until: date | None = None
     for episode in sorted(episodes, key=lambda each: each.detected_day):
-        if episode.inhibited:
-            continue
         if alarmed_until is None or episode.detected_day > alarmed_until + timedelta(days=1):
             count += 1
         alarmed_until = max(episode.last_day, alarmed_until or episode.last_day)
@@ -179,16 +169,9 @@ def onsets(episodes: Sequence[Replayed]) -> int:
 
 def _replay_of(profile: _Walked, episode: Episode, cause: FleetEpisode | None, note: str | None) -> Replayed:
     return Replayed(
+        **msgspec.structs.asdict(episode),
         profile=profile.name,
         client=profile.client,
-        metric=episode.metric,
-        first_day=episode.first_day,
-        detected_day=episode.detected_day,
-        last_day=episode.last_day,
-        observed=round(episode.observed, 3),
-        expected=round(episode.expected, 3),
-        expected_low=round(episode.expected_low, 3),
-        score=round(episode.score, 3),
         inhibited=cause is not None,
         dismissed=note,
         sentence=sentence(profile.name, episode, Causes(fleet=cause)),

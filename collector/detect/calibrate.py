@@ -8,10 +8,11 @@ import msgspec
 import numpy as np
 
 from collector.detect import tuning
+from collector.detect.backtest import onsets
 from collector.detect.detector import batches, counts_of
 from collector.detect.evaluate import evaluate
 from collector.detect.model import Indices, Silence
-from collector.models.drop import Episode, Sensitivity
+from collector.models.drop import Sensitivity
 from collector.store.drop import DropStore, KnownDays
 
 _YEAR_DAYS = 365.25
@@ -61,17 +62,8 @@ def _replay(known: Sequence[KnownDays], since: date) -> tuple[int, Indices]:
     raised = np.zeros(len(tuning.CALIBRATED), dtype=np.int64)
     for place, threshold in enumerate(tuning.CALIBRATED):
         history = evaluate(counts, first_day, sensitivities, countries, [threshold] * len(known))
-        raised[place] = sum(map(_alarms, history.episodes))
+        raised[place] = sum(map(onsets, history.episodes))
     return int((history.silence[:, 0] == Silence.NONE).sum()), raised
-
-
-def _alarms(episodes: Sequence[Episode]) -> int:
-    """Count the episodes of a profile that overlap in time as one."""
-    number, last = 0, date.min
-    for episode in sorted(episodes, key=lambda one: one.first_day):
-        number += episode.first_day > last
-        last = max(last, episode.last_day)
-    return number
 
 
 def _chosen(sensitivity: Sensitivity, years: float, alarms: list[int]) -> Calibration:

@@ -68,8 +68,8 @@ def _importance(item: tuple[str, list[Replayed]]) -> tuple[int, bool, float, str
     """Sort by alarms, then by the share lost; profiles with drops of the fleet only come last."""
     name, episodes = item
     own = [episode for episode in episodes if not episode.inhibited]
-    largest = max(1 - episode.observed / episode.expected for episode in own or episodes)
-    return -onsets(episodes), not own, -largest, name
+    largest = max(episode.lost_share for episode in own or episodes)
+    return -onsets(own), not own, -largest, name
 
 
 def _panels(profiles: Sequence[KnownDays], first_day: date, chosen: dict[str, list[Replayed]]) -> dict[str, Panel]:

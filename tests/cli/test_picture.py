@@ -44,6 +44,7 @@ def an_episode(**changes: Any) -> Replayed:
         "expected": 100.0,
         "expected_low": 60.0,
         "score": 5.0,
+        "lost_share": 0.7,
         "inhibited": False,
         "dismissed": None,
         "sentence": "Engagement fell.",

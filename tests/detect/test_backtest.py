@@ -32,7 +32,8 @@ async def test_a_backtest_shows_the_drops_that_would_have_been_found(database: D
     first = next(each for each in found["episodes"] if each["metric"] == "engagement")
     assert set(first) == {
         *("profile", "client", "metric", "first_day", "detected_day", "last_day"),
-        *("observed", "expected", "expected_low", "score", "inhibited", "dismissed", "sentence"),
+        *("observed", "expected", "expected_low", "score", "lost_share", "decision"),
+        *("usual_since", "closed_on", "close_reason", "inhibited", "dismissed", "sentence"),
     }
     assert not first["inhibited"]
     assert found["fleet"] == []
