@@ -23,12 +23,11 @@ _FINDINGS: Final = {Finding.BETTER: "good", Finding.WORSE: "bad", Finding.NO_DIF
 
 
 class Best(msgspec.Struct, frozen=True):
-    """The best pins of the last 90 days; and the weekdays and hours with enough pins, and how many have too few."""
+    """The best pins of the last 90 days, and by weekday and by hour those with enough pins."""
 
     pins: list[TopPin]
     timing: Timing
     told: list[tuple[str, list[Slot]]]
-    untold: int
     fewest: int = FEWEST
 
     def word(self, slot: Slot) -> Word:
@@ -63,7 +62,6 @@ class BestReader:
         own = await self._clients.zone(client or "")
         compared = await self._results.week_old(client=whose.client, profile_id=whose.profile_id, days=DAYS)
         timing = compare_times(compared, zone_named(own) if own else viewers_zone)
-        slots = [("Weekday", timing.weekdays), (f"Hour ({timing.zone})", timing.hours)]
+        slots = [("weekday", timing.weekdays), (f"hour ({timing.zone})", timing.hours)]
         told = [(title, [each for each in found if each.finding is not Finding.TOO_FEW]) for title, found in slots]
-        untold = sum(each.finding is Finding.TOO_FEW for _, found in slots for each in found)
-        return Best(pins, timing, [(title, found) for title, found in told if found], untold)
+        return Best(pins, timing, told)

@@ -55,8 +55,8 @@ def pin_metrics(seed: int, pin: Pin, now: float) -> Json:
     u = uniforms(seed, "pin metrics", pin.pin_id)
     # Fast for some days, then for months; the hour at which it went out counts a little.
     grown = 0.6 * min(1.0, age_days / _FAST_DAYS) + 0.4 * min(1.0, age_days / _SLOW_DAYS)
-    evening = 1.0 + 0.5 * (pin.due % DAY_SECONDS >= _EVENING_SECONDS)
-    impressions = int((20 + 800 * u[0]) * evening * grown)
+    evening = 1.0 + 1.2 * (pin.due % DAY_SECONDS >= _EVENING_SECONDS)
+    impressions = int((100 + 500 * u[0]) * evening * grown)
     saves = int(impressions * 0.03 * u[1])
     return {
         "impression": impressions,

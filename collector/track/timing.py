@@ -2,8 +2,8 @@
 
 A pin is measured by what it had after a week, so old and young ones compare, and by the mean of its own profile, so a
 large profile does not decide for a small one. The logarithm is compared: one pin that the whole world saved weighs no
-more than a few. A difference is called one where it is larger than three standard errors of the mean, which chance
-alone does about once in a hundred times.
+more than a few. A difference is called one where it is larger than 3.29 standard errors, the spread being that of all
+pins: chance alone makes one in a thousand lines so, and a client has some thirty.
 """
 
 import math
@@ -26,7 +26,7 @@ DAYS: Final = 365
 """How far back pins are compared."""
 
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_STANDARD_ERRORS: Final = 3.0
+_STANDARD_ERRORS: Final = 3.29
 
 
 class Finding(StrEnum):
@@ -69,11 +69,12 @@ def compare_times(pins: Sequence[WeekOld], zone: ZoneInfo) -> Timing:
         local = published_at.astimezone(zone)
         weekdays[local.weekday()].append(difference)
         hours[local.hour].append(difference)
+    spread = stdev(difference for _, difference in compared) if compared else 0.0
     return Timing(
         zone=zone.key,
         pins=len(compared),
-        weekdays=[_slot(WEEKDAYS[each], weekdays[each]) for each in sorted(weekdays)],
-        hours=[_slot(f"{each:02d}", hours[each]) for each in sorted(hours)],
+        weekdays=[_slot(WEEKDAYS[each], weekdays[each], spread) for each in sorted(weekdays)],
+        hours=[_slot(f"{each:02d}", hours[each], spread) for each in sorted(hours)],
     )
 
 
@@ -89,12 +90,12 @@ def _relative(pins: Sequence[WeekOld]) -> Iterable[tuple[datetime, float]]:
         yield from ((each.published_at, size - usual) for each, size in zip(own, sizes, strict=True))
 
 
-def _slot(name: str, differences: Sequence[float]) -> Slot:
+def _slot(name: str, differences: Sequence[float], spread: float) -> Slot:
     pins = len(differences)
     if pins < FEWEST:
         return Slot(name=name, pins=pins, relative=None, finding=Finding.TOO_FEW)
     mean = fmean(differences)
-    least = _STANDARD_ERRORS * stdev(differences) / math.sqrt(pins)
+    least = _STANDARD_ERRORS * spread / math.sqrt(pins)
     finding = Finding.NO_DIFFERENCE
     if abs(mean) > least:
         finding = Finding.BETTER if mean > 0 else Finding.WORSE

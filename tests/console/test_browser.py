@@ -27,7 +27,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 _EMPTY = (
     "TRUNCATE profile, pin, drop_episode, drop_dismissal, drop_verdict, drop_band, fleet_drop, daily_metric, "
-    "daily_metric_revision, api_token, account_snapshot, poll_log, daemon RESTART IDENTITY CASCADE"
+    "daily_metric_revision, api_token, account_snapshot, pin_metric, poll_log, daemon RESTART IDENTITY CASCADE"
 )
 
 
@@ -73,6 +73,7 @@ PATHS = (
     "/sign-in",
     "/drops",
     "/pins",
+    "/pins/1",
     "/pins/new?like=1",
     "/pins/calendar?view=month",
     "/pins/import",

@@ -151,6 +151,15 @@ SET observed_at = now(), asked_at = now(), impression = (300 + 9000 * pg_temp.no
 FROM pin p
 WHERE p.id = r.pin_id
   AND p.published_at < now() - interval '2 days';
+INSERT INTO pin_metric (profile_id, pin_id, observed_at, impression, save, pin_click, outbound_click)
+SELECT
+    r.profile_id, r.pin_id, now() - a.days * interval '1 day', r.impression * (10 - a.days) / 10, r.save * (10 - a.days) / 10,
+    r.pin_click * (10 - a.days) / 10, r.outbound_click * (10 - a.days) / 10
+FROM pin_result r
+JOIN pin p ON p.id = r.pin_id
+CROSS JOIN generate_series(0, 8) AS a (days)
+WHERE r.observed_at IS NOT NULL
+  AND p.published_at < now() - (a.days + 1) * interval '1 day';
 
 INSERT INTO daemon (owner, version, roles, started_at)
 VALUES ('collector-7f9c-1', '1.0', '{poller,publisher,exporter,detector}', now() - interval '6 days');

@@ -127,7 +127,8 @@ async def test_pages_show_the_best_pins_to_whom_they_belong(database: Database, 
         assert "No results yet" in await page(session, f"/profiles/{ids['b']}?part=best")
     for text in (of_client, of_profile):
         assert f'href="/pins/{ids["best"]}"' in text
-        assert "91 engagements" in text
+        assert '<td class="number">91</td>' in text
         assert "secret" not in text
-        assert "Hour (UTC)" in text
-        assert "with fewer than 8 pins are not shown" in text
+        assert "Pins by hour (UTC)" in text
+        assert '<td class="number">23</td>' in text
+        assert "Too few pins to tell" in text, "of each weekday there are three"
