@@ -12,6 +12,7 @@ from collector.api.clients import Clients
 from collector.api.docs_page import CONTENT_SECURITY_POLICY, docs_page
 from collector.api.document import document
 from collector.api.drops import Drops
+from collector.api.gaps import Gaps
 from collector.api.metrics import MetricsOfAll
 from collector.api.pins import Pins
 from collector.api.problem import problems
@@ -22,7 +23,7 @@ from collector.api.serve import PREFIX, handler_of
 from collector.api.services import Services
 from collector.api.status import Operations
 
-RESOURCES: Final = (Profiles, AccountNumbers, Clients, MetricsOfAll, Drops, Pins, Results, Operations)
+RESOURCES: Final = (Profiles, AccountNumbers, Clients, MetricsOfAll, Gaps, Drops, Pins, Results, Operations)
 
 
 class Api:

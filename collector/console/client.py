@@ -16,10 +16,11 @@ from collector.console.query import page_number, text_of
 from collector.console.report import offer
 from collector.console.words import counted
 from collector.console.zone import zone_of
+from collector.models.gap import Gap
 from collector.store.drop_list import DropRow
 from collector.store.overview import OverviewStore, ProfileWish
 from collector.store.pool import Database
-from collector.store.timeline import MissingDay, TimelineStore
+from collector.store.timeline import TimelineStore
 
 _PAGE_SIZE = 50
 _SHOWN_DAYS = 90
@@ -29,7 +30,7 @@ class Trouble(msgspec.Struct, frozen=True):
     """The drops of the last months, open ones first, and the days that are not there."""
 
     drops: list[DropRow]
-    missing: list[MissingDay]
+    gaps: list[Gap]
 
 
 class Profiles(msgspec.Struct, frozen=True):
@@ -76,7 +77,7 @@ class ClientPage:
     async def _trouble(self, whose: Whose) -> Trouble:
         since = datetime.now(UTC).date() - timedelta(days=_SHOWN_DAYS)
         drops = await self._numbers.drops(whose, since)
-        return Trouble(sorted(drops, key=lambda each: not each.open), await self._numbers.missing(whose, since))
+        return Trouble(sorted(drops, key=lambda each: not each.open), await self._numbers.gaps(whose, since))
 
     async def _profiles(self, client: str, page: int, total: int) -> Profiles:
         wish = ProfileWish(client=client, limit=_PAGE_SIZE, offset=(page - 1) * _PAGE_SIZE)

@@ -9,11 +9,14 @@ from markupsafe import Markup
 
 from collector.console import words
 from collector.console.period import LENGTHS, Happenings, Period, TableDay, Tile, Wish
+from collector.history.gaps import find_gaps
+from collector.models.gap import Gap
 from collector.store.client import ClientStore
 from collector.store.drop_list import DropRow
+from collector.store.gap import GapStore
 from collector.store.overview import OverviewStore
 from collector.store.pool import Database
-from collector.store.timeline import MissingDay, TimelineDay, TimelineStore
+from collector.store.timeline import TimelineDay, TimelineStore
 
 
 class Whose(msgspec.Struct, frozen=True):
@@ -49,6 +52,7 @@ class NumbersReader:
         self._timeline = TimelineStore(database)
         self._overview = OverviewStore(database)
         self._clients = ClientStore(database)
+        self._gaps = GapStore(database)
 
     def loader(self, whose: Whose, wish: Wish) -> Callable[[], Awaitable[Numbers]]:
         return partial(self._read, whose, wish)
@@ -86,5 +90,8 @@ class NumbersReader:
         found = await self._timeline.drops(whose.profile_id, whose.client, since)
         return [each for each in found if not each.inhibited]
 
-    async def missing(self, whose: Whose, since: date) -> list[MissingDay]:
-        return await self._timeline.missing(whose.profile_id, whose.client, since)
+    async def gaps(self, whose: Whose, since: date) -> list[Gap]:
+        """Return what is missing of ``since`` or later, and why; first what can still come."""
+        profile = whose.name if whose.profile_id is not None else None
+        found = await find_gaps(self._gaps, client=whose.client, profile=profile)
+        return [gap for gap in found if gap.last_day >= since]

@@ -20,6 +20,7 @@ from collector.console.zone import zone_of
 from collector.detect.explain import Explanation, explain
 from collector.errors import RegistryError
 from collector.history.counters import FIRST, counter_names
+from collector.models.gap import Gap
 from collector.store.budget import Budget, budget_of
 from collector.store.counter import CounterDay, CounterStore
 from collector.store.drop import DropStore
@@ -27,7 +28,7 @@ from collector.store.drop_list import DropRow
 from collector.store.fleet import FleetStore, Poll, ProfileStatus
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
-from collector.store.timeline import DayVersion, MissingDay, TimelineStore
+from collector.store.timeline import DayVersion, TimelineStore
 
 _POLLS = 12
 _SHOWN_DAYS = 365
@@ -58,10 +59,10 @@ class Polls(msgspec.Struct, frozen=True):
 
 
 class Trouble(msgspec.Struct, frozen=True):
-    """Drops and missing days; ``settled`` is the newest day that can be asked about."""
+    """Drops, and days that are missing; ``settled`` is the newest day that can be asked about."""
 
     drops: list[DropRow]
-    missing: list[MissingDay]
+    gaps: list[Gap]
     settled: date | None = None
 
 
@@ -153,7 +154,7 @@ class ProfilePage:
 
     async def _trouble(self, whose: Whose, settled: date | None) -> Trouble:
         since = datetime.now(UTC).date() - timedelta(days=_SHOWN_DAYS)
-        return Trouble(await self._numbers.drops(whose, since), await self._numbers.missing(whose, since), settled)
+        return Trouble(await self._numbers.drops(whose, since), await self._numbers.gaps(whose, since), settled)
 
     async def _verdict(self, name: str, day: date) -> Explanation | str:
         """Explain a day; where it cannot be, say why not."""

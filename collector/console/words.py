@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from collector.models.gap import Whose
 from collector.models.plan import Action
 from collector.publish.remedy import Remedy
 from collector.store.budget import Budget
@@ -99,6 +100,15 @@ UNMET: Final = {
     "open_already": "Part of a drop that is open",
 }
 """Why days are no drop."""
+
+GAP_WHOSE: Final = {
+    Whose.US: "The collector",
+    Whose.API: "Ayrshare, or the way to it",
+    Whose.CLIENT: "The client",
+    Whose.PINTEREST: "Pinterest",
+    Whose.UNKNOWN: "Not known",
+}
+"""Where the reason of a missing day lies."""
 
 ENDINGS: Final = {
     "recovered": "recovered",

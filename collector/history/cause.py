@@ -105,6 +105,8 @@ def _answered(profile: GappyProfile, good: Sequence[date], day: date) -> Sequenc
 def _most_of(profile: GappyProfile, evidence: Evidence, day: date, causes: Mapping[date, GapReason | None]) -> Cause:
     first, last = served(profile, day)
     last = min(last, profile.today)
+    # Of a day that could be read only from today on, yesterday tells: it is too early to tell of today.
+    first = min(first, last - _DAY) if last == profile.today else first
     held = [(reason, each) for each in _days(first, last) if (reason := causes.get(each)) is not None]
     counts, latest = Counter(reason for reason, _ in held), dict(held)
     reason = max(latest, key=lambda each: (counts[each], latest[each]), default=GapReason.NOT_POLLED)

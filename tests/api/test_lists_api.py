@@ -186,3 +186,28 @@ async def test_a_token_of_a_client_lists_that_client_alone(database: Database) -
             assert page["total"] == len(page[what])
             status, problem = await mine("GET", path, client="client 2")
             assert (status, problem["errors"][0]["field"]) == (403, "client")
+
+
+async def test_missing_days_come_with_their_reason_and_only_to_whom_they_belong(database: Database) -> None:
+    await two_clients(database)
+    await database.execute(
+        "UPDATE profile SET created_at = now() - interval '20 days', first_day = current_date - 10, settle_days = 3, "
+        "window_days = 90, last_day = current_date - 8"
+    )
+    await database.execute(
+        "INSERT INTO daily_metric (profile_id, day, first_seen_at, updated_at) "
+        "SELECT id, current_date - n, now(), now() FROM profile, generate_series(8, 10) AS n"
+    )
+    theirs = await client_token(database, "acme")
+    async with client(database) as ask:
+        assert (await ask("GET", "/gaps"))[0] == 422
+        assert (await ask("GET", "/gaps", client="nobody"))[0] == 404
+        status, answer = await ask("GET", "/gaps", profile="c")
+        assert (status, len(answer["gaps"])) == (200, 1)
+        own = ask.with_token(theirs)
+        _, listed = await own("GET", "/gaps")
+        assert {each["profile"] for each in listed["gaps"]} == {"a", "b"}
+        assert (await own("GET", "/gaps", profile="c"))[0] == 404
+    [gap] = answer["gaps"]
+    assert (gap["days"], gap["lost"], gap["whose"], gap["reason"]) == (5, False, "us", "not_running")
+    assert "the collector was not running" in gap["why"]

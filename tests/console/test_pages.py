@@ -103,7 +103,7 @@ async def test_a_profile_shows_its_days_its_drops_and_its_polls_in_words(databas
     for expected in ('class="drop"', 'class="hatch"', "The period before", "Expected", "Provisional: Pinterest may"):
         assert expected in lumen
     assert "have the client link it again" in outlet
-    assert "Can still come" in outlet
+    assert re.search(r"\d+ days left", outlet)
     assert "Ayrshare said 429: too many requests" in slowed
 
 
@@ -459,3 +459,14 @@ async def test_the_holidays_of_a_chart_are_those_of_the_clients_country(database
         await ClientStore(database).set_country("Laden", "DE")
         assert "German Unity Day" in await page(session, path)
         assert "German Unity Day" in await page(session, "/client?name=Laden&days=365&part=numbers")
+
+
+async def test_missing_days_are_told_with_their_reason(database: Database) -> None:
+    await make_agency(database)
+    inseln = (await ids(database))["Fernweh Inseln"]
+    async with console_session(database) as session:
+        for path in (f"/profiles/{inseln}?part=trouble", "/client?name=Fernweh+Travel&part=trouble"):
+            text = re.sub(r"\s+", " ", await page(session, path))
+            assert "(2 days)" in text
+            assert re.search(r"\d+ days left", text)
+            assert "Pinterest: Ayrshare answered, without numbers of it" in text or "The collector:" in text
