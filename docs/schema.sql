@@ -41,7 +41,8 @@ CREATE TABLE daily_metric (
     extra jsonb,
     revision integer DEFAULT 1 NOT NULL,
     first_seen_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    source text
 );
 
 COMMENT ON TABLE daily_metric IS 'One row a profile and UTC day: the numbers as they were last read';
@@ -49,6 +50,8 @@ COMMENT ON TABLE daily_metric IS 'One row a profile and UTC day: the numbers as 
 COMMENT ON COLUMN daily_metric.extra IS 'Numbers that have no column, by their snake_case name';
 
 COMMENT ON COLUMN daily_metric.revision IS 'How often the day was seen to change, from 1; all versions are in daily_metric_version';
+
+COMMENT ON COLUMN daily_metric.source IS 'Where an imported day comes from; NULL: a poll read it';
 
 CREATE TABLE daily_metric_revision (
     profile_id bigint NOT NULL,
@@ -67,7 +70,8 @@ CREATE TABLE daily_metric_revision (
     outbound_click bigint,
     outbound_click_rate double precision,
     data_status text,
-    extra jsonb
+    extra jsonb,
+    source text
 );
 
 COMMENT ON TABLE daily_metric_revision IS 'Former versions of days that were restated; the present ones are in daily_metric';
@@ -77,6 +81,8 @@ COMMENT ON COLUMN daily_metric_revision.observed_at IS 'When a poll first brough
 COMMENT ON COLUMN daily_metric_revision.last_seen_at IS 'The last good poll before the one that brought the next version';
 
 COMMENT ON COLUMN daily_metric_revision.superseded_at IS 'When a poll brought the next version';
+
+COMMENT ON COLUMN daily_metric_revision.source IS 'Where an imported version came from; NULL: a poll read it';
 
 CREATE VIEW daily_metric_version AS
  SELECT daily_metric_revision.profile_id,
@@ -95,7 +101,8 @@ CREATE VIEW daily_metric_version AS
     daily_metric_revision.outbound_click,
     daily_metric_revision.outbound_click_rate,
     daily_metric_revision.data_status,
-    daily_metric_revision.extra
+    daily_metric_revision.extra,
+    daily_metric_revision.source
    FROM daily_metric_revision
 UNION ALL
  SELECT daily_metric.profile_id,
@@ -114,7 +121,8 @@ UNION ALL
     daily_metric.outbound_click,
     daily_metric.outbound_click_rate,
     daily_metric.data_status,
-    daily_metric.extra
+    daily_metric.extra,
+    daily_metric.source
    FROM daily_metric;
 
 COMMENT ON VIEW daily_metric_version IS 'Every version of every day; last_seen_at and superseded_at of the present one are NULL';
@@ -138,7 +146,8 @@ CREATE FUNCTION daily_metric_as_of(at timestamp with time zone) RETURNS SETOF da
      v.outbound_click,
      v.outbound_click_rate,
      v.data_status,
-     v.extra
+     v.extra,
+     v.source
     FROM daily_metric_version v
    WHERE ((v.observed_at <= daily_metric_as_of.at) AND ((v.superseded_at > daily_metric_as_of.at) OR (v.superseded_at IS NULL)));
 END;
@@ -1203,6 +1212,7 @@ CREATE VIEW profile_day AS
     m.revision,
     m.first_seen_at,
     m.updated_at,
+    m.source,
     COALESCE(is_settled(m.day, p.settled_through, m.data_status), false) AS settled
    FROM (daily_metric m
      JOIN profile p ON ((p.id = m.profile_id)));
@@ -1323,7 +1333,8 @@ CREATE VIEW profile_status AS
             m.extra,
             m.revision,
             m.first_seen_at,
-            m.updated_at
+            m.updated_at,
+            m.source
            FROM daily_metric m
           WHERE ((m.profile_id = p.id) AND is_settled(m.day, p.settled_through, m.data_status) AND (m.impression IS NOT NULL))
           ORDER BY m.day DESC
@@ -1375,7 +1386,7 @@ CREATE VIEW restatement AS
    FROM ((daily_metric_version r
      JOIN daily_metric_revision b ON (((b.profile_id = r.profile_id) AND (b.day = r.day) AND (b.revision = (r.revision - 1)))))
      JOIN profile p ON ((p.id = r.profile_id)))
-  WHERE ((p.seam_day IS NULL) OR (b.superseded_at > p.replaced_at));
+  WHERE ((b.source IS NULL) AND ((p.seam_day IS NULL) OR (b.superseded_at > p.replaced_at)));
 
 COMMENT ON VIEW restatement IS 'A day that came with other numbers than before (moved), or another status: how old it was, and both';
 
@@ -1404,7 +1415,8 @@ CREATE VIEW settled_metric AS
     m.extra,
     m.revision,
     m.first_seen_at,
-    m.updated_at
+    m.updated_at,
+    m.source
    FROM (daily_metric m
      JOIN profile p ON ((p.id = m.profile_id)))
   WHERE is_settled(m.day, p.settled_through, m.data_status);

@@ -26,6 +26,7 @@ for _name, _help in {
     "emulator": "Serve an emulated Ayrshare until stopped; the first line printed is its address.",
     "export": "Write days, account numbers, pins, drops or gaps to a file: CSV, JSON, Parquet or a workbook.",
     "history": "Show what is missing and why, versions of a day, numbers of an account, and when numbers are settled.",
+    "import": "Take in days that other programs recorded; they are marked, and give way to what polls read.",
     "migrate": "Apply the migrations that the database lacks, or list them.",
     "move": "Take everything to another database, say from the embedded one to a TimescaleDB.",
     "notify": "See and try who is told what happened, by e-mail, Slack, Teams or webhook.",

@@ -1,6 +1,7 @@
 """How the program finds its commands, and how their errors reach the operator."""
 
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -9,7 +10,10 @@ from collector.errors import CollectorError, ConfigurationError
 
 
 class LazyCommand(click.Command):
-    """Stands for the command of its name in the module of its name, which is imported when it is called."""
+    """Stands for the command of its name in the module of its name, which is imported when it is called.
+
+    A name that is a keyword of Python has an underscore there.
+    """
 
     def __init__(self, name: str, short_help: str) -> None:
         super().__init__(name, short_help=short_help)
@@ -24,7 +28,8 @@ class LazyCommand(click.Command):
         return self.load().make_context(info_name, args, parent, **extra)
 
     def load(self) -> click.Command:
-        command: click.Command = getattr(import_module(f"collector.cli.{self.name}"), str(self.name))
+        name = f"{self.name}_" if iskeyword(str(self.name)) else str(self.name)
+        command: click.Command = getattr(import_module(f"collector.cli.{name}"), name)
         return command
 
 

@@ -123,7 +123,8 @@ def _as_versions(profile: str, day: date, found: Sequence[Step]) -> str:
         until = step.version.superseded_at
         seen = f"{step.version.observed_at:%Y-%m-%d %H:%M} to " + (f"{until:%Y-%m-%d %H:%M}" if until else "now")
         changes = ", ".join(map(_difference, step.differences)) or "nothing that is stored"
-        lines.append(f"{step.version.revision}  {seen}, at {counted(step.age_days, 'day')} of age: {changes}")
+        origin = f", imported as {step.version.source}" if step.version.source else ""
+        lines.append(f"{step.version.revision}  {seen}{origin}, at {counted(step.age_days, 'day')} of age: {changes}")
     return "\n".join(lines)
 
 
@@ -138,7 +139,8 @@ def _difference(each: Difference) -> str:
 
 def _day(each: Period) -> tuple[str, ...]:
     numbers = (getattr(each, name) for name in Metrics.__struct_fields__)
-    return str(each.first_day), "yes" if each.settled else "no", *("-" if n is None else as_text(n) for n in numbers)
+    settled = "imported" if each.imported else "yes" if each.settled else "no"
+    return str(each.first_day), settled, *("-" if n is None else as_text(n) for n in numbers)
 
 
 @history.command()

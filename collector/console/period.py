@@ -135,7 +135,7 @@ class Period:
         missing = each.day in self._missing
         text = read_out(
             each.day, words.METRICS[metric], value, settled=each.settled, missing=missing and value is None,
-            before=before, expected=expected, low=low, notes=self.notes(each.day),
+            before=before, expected=expected, low=low, notes=self._told(each),
         )  # fmt: skip
         return Day(
             day=each.day, value=value, settled=each.settled, missing=missing, before=before, expected=expected, low=low,
@@ -152,6 +152,9 @@ class Period:
             *(words.counted(each.pins, "pin") + " published" for each in happened.pins if each.day == day),
             *([holiday] if (holiday := name_of(happened.country, day)) else []),
         ]
+
+    def _told(self, each: TimelineDay) -> list[str]:
+        return [*self.notes(each.day), *([words.IMPORTED] if each.imported else [])]
 
     def _marks(self) -> list[Mark]:
         happened = self._happenings
@@ -185,7 +188,7 @@ class Period:
 
     def table(self) -> list[TableDay]:
         """Return the days, the newest first."""
-        return [TableDay(each, each.day in self._missing, self.notes(each.day)) for each in reversed(self.days)]
+        return [TableDay(each, each.day in self._missing, self._told(each)) for each in reversed(self.days)]
 
     def weekdays(self) -> Markup:
         """Draw what is usual on each day of the week; empty without a settled week."""

@@ -119,6 +119,10 @@ ENDINGS: Final = {
 }
 
 
+IMPORTED: Final = "imported: another program recorded it"
+"""Of a day that no poll read."""
+
+
 def counted(number: int, what: str, plural: str | None = None) -> str:
     """Return a number with its noun."""
     return f"{number:,} {what if number == 1 else plural or what + 's'}"

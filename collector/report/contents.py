@@ -44,7 +44,7 @@ class ProfileLine(msgspec.Struct, frozen=True):
 
 
 class Quality(msgspec.Struct, frozen=True, kw_only=True):
-    """How whole the numbers are: days of profiles that are here, still provisional, and missing.
+    """How whole the numbers are: days of profiles that are here, still provisional, imported, and missing.
 
     ``compared`` is how many profiles the changes against the month before rest on, None without any.
     """
@@ -52,6 +52,7 @@ class Quality(msgspec.Struct, frozen=True, kw_only=True):
     profiles: int
     days: int
     provisional: int
+    imported: int
     gaps: list[Gap]
     compared: int | None
 
@@ -113,10 +114,10 @@ class Months:
         rows = [row for each in self._ids(profile_id) for row in self._rows.get((each, month), ())]
         return [added([row.sums[place] for row in rows]) for place in range(len(COUNTS))]
 
-    def counted(self, month: Month) -> tuple[int, int]:
-        """Return how many days of profiles a month has, and how many of them are provisional."""
+    def counted(self, month: Month) -> tuple[int, int, int]:
+        """Return how many days of profiles a month has, and how many of them are provisional, and imported."""
         rows = [row for each in self._ids(None) for row in self._rows.get((each, month), ())]
-        return sum(row.days for row in rows), sum(row.provisional for row in rows)
+        return sum(row.days for row in rows), sum(row.provisional for row in rows), sum(row.imported for row in rows)
 
     def whole(self, month: Month) -> bool:
         """Tell whether some profile has at least half of the days of the month."""

@@ -84,7 +84,7 @@ async def gather(
 def _contents(found: _Found, client: str) -> Contents:
     month, last, profiles = found.month, found.last, found.profiles[client]
     months = Months(month, last, profiles, [row for each in profiles for row in found.months.get(each.id, ())])
-    counted, provisional = months.counted(month)
+    counted, provisional, imported = months.counted(month)
     days = found.days.get(client, [])
     return Contents(
         client=client,
@@ -103,6 +103,7 @@ def _contents(found: _Found, client: str) -> Contents:
             profiles=len(profiles),
             days=counted,
             provisional=provisional,
+            imported=imported,
             gaps=gaps_within(found.gaps.get(client, ()), month.first, last),
             compared=months.compared(),
         ),

@@ -150,6 +150,8 @@ def quality(contents: Contents, language: Language) -> list[str]:
         said.append(say["provisional"].format(days=language.of_days(found.provisional)))
     elif found.days:
         said.append(say["settled"])
+    if found.imported:
+        said.append(say["imported"].format(days=language.of_days(found.imported)))
     if found.compared is not None and found.compared < found.profiles:
         said.append(say["compared"].format(compared=language.number(found.compared), profiles=profiles))
     return [*said, say["source"]]

@@ -54,7 +54,7 @@ class Noticed(msgspec.Struct, frozen=True):
     unmarked: int = 0
 
 
-# The days as they were, before this poll; a day that was not settled then says nothing.
+# The days as they were, before this poll; a day that was not settled then says nothing, and neither do imported ones.
 _STORED = """
 SELECT m.profile_id, m.day, m.impression AS stored, f.impression AS former
 FROM unnest($1::bigint[], $2::date[], $3::date[]) AS a (profile_id, first_day, last_day)
@@ -67,6 +67,7 @@ CROSS JOIN LATERAL (
       AND d.day BETWEEN $4::date AND $5::date
       AND is_settled_status(d.data_status)
       AND d.impression IS NOT NULL
+      AND d.source IS NULL
     OFFSET 0
 ) m
 LEFT JOIN daily_metric_revision f

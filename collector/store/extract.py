@@ -22,6 +22,7 @@ _DAILY = (
     Column("impression", Kind.WHOLE),
     *(column for name in _COUNTS[1:] for column in (Column(name, Kind.WHOLE), Column(f"{name}_rate", Kind.FRACTION))),
     Column("data_status", Kind.TEXT),
+    Column("source", Kind.TEXT),
     Column("revision", Kind.WHOLE),
     Column("known_since", Kind.TIME),
     Column("extra", Kind.JSON),

@@ -73,7 +73,8 @@ _LOSES = " OR ".join(f"(m.{name} IS NOT NULL AND d.{name} IS NULL)" for name in 
 
 # An unchanged day is only read: an ON CONFLICT ... WHERE would lock it, and a lock is WAL. OFFSET 0 keeps the planner
 # from joining the whole table instead of walking each profile's stretch of the key, whatever the statistics say; the
-# bounds on the day let TimescaleDB leave out the chunks that no day of this batch is in.
+# bounds on the day let TimescaleDB leave out the chunks that no day of this batch is in. An imported day gives way to
+# any numbers, and to the same ones: then they are observed.
 _COMPARE = f"""
 WITH stored AS MATERIALIZED (
     SELECT m.*
@@ -90,14 +91,16 @@ WITH stored AS MATERIALIZED (
 SELECT
     d.profile_id, d.day, m.profile_id IS NOT NULL AS restated,
     (SELECT last_success_at FROM profile WHERE id = d.profile_id) AS last_seen_at,
-    {_LOSES} AS loses,
+    m.source IS NULL AND ({_LOSES}) AS loses,
     coalesce(
         is_settled(d.day, (SELECT settled_through FROM profile WHERE id = d.profile_id), m.data_status), false
     ) AS settled
 FROM polled_day d
 LEFT JOIN stored m ON m.profile_id = d.profile_id AND m.day = d.day
-WHERE m.profile_id IS NULL
-   OR ({_list(_VALUES, "m.")}) IS DISTINCT FROM ({_list(_VALUES, "d.")})
+WHERE CASE
+    WHEN m.source IS NOT NULL THEN num_nonnulls({_list(_NUMBERS, "d.")}) > 0
+    ELSE m.profile_id IS NULL OR ({_list(_VALUES, "m.")}) IS DISTINCT FROM ({_list(_VALUES, "d.")})
+END
 """
 
 # "No number" takes no settled number away, in columns; the status of a day without any number is not believed either.
@@ -122,10 +125,10 @@ WHERE d.profile_id = k.profile_id
 _RESTATE = f"""
 WITH former AS (
     INSERT INTO daily_metric_revision (
-        profile_id, day, revision, observed_at, last_seen_at, superseded_at, {_list(_VALUES)}
+        profile_id, day, revision, observed_at, last_seen_at, superseded_at, source, {_list(_VALUES)}
     )
     SELECT
-        m.profile_id, m.day, m.revision, m.updated_at, coalesce(r.last_seen_at, m.updated_at), now(),
+        m.profile_id, m.day, m.revision, m.updated_at, coalesce(r.last_seen_at, m.updated_at), now(), m.source,
         {_list(_VALUES, "m.")}
     FROM unnest($1::bigint[], $2::date[], $3::timestamptz[]) AS r (profile_id, day, last_seen_at)
     CROSS JOIN LATERAL (
@@ -142,7 +145,8 @@ SELECT {_list((*_KEY, *_VALUES), "d.")}
 FROM polled_day d
 WHERE (d.profile_id, d.day) IN (SELECT * FROM unnest($1::bigint[], $2::date[]))
 ON CONFLICT (profile_id, day) DO UPDATE
-SET ({_list(_VALUES)}, revision, updated_at) = ROW ({_list(_VALUES, "excluded.")}, m.revision + 1, now())
+SET ({_list(_VALUES)}, source, revision, updated_at)
+    = ROW ({_list(_VALUES, "excluded.")}, NULL::text, m.revision + 1, now())
 """
 
 # A stamp that cannot be true would make a chunk of its own, centuries away. Nobody else writes of a profile while its

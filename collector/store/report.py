@@ -34,6 +34,7 @@ class MonthSums(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     former: bool
     days: int
     provisional: int
+    imported: int
     sums: list[int | None]
     counts: list[int]
 
@@ -96,6 +97,7 @@ SELECT
     coalesce(d.day < p.seam_day, false) AS former,
     count(*) AS days,
     count(*) FILTER (WHERE NOT {_SETTLED}) AS provisional,
+    count(d.source) AS imported,
     {_SUMS} AS sums,
     ARRAY[{", ".join(f"count(d.{each})" for each in COUNTS)}] AS counts
 FROM daily_metric d

@@ -69,6 +69,7 @@ followed AS MATERIALIZED (
         OFFSET 0
     ) m
     WHERE m.day + $2::integer <= c.read_on
+      AND m.source IS NULL
       AND (c.seam_day IS NULL OR m.day >= c.seam_day)
       AND (m.profile_id, m.day) NOT IN (SELECT profile_id, day FROM change WHERE NOT dated)
 ),

@@ -22,7 +22,8 @@ class Period(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Sums over the days of a period that were asked for.
 
     ``settled`` tells that no number of it will move; a period is not settled before its last day is. ``days`` counts
-    the days with a number of impressions, ``profiles`` those that have any. Rates of a single day of one profile are
+    the days with a number of impressions, ``profiles`` those that have any, and ``imported`` the days of profiles that
+    another program recorded. Rates of a single day of one profile are
     Pinterest's, all others are made from the sums.
     """
 
@@ -41,6 +42,7 @@ class Period(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     pin_click_rate: float | None
     outbound_click: int | None
     outbound_click_rate: float | None
+    imported: int
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,6 +124,7 @@ FROM (
         ) AS settled,
         count(DISTINCT m.day) FILTER (WHERE m.impression IS NOT NULL) AS days,
         count(DISTINCT m.profile_id) AS profiles,
+        count(m.source)::integer AS imported,
         {_SUMS}, {_RATES}
     FROM (
         SELECT p.name, d.*, t.through, coalesce(is_settled(d.day, t.through, d.data_status), false) AS settled

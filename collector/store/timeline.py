@@ -14,6 +14,7 @@ class TimelineDay(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     ``expected`` and ``expected_low`` are of engagement; of a client they are the sums over its profiles, and only there
     when each of its profiles has them. ``revisions`` counts the versions of a day; of a client it is the most.
+    ``imported`` tells that another program recorded it; of a client, for any of its profiles.
     """
 
     day: date
@@ -23,6 +24,7 @@ class TimelineDay(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     pin_click: int | None
     outbound_click: int | None
     settled: bool
+    imported: bool
     revisions: int
     expected: float | None
     expected_low: float | None
@@ -48,7 +50,7 @@ class DayVersion(msgspec.Struct, frozen=True, kw_only=True):
     """A day as it was known from ``observed_at`` on; the present version was not superseded.
 
     ``last_seen_at`` is the last good poll that still had it, before the one that brought the next version. ``extra`` is
-    a JSON object of numbers that have no column.
+    a JSON object of numbers that have no column, ``source`` what an imported version is marked with.
     """
 
     revision: int
@@ -66,18 +68,20 @@ class DayVersion(msgspec.Struct, frozen=True, kw_only=True):
     outbound_click_rate: float | None
     data_status: str | None
     extra: str | None
+    source: str | None
 
 
 _PROFILE = """
 SELECT
     c.day, m.impression, m.engagement, m.save, m.pin_click, m.outbound_click,
     coalesce(m.settled, c.day <= p.settled_through, false) AS settled,
+    m.source IS NOT NULL AS imported,
     coalesce(m.revision, 0) AS revisions,
     b.expected, b.expected_low
 FROM (SELECT generate_series($2::date, $3::date, interval '1 day')::date AS day) c
 CROSS JOIN (SELECT settled_through FROM profile WHERE id = $1) p
 LEFT JOIN (
-    SELECT day, impression, engagement, save, pin_click, outbound_click, settled, revision
+    SELECT day, impression, engagement, save, pin_click, outbound_click, settled, revision, source
     FROM profile_day
     WHERE profile_id = $1
       AND day BETWEEN $2 AND $3
@@ -95,6 +99,7 @@ _CLIENT = """
 SELECT
     c.day, m.impression, m.engagement, m.save, m.pin_click, m.outbound_click,
     coalesce(m.settled, false) AS settled,
+    coalesce(m.imported, false) AS imported,
     coalesce(m.revisions, 0) AS revisions,
     CASE WHEN b.profiles = m.profiles THEN b.expected END AS expected,
     CASE WHEN b.profiles = m.profiles THEN b.expected_low END AS expected_low
@@ -112,6 +117,7 @@ LEFT JOIN (
                 FILTER (WHERE p.state = 'active'),
             bool_and(coalesce(is_settled(d.day, p.settled_through, d.data_status), false))
         ) AS settled,
+        bool_or(d.source IS NOT NULL) AS imported,
         max(d.revision) AS revisions,
         count(*) AS profiles
     FROM profile p

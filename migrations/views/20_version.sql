@@ -7,12 +7,12 @@ CREATE VIEW daily_metric_version AS
 SELECT
     profile_id, day, revision, observed_at, least(last_seen_at, superseded_at) AS last_seen_at, superseded_at,
     impression, engagement, engagement_rate, save, save_rate, pin_click, pin_click_rate, outbound_click,
-    outbound_click_rate, data_status, extra
+    outbound_click_rate, data_status, extra, source
 FROM daily_metric_revision
 UNION ALL
 SELECT
     profile_id, day, revision, updated_at, NULL, NULL, impression, engagement, engagement_rate, save,
-    save_rate, pin_click, pin_click_rate, outbound_click, outbound_click_rate, data_status, extra
+    save_rate, pin_click, pin_click_rate, outbound_click, outbound_click_rate, data_status, extra, source
 FROM daily_metric;
 
 COMMENT ON VIEW daily_metric_version IS

@@ -19,7 +19,8 @@ SELECT
     m.extra,
     m.revision,
     m.first_seen_at,
-    m.updated_at
+    m.updated_at,
+    m.source
 FROM daily_metric m
 JOIN profile p ON p.id = m.profile_id
 WHERE is_settled(m.day, p.settled_through, m.data_status);
@@ -45,6 +46,7 @@ SELECT
     m.revision,
     m.first_seen_at,
     m.updated_at,
+    m.source,
     coalesce(is_settled(m.day, p.settled_through, m.data_status), false) AS settled
 FROM daily_metric m
 JOIN profile p ON p.id = m.profile_id;
@@ -75,7 +77,8 @@ COMMENT ON VIEW missing_day IS
     'Days between the first and the newest due one that are not there; lost when Ayrshare no longer serves them, with '
     'whose fault it is and why as soon as that is written down';
 
--- How much and how late numbers move. What another account's numbers replaced is no restatement. A change is dated
+-- How much and how late numbers move. What another account's numbers replaced is no restatement, and neither is what
+-- took the place of imported numbers. A change is dated
 -- where the day was read within a day and a half before: else it may have been made long before it was seen.
 CREATE VIEW restatement AS
 SELECT
@@ -105,8 +108,8 @@ JOIN daily_metric_revision b
  AND b.day = r.day
  AND b.revision = r.revision - 1
 JOIN profile p ON p.id = r.profile_id
-WHERE p.seam_day IS NULL
-   OR b.superseded_at > p.replaced_at;
+WHERE b.source IS NULL
+  AND (p.seam_day IS NULL OR b.superseded_at > p.replaced_at);
 
 COMMENT ON VIEW restatement IS
     'A day that came with other numbers than before (moved), or another status: how old it was, and both';

@@ -7,10 +7,12 @@ import msgspec
 import pytest
 
 from collector.models.analytics import AccountAnalytics, DayMetrics, Metrics, SeenAnswer
+from collector.models.intake import FileDay
 from collector.models.outcome import Failure, Success
 from collector.models.poll import Claim, PollRecord, Written
 from collector.models.profile import ProfileState
 from collector.store.fleet import FleetStore
+from collector.store.imported import ImportStore
 from collector.store.lease import LeaseStore
 from collector.store.metric import MetricStore
 from collector.store.pool import Database
@@ -430,3 +432,32 @@ async def test_the_note_on_left_out_values_stays_while_the_same_answer_comes(
     await metrics.write_polls([bad(await claim(database, leases), Failure.TIMEOUT, detail="no answer")])
     await metrics.write_polls([good(await claim(database, leases), SEEN)])
     assert await FleetStore(database).troubled() == []
+
+
+async def test_an_imported_day_gives_way_to_what_a_poll_reads(
+    database: Database, leases: LeaseStore, metrics: MetricStore
+) -> None:
+    numbers = (30, 5, None, None, None)
+    days = [FileDay("one", TODAY - timedelta(days=age), numbers) for age in range(1, 31)]
+    await ImportStore(database).take(1, days, "tool", replace=False, dry_run=False)
+    written = await store(
+        database, leases, metrics, answer(DayMetrics(day=TODAY - timedelta(days=3)), day(2, 30), day(1, 99))
+    )
+    assert (written.rows_new, written.rows_changed, written.rows_kept) == (0, 2, 0)
+    rows = await database.fetch(
+        "SELECT impression, engagement, source, revision FROM daily_metric ORDER BY day DESC LIMIT 3"
+    )
+    assert [tuple(row) for row in rows] == [(99, None, None, 2), (30, None, None, 2), (30, 5, "tool", 1)]
+    former = await database.fetch("SELECT DISTINCT impression, source FROM daily_metric_revision")
+    assert [tuple(row) for row in former] == [(30, "tool")]
+    assert await database.fetchval("SELECT count(*) FROM restatement") == 0
+
+
+async def test_numbers_of_another_program_are_not_taken_for_another_account(
+    database: Database, leases: LeaseStore, metrics: MetricStore
+) -> None:
+    days = [FileDay("one", TODAY - timedelta(days=age), (9, None, None, None, None)) for age in range(4, 60)]
+    await ImportStore(database).take(1, days, "tool", replace=False, dry_run=False)
+    await database.execute("UPDATE profile SET settled_through = $1", TODAY - timedelta(days=4))
+    written = await store(database, leases, metrics, answer(*(day(age, 1000 + 37 * age) for age in range(4, 60))))
+    assert (written.rows_changed, written.other_account) == (56, False)
