@@ -1,5 +1,6 @@
 """A backup as a file: a zip with what is in the database, `contents.json`, and a file of COPY's text for each table."""
 
+import struct
 import zipfile
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -17,7 +18,13 @@ Advance = Callable[[int], None]
 _CONTENTS: Final = "contents.json"
 _PIECE_BYTES: Final = 1 << 20
 _LEVEL: Final = 3
-_NOT_WHOLE = (zipfile.BadZipFile, zlib.error, KeyError, EOFError, UnicodeDecodeError, msgspec.MsgspecError)
+# As much would be thousands of tables.
+_MOST_CONTENTS_BYTES: Final = 1 << 20
+# The last is what an encrypted or endlessly nested entry raises.
+_NOT_WHOLE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error, KeyError, EOFError, UnicodeDecodeError, msgspec.MsgspecError),
+    RuntimeError,
+)
 
 
 async def write_archive(connection: Connection, found: Contents, file: BinaryIO, advance: Advance) -> None:
@@ -56,8 +63,17 @@ def open_archive(file: BinaryIO) -> Iterator[Archive]:
         archive = zipfile.ZipFile(file)
     with archive:
         with _whole():
-            contents = msgspec.json.decode(archive.read(_CONTENTS), type=Contents)
+            contents = _contents(archive)
         yield Archive(archive, contents)
+
+
+def _contents(archive: zipfile.ZipFile) -> Contents:
+    if archive.getinfo(_CONTENTS).file_size > _MOST_CONTENTS_BYTES:
+        raise zipfile.BadZipFile(f"{_CONTENTS} is too large")
+    found = msgspec.json.decode(archive.read(_CONTENTS), type=Contents)
+    if not found.migrations:
+        raise zipfile.BadZipFile(f"{_CONTENTS} names no migration")
+    return found
 
 
 @contextmanager

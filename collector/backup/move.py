@@ -12,7 +12,7 @@ from collector.errors import CollectorError
 from collector.migrate import migrate
 from collector.models.backup import Contents
 from collector.store.contents import Connection, analyze, contents, is_empty, one_writing, snapshot
-from collector.store.moved import daemons_at_work, mark_moved, moved_to, take_back
+from collector.store.moved import daemons_at_work, is_same, mark_moved, moved_to, take_back
 
 Begin = Callable[[int], Advance]
 
@@ -24,8 +24,10 @@ async def move(source: Connection, target: Connection, place: str, folder: Path,
     are kept in a file without a name in ``folder`` meanwhile. ``begin`` is told of how many steps there will be.
 
     Raises:
-        CollectorError: a daemon works here, ``target`` has other rows, or they did not arrive; all is as before.
+        CollectorError: a daemon works here, ``target`` has other rows, is this database or one that was moved, the data
+            went elsewhere already, or it did not arrive; all is as before.
     """
+    await _insist_on_another(source, target)
     async with _marked(source, place):
         await _insist_on_rest(source)
         with tempfile.TemporaryFile(dir=folder) as file:
@@ -52,6 +54,11 @@ async def move(source: Connection, target: Connection, place: str, folder: Path,
 async def _marked(source: Connection, place: str) -> AsyncIterator[None]:
     """Let nobody begin to work in the database; if the block fails, it is as it was before."""
     before = await moved_to(source)
+    if before is not None and before.place != place:
+        raise CollectorError(
+            f"the data went to {before.place} already, or a move there began; go back with `collector move --undo` "
+            "first, if nobody works there"
+        )
     await mark_moved(source, place)
     try:
         yield
@@ -59,6 +66,16 @@ async def _marked(source: Connection, place: str) -> AsyncIterator[None]:
         if before is None:
             await take_back(source)
         raise
+
+
+async def _insist_on_another(source: Connection, target: Connection) -> None:
+    if await is_same(source, target):
+        raise CollectorError("--to is the database that is to be moved; name another one")
+    if (there := await moved_to(target)) is not None:
+        raise CollectorError(
+            f"the other database was itself moved to {there.place}, and nobody can work in it; name an empty one, or "
+            "take that back there with `collector move --undo`"
+        )
 
 
 async def _insist_on_rest(source: Connection) -> None:

@@ -2,7 +2,7 @@
 
 from collector.backup.archive import Advance, Archive
 from collector.errors import CollectorError
-from collector.migrate import migrate, read_migrations
+from collector.migrate import VIEWS, migrate, plan, read_migrations
 from collector.models.backup import Contents
 from collector.store.contents import (
     Connection,
@@ -10,6 +10,8 @@ from collector.store.contents import (
     doubt_due_pins,
     fill_table,
     is_empty,
+    layout,
+    layout_of,
     one_writing,
     set_sequence,
 )
@@ -36,15 +38,15 @@ async def fill(target: Connection, archive: Archive, advance: Advance) -> None:
     """Make the tables as those of a backup, in a transaction of the caller, and compare their counts and digests.
 
     Raises:
-        CollectorError: the database is not empty, the backup is of a newer program or damaged, or a table is not what
-            it was.
+        CollectorError: the database is not empty or newer, the backup is of a newer program or damaged, or a table is
+            not what it was.
 
     """
     wanted = archive.contents
     _insist_on_known_schema(wanted)
     if not await is_empty(target):
         raise CollectorError("there are profiles in that database already; it has to be empty")
-    await migrate(target, through=wanted.schema)
+    await _bring_to_schema(target, wanted)
     for table in wanted.tables:
         found = await fill_table(target, table, archive.pieces(table, advance))
         if found != table:
@@ -54,6 +56,21 @@ async def fill(target: Connection, archive: Archive, advance: Advance) -> None:
             )
     for sequence in wanted.sequences:
         await set_sequence(target, sequence)
+
+
+async def _bring_to_schema(target: Connection, wanted: Contents) -> None:
+    """Make the tables that the backup has, all of them and no others: what a file names is written to nothing else."""
+    await migrate(target, through=wanted.schema)
+    if any(name != VIEWS and name > wanted.schema for name in (await plan(target)).applied):
+        raise CollectorError(
+            f"that database has a newer schema than the backup, {wanted.schema}: restore into a new one, which is "
+            "brought up to date afterwards"
+        )
+    if other := sorted(layout_of(wanted) ^ await layout(target)):
+        raise CollectorError(
+            f"the backup has not the tables, columns and sequences of its schema: {', '.join(other)}; nothing was "
+            "changed"
+        )
 
 
 def _insist_on_known_schema(wanted: Contents) -> None:

@@ -13,7 +13,7 @@ from collector.backup.archive import write_archive
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.progress import progress
 from collector.cli.whole_file import whole_file
-from collector.errors import ConfigurationError
+from collector.errors import CollectorError, ConfigurationError
 from collector.models.backup import Contents
 from collector.store.contents import contents, snapshot
 
@@ -31,8 +31,11 @@ def backup(file: Path) -> None:
     if file == _STDOUT:
         if sys.stdout.isatty():
             raise ConfigurationError(["a backup is no text for a terminal; name a file, or pass it on with |"])
-        found = execute(_backup(sys.stdout.buffer))
-        sys.stdout.buffer.flush()
+        try:
+            found = execute(_backup(sys.stdout.buffer))
+            sys.stdout.buffer.flush()
+        except OSError as error:
+            raise CollectorError(f"standard output cannot be written: {error.strerror}") from error
     else:
         with whole_file(file, "FILE") as opened:
             os.fchmod(opened.fileno(), 0o600)

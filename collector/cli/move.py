@@ -4,14 +4,16 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 import click
+from pydantic import SecretStr
 
 from collector.app.storage import open_connection, where
 from collector.backup.move import move as move_all
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.progress import progress
 from collector.config import Settings
-from collector.errors import ConfigurationError
+from collector.errors import CollectorError, ConfigurationError
 from collector.models.backup import Contents
+from collector.setting_kind import postgresql_url
 from collector.store.address import place
 from collector.store.moved import moved_to, take_back
 from collector.store.pool import connected
@@ -32,7 +34,15 @@ def move(target: str | None, *, undo: bool) -> None:
     if target is None:
         execute(_undo(settings))
         return
-    found = execute(_move(settings, target))
+    try:
+        postgresql_url(SecretStr(target))
+    except ValueError as error:
+        raise ConfigurationError([f"--to {error}"]) from None
+    try:
+        found = execute(_move(settings, target))
+    except OSError as error:
+        reason = f"{settings.data_dir}, where the rows are kept meanwhile, cannot be written: {error.strerror}"
+        raise CollectorError(f"{reason}; nothing was moved") from error
     click.echo(f"{found.rows:,} rows of {len(found.tables)} tables are in {_named(target)}: counts and digests agree")
     click.echo("set COLLECTOR_DATABASE_URL to its address, for every daemon and command")
     if not settings.encryption_keys:

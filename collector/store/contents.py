@@ -130,6 +130,22 @@ async def contents(connection: Connection, *, version: str) -> Contents:
     )
 
 
+async def layout(connection: Connection) -> set[str]:
+    """Return what a backup of the database has: each ``table.column``, and ``sequence of table.column``."""
+    tables = await connection.fetch(_TABLES, _LEFT_OUT)
+    numbered = await connection.fetch(_SEQUENCES, [row["name"] for row in tables])
+    return {f"{row['name']}.{column}" for row in tables for column in row["columns"]} | {
+        f"sequence of {row['table']}.{row['column']}" for row in numbered
+    }
+
+
+def layout_of(found: Contents) -> set[str]:
+    """Return what :func:`layout` does, of a backup."""
+    return {f"{table.name}.{column}" for table in found.tables for column in table.columns} | {
+        f"sequence of {each.table}.{each.column}" for each in found.sequences
+    }
+
+
 async def is_empty(connection: Connection) -> bool:
     """Tell whether no profile is registered, be there tables or not."""
     if not await connection.fetchval("SELECT to_regclass('profile') IS NOT NULL"):

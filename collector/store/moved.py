@@ -1,5 +1,6 @@
 """Remembers that the data went to another database, so that nobody goes on working in the old one."""
 
+import secrets
 from datetime import datetime
 
 import msgspec
@@ -29,8 +30,22 @@ ORDER BY owner
 
 
 async def moved_to(connection: Connection) -> Moved | None:
+    """Return where the data went; None where it is here, or was never here."""
+    if not await connection.fetchval("SELECT to_regclass('moved_to') IS NOT NULL"):
+        return None
     found = values(Moved, await connection.fetch(_FIND))
     return found[0] if found else None
+
+
+async def is_same(one: Connection, other: Connection) -> bool:
+    """Tell whether two connections are to one database, whatever their addresses say."""
+    # Nobody else guesses the number, so only the other connection can have taken it.
+    key = secrets.randbits(63)
+    await one.execute("SELECT pg_advisory_lock($1)", key)
+    try:
+        return not await other.fetchval("SELECT pg_try_advisory_lock_shared($1)", key)
+    finally:
+        await one.execute("SELECT pg_advisory_unlock($1)", key)
 
 
 async def mark_moved(connection: Connection, place: str) -> None:

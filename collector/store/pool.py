@@ -1,6 +1,7 @@
 """Runs statements on a pool of connections: an outage is one error, refused data another."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -56,6 +57,8 @@ _MEANINGS: dict[str, type[CollectorError]] = {
     "54": DataRefusedError,  # larger than PostgreSQL can handle
     "P0": DataRefusedError,  # RAISE in a function
 }
+# No connection fails with these: they are of a file that was written meanwhile.
+_OF_FILES = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT, errno.EROFS}
 # "The database is not accepting connections"; in a statement it is about some object.
 _NOT_ACCEPTING = "55000"
 
@@ -81,11 +84,13 @@ def translated(place: str = "the database", *, connecting: bool = False) -> Iter
     try:
         yield
     except asyncpg.ClientConfigurationError as error:
-        raise ConfigurationError([f"COLLECTOR_DATABASE_URL: {_reason(error)}"]) from None
+        raise ConfigurationError([f"{place}: {_reason(error)}"]) from None
     except DatabaseUnavailableError:
         DATABASE_UP.set(0)
         raise
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        if isinstance(error, OSError) and error.errno in _OF_FILES:
+            raise
         meaning = _meaning(error, connecting=connecting)
         if meaning is DatabaseUnavailableError:
             DATABASE_UP.set(0)
