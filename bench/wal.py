@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 from collections import Counter
+from collections.abc import Awaitable
 from pathlib import Path
 
 import uvloop
@@ -35,10 +36,10 @@ WHERE c.relnamespace = 'public'::regnamespace OR t.relnamespace = 'public'::regn
 """
 
 
-async def wal_of_a_pass(database: Database, url: str) -> Counter[str]:
-    """Poll every profile once and return the bytes by table; "other" is commits and catalogs."""
+async def wal_of(database: Database, work: Awaitable[object]) -> Counter[str]:
+    """Do the work and return its bytes by table; "other" is commits and catalogs."""
     start = await database.fetchval("SELECT pg_current_wal_insert_lsn()::text")
-    await pass_over(database, url)
+    await work
     end = await database.fetchval("SELECT pg_current_wal_insert_lsn()::text")
     await database.fetch("SELECT pg_switch_wal()")
     names = {row["node"]: row["name"] for row in await database.fetch(_TABLES)}
@@ -78,18 +79,18 @@ async def main() -> None:
     people = identities(PROFILES)
     async with emulator_process(profiles=PROFILES, days=DAYS) as url, bench_database() as database:
         await register(database, people)
-        show("fresh, 30 days", await wal_of_a_pass(database, url))
+        show("fresh, 30 days", await wal_of(database, pass_over(database, url)))
         await database.fetch("VACUUM ANALYZE")
-        show("unchanged", await wal_of_a_pass(database, url))
+        show("unchanged", await wal_of(database, pass_over(database, url)))
         await database.execute("UPDATE profile SET answer_digest = NULL")
         await database.fetch("VACUUM")
-        show("unchanged, compared day by day", await wal_of_a_pass(database, url))
+        show("unchanged, compared day by day", await wal_of(database, pass_over(database, url)))
         await database.execute("UPDATE profile SET answer_digest = NULL")
         await database.execute(
             "UPDATE daily_metric SET save = save + 1 WHERE day = (SELECT max(day) FROM daily_metric)"
         )
         await database.fetch("VACUUM")
-        show("one restated day", await wal_of_a_pass(database, url))
+        show("one restated day", await wal_of(database, pass_over(database, url)))
 
 
 if __name__ == "__main__":

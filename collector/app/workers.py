@@ -111,10 +111,8 @@ def make_reconciler(settings: Settings, database: Database, client: AyrshareClie
 
 
 def make_tracker(settings: Settings, database: Database, client: AyrshareClient, gate: Gate) -> Tracker:
-    # Half of the lease: a request that begins at the end of that takes a fifth of it at most.
     results = ResultStore(database, seconds=settings.lease_time)
-    queue = _make_queue(settings, database)
-    return Tracker(client, key_ring(settings), results, queue, gate, patience=settings.lease_time / 2)
+    return Tracker(client, key_ring(settings), results, _make_queue(settings, database), gate)
 
 
 @asynccontextmanager

@@ -29,6 +29,7 @@ from collector.store.pin_check import CheckStore
 from collector.store.pin_import import Hints, Imported, PinImporter
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
+from collector.store.top_pin import TopPinStore
 from collector.table.moment import DateFormat, MomentHints, Moments
 
 
@@ -303,11 +304,12 @@ def _cells(pin: ListedPin) -> tuple[str, ...]:
 @click.argument("pin_id", metavar="ID", type=int)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show(pin_id: int, *, as_json: bool) -> None:
-    """Show the whole story of a pin, with each attempt to publish it."""
+    """Show the whole story of a pin: each attempt to publish it, and how it did since."""
 
     async def work() -> str:
         async with open_storage(settings_for_command()) as database:
-            return pin_story(*await PinStore(database).story(pin_id), as_json=as_json)
+            pin, attempts = await PinStore(database).story(pin_id)
+            return pin_story(pin, attempts, await TopPinStore(database).of_pin(pin_id), as_json=as_json)
 
     click.echo(execute(work()))
 

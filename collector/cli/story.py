@@ -8,21 +8,32 @@ from collector.cli.format import as_json_text, as_text
 from collector.models.pin import PinState
 from collector.publish.remedy import ADVICE, remedy_of
 from collector.store.pin import PinAttempt, PinDetails
+from collector.store.top_pin import PinPoint
 
 
-def pin_story(pin: PinDetails, attempts: Sequence[PinAttempt], *, as_json: bool) -> str:
-    """Return a pin and its attempts."""
+def pin_story(pin: PinDetails, attempts: Sequence[PinAttempt], points: Sequence[PinPoint], *, as_json: bool) -> str:
+    """Return a pin, its attempts, and its totals over time, the oldest first."""
     fields = msgspec.structs.asdict(pin)
     del fields["version"]
     if as_json:
-        return as_json_text({**fields, "attempts": attempts})
+        return as_json_text({**fields, "attempts": attempts, "results": points})
     lines = _aligned({name: value for name, value in fields.items() if value not in (None, "", [])})
     if pin.state is PinState.FAILED:
         code = attempts[-1].code if attempts else None
         lines.append(f"what to do: {ADVICE[remedy_of(code, pin.last_error)]}")
     for attempt in attempts:
         lines += ["", f"attempt {attempt.attempt}", *_attempt_lines(attempt)]
+    if points:
+        lines += ["", "results, as totals", *map(_result_line, points)]
     return "\n".join(lines)
+
+
+def _result_line(point: PinPoint) -> str:
+    numbers = {
+        name: getattr(point, name) for name in ("impression", "engagement", "save", "pin_click", "outbound_click")
+    }
+    told = ", ".join(f"{name} {number}" for name, number in numbers.items() if number is not None)
+    return f"  {as_text(point.observed_at)}  {told or 'no numbers yet'}"
 
 
 def _aligned(fields: dict[str, object]) -> list[str]:

@@ -165,6 +165,11 @@ class TopPinStore:
             for row in rows
         ]
 
+    async def of_pin(self, pin_id: int) -> list[PinPoint]:
+        """Return the points of a pin, whosever it is."""
+        owner = await self.owner(pin_id)
+        return await self.points(owner.profile_id, pin_id) if owner is not None else []
+
     async def week_old(self, *, client: str | None = None, profile_id: int | None = None, days: int) -> list[WeekOld]:
         """Return the pins of so many days whose numbers after a week are known, the newest first; 10,000 at most."""
         statement = _OF_CLIENT if profile_id is None else _OF_PROFILE

@@ -22,27 +22,21 @@ from collector.track.decision import after_failure, after_numbers, profile_wait,
 log = structlog.get_logger(__name__)
 
 _BATCH = 100
+# A round waits for its slowest profile, and with it all others do.
+_PATIENCE_SECONDS = 10.0
 
 
 class Tracker:
-    """Follows pins; of each profile one at a time, for at most ``patience`` seconds a round."""
+    """Follows pins, of each profile one at a time; one that answers slowly has a part of its pins put off."""
 
     def __init__(
-        self,
-        client: AyrshareClient,
-        keys: KeyRing,
-        results: ResultStore,
-        queue: PinQueue,
-        gate: Gate,
-        *,
-        patience: float,
+        self, client: AyrshareClient, keys: KeyRing, results: ResultStore, queue: PinQueue, gate: Gate
     ) -> None:
         self._client = client
         self._keys = keys
         self._results = results
         self._queue = queue
         self._gate = gate
-        self._patience = patience
 
     async def run_once(self) -> None:
         """Ask about pins that are due, as many as the pace permits; none while calls are held."""
@@ -64,7 +58,7 @@ class Tracker:
     async def _follow(self, profile_id: int, claims: Sequence[ResultClaim]) -> None:
         records: list[ResultRecord] = []
         wait: float | None = None
-        ends = time.monotonic() + self._patience
+        ends = time.monotonic() + _PATIENCE_SECONDS
         for claim in claims:
             record, wait = await self._ask(claim)
             records.append(record)

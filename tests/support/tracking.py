@@ -22,13 +22,13 @@ LEASE_SECONDS = 60.0
 
 
 @asynccontextmanager
-async def tracking(database: Database, ayrshare: Ayrshare, *, patience: float = 30.0) -> AsyncIterator[Tracker]:
+async def tracking(database: Database, ayrshare: Ayrshare) -> AsyncIterator[Tracker]:
     key, gate = SecretStr(ayrshare.config.api_key), Gate(1e6)
     async with open_client(
         url=ayrshare.url, api_key=key, request_timeout=5.0, connections=16, on_verdict=gate.note
     ) as client:
         results, queue = ResultStore(database, seconds=LEASE_SECONDS), PinQueue(database, owner="me", seconds=60.0)
-        yield Tracker(client, KEYS, results, queue, gate, patience=patience)
+        yield Tracker(client, KEYS, results, queue, gate)
 
 
 async def live(database: Database, ayrshare: Ayrshare, count: int, *, index: int = 0) -> list[int]:

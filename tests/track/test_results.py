@@ -73,7 +73,7 @@ async def test_the_best_pins_are_ranked_by_what_is_asked_for(database: Database,
     assert {pin["client_ref"]: pin["engagement"] for pin in exported}["of-a-30"] == 91
 
 
-async def test_a_pin_is_shown_over_time(database: Database, ids: dict[str, int]) -> None:
+async def test_a_pin_is_shown_over_time(database: Database, collector: Program, ids: dict[str, int]) -> None:
     await database.execute(
         "INSERT INTO pin_metric (profile_id, pin_id, observed_at, impression, save, extra) "
         "SELECT $1, $2, now() - n * interval '1 day', 3000 - n, 7, '{\"total_comments\": 4}' "
@@ -89,6 +89,9 @@ async def test_a_pin_is_shown_over_time(database: Database, ids: dict[str, int])
         assert shown["following"]["ended"] is None
         mine = ask.with_token(await client_token(database, "acme"))
         assert (await mine("GET", f"/pins/{ids['secret']}/metrics"))[0] == 404
+    story = (await collector("pins", "show", str(ids["best"]))).out
+    assert "impression 2998, engagement 7, save 7" in story
+    assert len(json.loads((await collector("pins", "show", str(ids["best"]), "--json")).out)["results"]) == 3
     async with console_session(database) as session:
         text = await page(session, f"/pins/{ids['best']}")
         assert "How it does" in text

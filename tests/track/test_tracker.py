@@ -13,6 +13,7 @@ from collector.store.pin_result import ResultStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
 from collector.store.retention import expire
+from collector.track import tracker as module
 from collector.track.decision import after_numbers
 from tests.support.ayrshare import Ayrshare
 from tests.support.profiles import register, remove
@@ -165,6 +166,21 @@ async def test_results_leave_half_of_a_profiles_calls_to_polls_and_pins(database
             await tracker.run_once()
         assert await asked(ayrshare) == 30
         assert await database.fetchval("SELECT min(next_at) > now() + interval '4 minutes' FROM pin_result")
+
+
+async def test_a_profile_that_answers_slowly_does_not_hold_a_round_up(
+    database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "_PATIENCE_SECONDS", 0.0)
+    await register(database, ayrshare, 1)
+    await live(database, ayrshare, 3)
+    async with tracking(database, ayrshare) as tracker:
+        await pass_days(database, ayrshare, 3.0)
+        await tracker.run_once()
+        assert await asked(ayrshare) == 1
+        assert await database.fetchval("SELECT count(*) FROM pin_result WHERE next_at <= now()") == 2
+        await tracker.run_once()
+    assert await asked(ayrshare) == 2
 
 
 async def test_two_trackers_ask_about_each_pin_once(database: Database, ayrshare: Ayrshare) -> None:
