@@ -15,7 +15,7 @@ import msgspec
 from collector.models.gap import Gap
 from collector.report.month import Month, month_of
 from collector.store.overview import COUNTS
-from collector.store.report import ClientDay, Followers, MonthSums, ReportedDrop, ReportedProfile
+from collector.store.report import BestPin, ClientDay, Followers, MonthSums, ReportedDrop, ReportedProfile
 
 YEAR: Final = 12
 _DAY = timedelta(days=1)
@@ -80,6 +80,7 @@ class Contents(msgspec.Struct, frozen=True, kw_only=True):
     drops: list[ReportedDrop]
     fleet_drops: list[tuple[date, date]]
     pins: Mapping[date, int]
+    best_pins: list[BestPin]
     followers: tuple[int, int | None] | None
     quality: Quality
 

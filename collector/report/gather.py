@@ -24,6 +24,7 @@ from collector.report.contents import (
 from collector.report.month import Month
 from collector.store.overview import COUNTS
 from collector.store.report import (
+    BestPin,
     ClientDay,
     Followers,
     MonthSums,
@@ -32,6 +33,9 @@ from collector.store.report import (
     ReportedProfile,
     ReportStore,
 )
+
+# So many are shown of a client.
+_BEST_PINS = 5
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Row = TypeVar("_Row")
@@ -48,6 +52,7 @@ class _Found(msgspec.Struct, frozen=True, kw_only=True):
     drops: dict[str, list[ReportedDrop]]
     fleet_drops: list[tuple[date, date]]
     pins: dict[str, list[PublishedDay]]
+    best_pins: dict[str, list[BestPin]]
     followers: dict[int, list[Followers]]
     gaps: dict[str, list[Gap]]
 
@@ -75,6 +80,7 @@ async def gather(
         drops=_by(await store.drops(*days), lambda each: each.client),
         fleet_drops=await store.fleet_drops(month.first, last),
         pins=_by(await store.pins(*days), lambda each: each.client),
+        best_pins=_by(await store.best_pins(*days, _BEST_PINS), lambda each: each.client),
         followers=_by(await store.followers(*days), lambda each: each.profile_id),
         gaps=_by(gaps, lambda each: each.client),
     )
@@ -98,6 +104,7 @@ def _contents(found: _Found, client: str) -> Contents:
         drops=found.drops.get(client, []),
         fleet_drops=found.fleet_drops,
         pins={each.day: each.pins for each in found.pins.get(client, ())},
+        best_pins=found.best_pins.get(client, []),
         followers=followers_of([row for each in profiles for row in found.followers.get(each.id, ())]),
         quality=Quality(
             profiles=len(profiles),

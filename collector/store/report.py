@@ -75,6 +75,20 @@ class PublishedDay(msgspec.Struct, frozen=True):
     pins: int
 
 
+class BestPin(msgspec.Struct, frozen=True, kw_only=True):
+    """A pin that was published in the period, with its totals since then; ``text`` is its title, or its description."""
+
+    client: str
+    profile: str
+    text: str
+    pin_url: str | None
+    published_on: date
+    impression: int | None
+    engagement: int
+    save: int | None
+    outbound_click: int | None
+
+
 class Followers(msgspec.Struct, frozen=True):
     """Followers of a profile at the end of a period, and before its beginning."""
 
@@ -151,6 +165,27 @@ WHERE n.profile_id = ANY ($1::bigint[])
 GROUP BY 1, 2
 """
 
+# A pin's own link is an address of Pinterest; of anything else no link is made.
+_BEST_PINS = f"""
+SELECT {names(BestPin)}
+FROM (
+    SELECT
+        t.client, t.profile, t.impression, t.engagement, t.save, t.outbound_click,
+        CASE WHEN t.pin_url LIKE 'https://%' THEN t.pin_url END AS pin_url,
+        (t.published_at AT TIME ZONE 'UTC')::date AS published_on,
+        coalesce(nullif(t.title, ''), left(p.description, 80)) AS text,
+        row_number() OVER (PARTITION BY t.client ORDER BY t.engagement DESC, t.pin_id) AS place
+    FROM top_pin t
+    JOIN pin p ON p.id = t.pin_id
+    WHERE t.profile_id = ANY ($1::bigint[])
+      AND t.published_at >= $2::date
+      AND t.published_at < $3::date + 1
+      AND t.engagement > 0
+) t
+WHERE place <= $4
+ORDER BY client, place
+"""
+
 
 def _counted(since: str, before: str) -> str:
     return f"""
@@ -211,6 +246,10 @@ class ReportStore:
 
     async def pins(self, ids: Sequence[int], first: date, last: date) -> list[PublishedDay]:
         return values(PublishedDay, await self._database.fetch(_PINS, ids, first, last))
+
+    async def best_pins(self, ids: Sequence[int], first: date, last: date, limit: int) -> list[BestPin]:
+        """Return at most ``limit`` pins of each client, those with the most engagements first."""
+        return values(BestPin, await self._database.fetch(_BEST_PINS, ids, first, last, limit))
 
     async def followers(self, ids: Sequence[int], first: date, last: date) -> list[Followers]:
         return values(Followers, await self._database.fetch(_FOLLOWERS, ids, first, last))

@@ -37,15 +37,15 @@ WITH made AS (
     INSERT INTO profile (
         name, client, key_ciphertext, key_fingerprint, first_day, last_day, settled_through, settle_days
     )
-    SELECT $1 || ' ' || n, $1, '', sha256(($1 || n)::bytea), '2025-01-01', '2026-09-30', '2026-09-28', 3
+    SELECT $1 || ' ' || n, $1, '', sha256(($1 || n)::bytea), '2024-01-01', '2025-09-30', '2025-09-28', 3
     FROM generate_series(1, $2::integer) n
     RETURNING id
 )
 INSERT INTO daily_metric (profile_id, day, impression, engagement, save, pin_click, outbound_click)
 SELECT id, day, 1000 * id + extract(doy FROM day), 50 * id, 7, 9, id
-FROM made, generate_series('2025-07-01'::timestamp, '2026-09-30', '1 day') AS day
+FROM made, generate_series('2024-07-01'::timestamp, '2025-09-30', '1 day') AS day
 """
-SEPTEMBER = Month(2026, 9)
+SEPTEMBER = Month(2025, 9)
 
 
 async def read(database: Database, client: str, month: Month, today: date | None = None) -> Contents:
@@ -98,12 +98,12 @@ async def test_its_numbers_are_those_of_the_database(database: Database) -> None
 async def test_what_cannot_be_compared_is_neither_growth_nor_fall(database: Database) -> None:
     await database.execute(_FILL, "Acme", 4)
     new, gone, other = 2, 3, 4
-    await database.execute("DELETE FROM daily_metric WHERE profile_id = $1 AND day < '2026-08-20'", new)
-    await database.execute("DELETE FROM daily_metric WHERE profile_id = $1 AND day > '2026-09-03'", gone)
-    await database.execute("UPDATE profile SET seam_day = '2026-09-01' WHERE id = $1", other)
-    await database.execute("UPDATE daily_metric SET engagement = 65 WHERE profile_id = 1 AND day >= '2026-09-01'")
+    await database.execute("DELETE FROM daily_metric WHERE profile_id = $1 AND day < '2025-08-20'", new)
+    await database.execute("DELETE FROM daily_metric WHERE profile_id = $1 AND day > '2025-09-03'", gone)
+    await database.execute("UPDATE profile SET seam_day = '2025-09-01' WHERE id = $1", other)
+    await database.execute("UPDATE daily_metric SET engagement = 65 WHERE profile_id = 1 AND day >= '2025-09-01'")
 
-    found = await read(database, "Acme", SEPTEMBER, date(2026, 11, 1))
+    found = await read(database, "Acme", SEPTEMBER, date(2025, 11, 1))
 
     assert found.total["engagement"].change == pytest.approx(0.3)
     assert {line.name: line.change is None for line in found.profiles} == {
@@ -118,23 +118,52 @@ async def test_what_cannot_be_compared_is_neither_growth_nor_fall(database: Data
 
 async def test_a_month_without_data_says_so_and_why(database: Database) -> None:
     await database.execute(_FILL, "Acme", 1)
-    await database.execute("DELETE FROM daily_metric WHERE day >= '2026-09-01'")
+    await database.execute("DELETE FROM daily_metric WHERE day >= '2025-09-01'")
     await database.execute(
         "INSERT INTO lost_day (profile_id, day, whose, reason, cause_first, cause_last) "
-        "SELECT 1, day, 'client', 'unlinked', '2026-09-04', '2026-10-04' "
-        "FROM generate_series('2026-09-01'::timestamp, '2026-09-30', '1 day') AS day"
+        "SELECT 1, day, 'client', 'unlinked', '2025-09-04', '2025-10-04' "
+        "FROM generate_series('2025-09-01'::timestamp, '2025-09-30', '1 day') AS day"
     )
-    await database.execute("UPDATE profile SET lost_through = '2026-12-31'")
-    page = render(await read(database, "Acme", SEPTEMBER), Brand(), Locale.EN, date(2026, 11, 1))
-    assert "There are no numbers of September 2026." in page
+    await database.execute("UPDATE profile SET lost_through = '2025-12-31'")
+    page = render(await read(database, "Acme", SEPTEMBER), Brand(), Locale.EN, date(2025, 11, 1))
+    assert "There are no numbers of September 2025." in page
     assert "30 days, 1 to 30 September. The Pinterest account was not linked. They cannot be read any more." in page
     assert '<svg class="plot"' not in page
 
 
+async def test_the_best_pins_of_the_month_are_shown(database: Database) -> None:
+    await database.execute(_FILL, "Acme", 1)
+    await database.execute(
+        """
+        INSERT INTO pin (profile_id, client_ref, media_urls, title, description, state, published_at, pin_url)
+        SELECT
+            1, 'r' || n, '{https://x.example/a.jpg}', CASE WHEN n > 1 THEN '<b>pin ' || n END, 'described', 'published',
+            '2025-09-02'::date + 4 * n, CASE WHEN n < 6 THEN 'https://pin.example/' || n ELSE 'javascript:x' END
+        FROM generate_series(-5, 6) AS n
+        """
+    )
+    await database.execute(
+        """
+        INSERT INTO pin_result (profile_id, pin_id, observed_at, impression, save, outbound_click)
+        SELECT profile_id, id, now(), 1000, 10 * id, 1
+        FROM pin
+        """
+    )
+    page = render(await read(database, "Acme", SEPTEMBER), Brand(), Locale.EN, date(2025, 11, 1))
+    assert re.findall(r'<th scope="row"><bdi>(.*?)</bdi>', page) == [
+        "&lt;b&gt;pin 6",
+        '<a href="https://pin.example/5">&lt;b&gt;pin 5</a>',
+        '<a href="https://pin.example/4">&lt;b&gt;pin 4</a>',
+        '<a href="https://pin.example/3">&lt;b&gt;pin 3</a>',
+        '<a href="https://pin.example/2">&lt;b&gt;pin 2</a>',
+    ]
+    assert '<td class="number">121</td>' in page
+
+
 async def test_a_month_that_has_not_begun_is_refused(database: Database) -> None:
     await database.execute(_FILL, "Acme", 1)
-    with pytest.raises(ConfigurationError, match="2027-01 has no day that is over"):
-        await read(database, "Acme", Month(2027, 1), date(2026, 11, 1))
+    with pytest.raises(ConfigurationError, match="2026-01 has no day that is over"):
+        await read(database, "Acme", Month(2026, 1), date(2025, 11, 1))
 
 
 async def test_it_fits_asks_nobody_and_prints(database: Database, tmp_path: Path) -> None:
@@ -142,10 +171,10 @@ async def test_it_fits_asks_nobody_and_prints(database: Database, tmp_path: Path
         await database.execute(_FILL, client, profiles)
     async with chromium() as browser:
         for client in (LONG, RIGHT_TO_LEFT, EVIL):
-            found = await read(database, client, SEPTEMBER, date(2026, 11, 1))
+            found = await read(database, client, SEPTEMBER, date(2025, 11, 1))
             for locale in Locale:
                 file = tmp_path / f"{locale}.html"
-                file.write_text(render(found, Brand(), locale, date(2026, 11, 1)), encoding="utf-8")
+                file.write_text(render(found, Brand(), locale, date(2025, 11, 1)), encoding="utf-8")
                 for width in (390, 1000):
                     async with visit(browser, "file://", viewport={"width": width, "height": 900}) as page:
                         await page.goto(file.as_uri())
@@ -176,7 +205,7 @@ def places(text: str) -> set[str]:
 
 def drop(**changes: object) -> ReportedDrop:
     usual = ReportedDrop(
-        client="Acme", profile="Acme DE", metric="engagement", first_day=date(2026, 9, 27), last_day=date(2026, 10, 5),
+        client="Acme", profile="Acme DE", metric="engagement", first_day=date(2025, 9, 27), last_day=date(2025, 10, 5),
         observed=720.0, expected=1800.0, usual_since=None, closed_on=None, close_reason=None, last_pin_on=None,
     )  # fmt: skip
     return msgspec.structs.replace(usual, **changes)
@@ -184,10 +213,10 @@ def drop(**changes: object) -> ReportedDrop:
 
 async def test_drops_are_explained_in_the_reader_s_language(database: Database) -> None:
     await database.execute(_FILL, "Acme", 1)
-    empty = await read(database, "Acme", SEPTEMBER, date(2026, 11, 1))
-    over = {"closed_on": date(2026, 10, 9), "close_reason": CloseReason.RECOVERED}
-    told = [drop(last_pin_on=date(2026, 9, 20)), drop(**over)]
-    contents = msgspec.structs.replace(empty, drops=told, fleet_drops=[(date(2026, 9, 3), date(2026, 9, 4))])
+    empty = await read(database, "Acme", SEPTEMBER, date(2025, 11, 1))
+    over = {"closed_on": date(2025, 10, 9), "close_reason": CloseReason.RECOVERED}
+    told = [drop(last_pin_on=date(2025, 9, 20)), drop(**over)]
+    contents = msgspec.structs.replace(empty, drops=told, fleet_drops=[(date(2025, 9, 3), date(2025, 9, 4))])
     english, german = (sentences.drops(contents, language_of(each)) for each in (Locale.EN, Locale.DE))
     plain = [re.sub("[\u2068\u2069]", "", text) for text in (*english, *german)]
     fell = (
@@ -205,11 +234,11 @@ async def test_profiles_that_miss_the_same_days_are_one_line(database: Database)
 
     def gap(profile: str, first: int, last: int, reason: GapReason, whose: Whose) -> Gap:
         return Gap(
-            profile=profile, client="Acme", first_day=date(2026, 9, first), last_day=date(2026, 9, last),
+            profile=profile, client="Acme", first_day=date(2025, 9, first), last_day=date(2025, 9, last),
             days=last - first + 1, lost=True, days_left=None, whose=whose, reason=reason, why="",
         )  # fmt: skip
 
-    contents = await read(database, "Acme", SEPTEMBER, date(2026, 11, 1))
+    contents = await read(database, "Acme", SEPTEMBER, date(2025, 11, 1))
     found = [
         gap("a", 3, 4, GapReason.TIMEOUT, Whose.API),
         gap("a", 5, 6, GapReason.NETWORK, Whose.API),
@@ -235,11 +264,11 @@ def test_months_are_read_and_counted() -> None:
 
 
 def test_files_have_names_that_every_system_takes() -> None:
-    assert file_name("Acme", SEPTEMBER, "html") == "Acme 2026-09.html"
+    assert file_name("Acme", SEPTEMBER, "html") == "Acme 2025-09.html"
     names = [file_name(each, SEPTEMBER, "pdf") for each in ("a/b", "a:b", "..", "x" * 400, "é" * 100, "a-b")]
     assert len(set(names)) == len(names)
     assert all(not set(name) & set('/\\:*?"<>|') and len(name.encode()) < 255 for name in names)
-    assert names[-1] == "a-b 2026-09.pdf"
+    assert names[-1] == "a-b 2025-09.pdf"
 
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -279,13 +308,13 @@ def test_what_is_wrong_with_the_file_is_named(tmp_path: Path, written: str, said
 async def test_the_command_writes_a_file_a_client(collector: Program, database: Database, tmp_path: Path) -> None:
     for client in ("Acme", "B/C", RIGHT_TO_LEFT):
         await database.execute(_FILL, client, 2)
-    ended = await collector("report", "--all", "--month", "2026-09", "-o", "out")
+    ended = await collector("report", "--all", "--month", "2025-09", "-o", "out")
     assert ended.code == 0, ended.err
     written = sorted((tmp_path / "out").iterdir())
     assert len(written) == 3
-    assert "Acme 2026-09.html" in {each.name for each in written}
-    assert all("September 2026" in each.read_text(encoding="utf-8") for each in written)
-    one = await collector("report", "--client", "Acme", "--month", "2026-09", "--locale", "de", "-o", "acme.html")
+    assert "Acme 2025-09.html" in {each.name for each in written}
+    assert all("September 2025" in each.read_text(encoding="utf-8") for each in written)
+    one = await collector("report", "--client", "Acme", "--month", "2025-09", "--locale", "de", "-o", "acme.html")
     assert one.code == 0, one.err
     assert "Pinterest-Bericht" in (tmp_path / "acme.html").read_text(encoding="utf-8")
 
