@@ -10,7 +10,7 @@ from collector.store.pool import Database
 
 _NUMBERS = names(PinNumbers)
 # A profile that is not read is left alone: its pins come back to the head of the index a few hours later.
-_CLAIM = f"""
+CLAIM = f"""
 WITH due AS MATERIALIZED (
     SELECT profile_id, pin_id
     FROM pin_result
@@ -39,7 +39,7 @@ WHERE c.state = 'active'
 ORDER BY c.profile_id, p.published_at DESC
 """
 
-_RECORD = f"""
+RECORD = f"""
 WITH moved AS (
     UPDATE pin_result AS r
     SET next_at = now() + c.next_in * interval '1 second',
@@ -76,7 +76,7 @@ SELECT count(*) FROM moved
 """
 
 # Those that others have claimed are left to them.
-_PUT_OFF = """
+PUT_OFF = """
 UPDATE pin_result
 SET next_at = now() + $4 * interval '1 second'
 WHERE profile_id = $1
@@ -105,17 +105,17 @@ class ResultStore:
 
     async def claim(self, limit: int) -> list[ResultClaim]:
         """Claim the pins that have waited longest, at most ``limit``; those of a profile follow each other."""
-        return values(ResultClaim, await self._database.fetch(_CLAIM, limit, self._seconds))
+        return values(ResultClaim, await self._database.fetch(CLAIM, limit, self._seconds))
 
     async def record(self, records: Sequence[ResultRecord]) -> int:
         """Write what asking came to, and return how much of it was still ours to write."""
-        return int(await self._database.fetchval(_RECORD, *columns(ResultRecord, records)))
+        return int(await self._database.fetchval(RECORD, *columns(ResultRecord, records)))
 
     async def put_off(self, profile_id: int, claims: Sequence[ResultClaim], *, seconds: float) -> None:
         """Give claims of a profile back, and let all of its pins that are due wait for so long."""
         pins = [claim.pin_id for claim in claims]
         fence = claims[0].claimed_until if claims else None
-        await self._database.execute(_PUT_OFF, profile_id, pins, fence, seconds)
+        await self._database.execute(PUT_OFF, profile_id, pins, fence, seconds)
 
     async def backlog(self) -> Backlog:
         [found] = values(Backlog, await self._database.fetch(_BACKLOG))

@@ -153,6 +153,44 @@ async def test_a_429_stops_the_profile_alone_and_is_counted(database: Database, 
     assert (counts[limited], counts[well]) == (1, 0)
 
 
+@pytest.mark.parametrize(
+    ("fault", "least"),
+    [
+        ("quota", timedelta(hours=5)),
+        ("unlinked", timedelta(hours=5)),
+        ("suspended", timedelta(hours=5)),
+        ("bad_key", timedelta(hours=5)),
+        ("reset_before", timedelta(minutes=4)),
+    ],
+)
+async def test_what_concerns_a_profile_is_asked_once_and_changes_nothing_of_it(
+    database: Database, ayrshare: Ayrshare, fault: str, least: timedelta
+) -> None:
+    await register(database, ayrshare, 1)
+    ids = await live(database, ayrshare, 3)
+    await ayrshare.fault("*", fault, endpoint=PIN)
+    async with tracking(database, ayrshare) as tracker:
+        await pass_days(database, ayrshare, 3.0)
+        await tracker.run_once()
+        await tracker.run_once()
+    assert await asked(ayrshare) == 1
+    assert [(await result(database, pin_id))["wait"] > least for pin_id in ids] == [True] * 3
+    assert await database.fetchval("SELECT state FROM profile") == "active", "polls find out what became of it"
+
+
+async def test_a_refused_api_key_stops_all_questions(database: Database, ayrshare: Ayrshare) -> None:
+    await register(database, ayrshare, 2)
+    await live(database, ayrshare, 1)
+    await ayrshare.fault("*", "unauthorized", endpoint=PIN)
+    async with tracking(database, ayrshare) as tracker:
+        await pass_days(database, ayrshare, 3.0)
+        await tracker.run_once()
+        await live(database, ayrshare, 1, index=1)
+        await make_due(database)
+        await tracker.run_once()
+    assert await asked(ayrshare) == 1
+
+
 async def test_results_leave_half_of_a_profiles_calls_to_polls_and_pins(database: Database) -> None:
     config = EmulatorConfig(profiles=1, rate_limit=60, cache_seconds=0.0)
     async with serve(config) as url, aiohttp.ClientSession() as session:
