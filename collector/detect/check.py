@@ -17,9 +17,13 @@ _LEAST_PAIR = 2
 
 
 def may_have_fallen(window: Window, cusum: Cusum, profiles: Profiles) -> Flags:
-    """Return of which profiles a window lost enough for a drop, or the sum is as high; seldom so, and soon said."""
-    lost = (window.observed <= profiles.most_left * window.expected).any(axis=(0, 1))
-    return np.asarray(lost | (cusum.total >= profiles.least_slow))
+    """Return of which profiles a window lost enough for a drop, or the sum is as high, and the newest day is low.
+
+    That is seldom so, and soon said.
+    """
+    lost = (window.observed <= profiles.most_left * window.expected).any(axis=0)
+    lost[JOINT] |= cusum.total >= profiles.least_slow
+    return np.asarray((lost & window.newest_low).any(axis=0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +56,7 @@ class Checks:
             Unmet.GAPS: scores.complete,
             Unmet.SCORE: scores.score >= threshold,
             Unmet.LOSS: loss > least_loss,
-            # It must have a number, too.
-            Unmet.NEWEST_DAY: window.counts[-1] < tuning.LOW_DAY * window.means[-1],
+            Unmet.NEWEST_DAY: window.newest_low,
             Unmet.ONE_DAY: pair,
         }
         return cls(scores, threshold, loss, least_loss, held)

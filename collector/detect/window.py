@@ -43,6 +43,11 @@ class Window:
         return np.asarray(self.days >= _LEAST_DAYS)
 
     @property
+    def newest_low(self) -> Flags:
+        """Of which series the newest day is low; not of those without a number."""
+        return np.asarray(self.counts[-1] < tuning.LOW_DAY * self.means[-1])
+
+    @property
     def error(self) -> Floats:
         """Relative error of the bounded sums, which the noise of windows is learned from."""
         return self.bounded / self.expected - 1
