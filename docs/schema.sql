@@ -621,7 +621,7 @@ COMMENT ON COLUMN profile.rate_limit_count IS 'x-ratelimit-count of the last ans
 
 COMMENT ON COLUMN profile.rate_limited_count IS 'Answers of 429 on the UTC day rate_limited_on; 1,000 suspend the profile';
 
-COMMENT ON COLUMN profile.days_changed_at IS 'When a poll last brought a day that was new or different';
+COMMENT ON COLUMN profile.days_changed_at IS 'When a poll last brought a settled day that was new or different';
 
 COMMENT ON COLUMN profile.behind IS 'The last poll brought nothing, and a day is due that was never read: polled before others';
 

@@ -24,3 +24,5 @@ ALTER TABLE drop_verdict
     DROP COLUMN band_since,
     DROP COLUMN band_expected,
     DROP COLUMN band_low;
+
+COMMENT ON COLUMN profile.days_changed_at IS 'When a poll last brought a settled day that was new or different';

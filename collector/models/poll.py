@@ -70,7 +70,8 @@ class Written(msgspec.Struct, frozen=True):
     """What a poll changed in the database; its outcome is ``unchanged`` where good data changed nothing.
 
     ``rows_kept`` are settled days that came without numbers which they have, and keep; ``rows_withdrawn`` provisional
-    ones that lost such numbers to the ledger. ``detail`` is what is stored of the poll for the operator.
+    ones that lost such numbers to the ledger. ``first_changed`` is the oldest day that is new or different.
+    ``detail`` is what is stored of the poll for the operator.
     ``other_account`` tells that it replaced most settled days, so that the profile is marked.
     """
 
@@ -81,4 +82,5 @@ class Written(msgspec.Struct, frozen=True):
     rows_kept: int = 0
     rows_withdrawn: int = 0
     detail: str | None = None
+    first_changed: date | None = None
     other_account: bool = False

@@ -320,23 +320,37 @@ def _amounts(
     kept: Sequence[_Change],
 ) -> dict[int, Written]:
     changed = Counter(change.profile_id for change in restated)
+    days = {profile_id: [row[1] for row in rows] for profile_id, rows in new.items()}
+    for change in restated:
+        days[change.profile_id].append(change.day)
     keeping = Counter(change.profile_id for change in kept)
     losing = Counter(change.profile_id for change in restated if change.loses)
     return {
         each.profile_id: _written(
-            each, len(new[each.profile_id]), *(counts[each.profile_id] for counts in (changed, keeping, losing))
+            each,
+            len(new[each.profile_id]),
+            *(counts[each.profile_id] for counts in (changed, keeping, losing)),
+            first_changed=min(days[each.profile_id], default=None),
         )
         for each in records
     }
 
 
-def _written(record: PollRecord, rows_new: int, rows_changed: int, rows_kept: int, rows_withdrawn: int) -> Written:
-    unchanged = record.outcome is Success.OK and rows_new + rows_changed == 0
+def _written(
+    record: PollRecord,
+    rows_new: int,
+    rows_changed: int,
+    rows_kept: int,
+    rows_withdrawn: int,
+    *,
+    first_changed: date | None,
+) -> Written:
+    unchanged = record.outcome is Success.OK and first_changed is None
     outcome = Success.UNCHANGED if unchanged else record.outcome
     kept = f"settled days that came without their numbers, and keep them: {rows_kept}" if rows_kept else None
     lost = f"days whose numbers were withdrawn, and are in the ledger: {rows_withdrawn}" if rows_withdrawn else None
     detail = "; ".join(filter(None, (record.detail, kept, lost))) or None
-    return Written(record.profile_id, outcome, rows_new, rows_changed, rows_kept, rows_withdrawn, detail)
+    return Written(record.profile_id, outcome, rows_new, rows_changed, rows_kept, rows_withdrawn, detail, first_changed)
 
 
 def _log_row(record: PollRecord, written: Written) -> tuple[Any, ...]:

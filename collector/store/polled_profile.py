@@ -14,7 +14,7 @@ from collector.store.columns import arrays, columns, names
 
 
 class _PolledProfile(msgspec.Struct, frozen=True):
-    """What a poll changes in its profile; ``changed`` tells whether any day is new or different."""
+    """What a poll changes in its profile; ``first_changed`` is the oldest day that is new or different."""
 
     profile_id: int
     lease_until: datetime
@@ -23,7 +23,7 @@ class _PolledProfile(msgspec.Struct, frozen=True):
     detail: str | None
     seen: bool
     good: bool
-    changed: bool
+    first_changed: date | None
     next_poll_in: float | None
     window_start: date | None
     last_day: date | None
@@ -82,7 +82,11 @@ SET state = coalesce(r.state, p.state),
     last_success_at = CASE WHEN r.good THEN now() ELSE p.last_success_at END,
     behind = NOT r.good AND is_behind(p.last_day, p.settle_days),
     last_poll_at = now(),
-    days_changed_at = CASE WHEN r.changed THEN now() ELSE p.days_changed_at END,
+    -- Most polls change the days that have not settled, which the detector does not look at.
+    days_changed_at = CASE
+        WHEN r.first_changed <= greatest(p.settled_through, r.settled_through) THEN now()
+        ELSE p.days_changed_at
+    END,
     next_poll_at = now() + r.next_poll_in * interval '1 second',
     lease_until = NULL,
     lease_owner = NULL
@@ -118,7 +122,7 @@ def _polled(record: PollRecord, written: Written) -> _PolledProfile:
         detail=written.detail,
         seen=isinstance(record.analytics, SeenAnswer),
         good=record.analytics is not None,
-        changed=written.rows_new + written.rows_changed > 0,
+        first_changed=written.first_changed,
         next_poll_in=record.next_poll_in,
         window_start=window_start(days),
         last_day=days[-1].day if days else None,

@@ -117,13 +117,25 @@ async def test_a_day_read_again_without_a_change_is_not_written(
     analytics = answer(day(2, 20), day(1, 10, extra='{"a": 1.5, "b": 2}'))
     await store(database, leases, metrics, analytics)
     before = await database.fetch("SELECT ctid, xmin, updated_at FROM daily_metric ORDER BY day")
-    changed_at = await database.fetchval("SELECT days_changed_at FROM profile WHERE name = 'one'")
     written = await store(database, leases, metrics, analytics)
     assert (written.rows_new, written.rows_changed) == (0, 0)
     assert await database.fetch("SELECT ctid, xmin, updated_at FROM daily_metric ORDER BY day") == before
     assert await database.fetchval(LEDGER) == 0
-    assert await database.fetchval("SELECT days_changed_at FROM profile WHERE name = 'one'") == changed_at
     assert await database.fetchval("SELECT last_outcome FROM profile WHERE name = 'one'") == "unchanged"
+
+
+async def test_the_detector_hears_of_settled_days_only(
+    database: Database, leases: LeaseStore, metrics: MetricStore
+) -> None:
+    heard = "SELECT days_changed_at = last_poll_at FROM profile WHERE name = 'one'"
+    await store(database, leases, metrics, answer(day(2, 20), day(1, 10)))
+    assert await database.fetchval(heard) is None
+    await store(database, leases, metrics, answer(day(3, 30), day(2, 20), day(1, 10)))
+    assert await database.fetchval(heard)
+    await store(database, leases, metrics, answer(day(3, 30), day(2, 21), day(1, 11)))
+    assert not await database.fetchval(heard)
+    await store(database, leases, metrics, answer(day(3, 31), day(2, 22), day(1, 12)))
+    assert await database.fetchval(heard)
 
 
 async def test_no_number_takes_no_settled_number_away(
@@ -167,7 +179,6 @@ async def test_a_restated_day_is_updated_in_place_and_its_former_version_is_kept
     )
     assert row is not None
     assert tuple(row) == (14, "READY", 2, first_seen)
-    assert await database.fetchval("SELECT days_changed_at = last_poll_at FROM profile WHERE name = 'one'")
     versions = [tuple(row)[1:] for row in await database.fetch(VERSIONS)]
     assert versions == [(1, 20), (1, 10), (2, 14)]
 
