@@ -124,7 +124,7 @@ async def test_the_holidays_of_a_clients_country_count(
     assert await detector.run_once() == 1
     assert await database.fetchval("SELECT country FROM drop_verdict") == "DE"
     assert msgspec.json.decode((await collector("clients", "list", "--json")).out) == [
-        {"client": "acme", "profiles": 1, "country": "DE"}
+        {"client": "acme", "profiles": 1, "country": "DE", "time_zone": None}
     ]
     assert (await collector("clients", "set", "acme", "--country", "none")).code == 0
     assert "international" in (await collector("clients", "list")).out
