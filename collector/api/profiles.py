@@ -232,11 +232,11 @@ class Profiles:
         return trial
 
     async def _story(self, profile_id: int) -> ProfileStory:
-        found = await self._fleet.status_of([profile_id])
-        if not found:
+        found = await self._fleet.status_of_one(profile_id)
+        if found is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, f"profile {profile_id} was removed meanwhile")
         return ProfileStory(
-            **msgspec.structs.asdict(found[0]),
+            **msgspec.structs.asdict(found),
             particulars=await particulars_of(self._services.database, profile_id),
             budget=await budget_of(self._services.database, profile_id),
             missing=await missing_days_of(self._services.database, profile_id),

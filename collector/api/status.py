@@ -10,6 +10,9 @@ from collector.api.route import Answer, route
 from collector.api.services import Services
 from collector.export.status import Status, gather_status
 from collector.loops.every import LoopState
+from collector.loops.recent import Recent
+
+_STATUS_SECONDS = 5.0
 
 
 class Loops(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,11 +34,20 @@ class Operations:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._status = Recent(self._gather, seconds=_STATUS_SECONDS)
 
     @route(hdrs.METH_GET, "/status", for_clients=False)
     async def show_status(self) -> Status:
-        """Show profiles by state, freshness, polls, pins, the database, and what troubles which profile."""
-        return await gather_status(self._services.database, self._services.where, count_days=False)
+        """Show profiles by state, freshness, polls, pins, the database, and what troubles which profile.
+
+        It is the same for whoever asks within five seconds. What is counted over all days of the fleet is older:
+        `counted_at` says how old.
+        """
+        return await self._status.get()
+
+    async def _gather(self) -> Status:
+        services = self._services
+        return await gather_status(services.database, services.where, count_days=False, states=services.states)
 
     @route(hdrs.METH_GET, "/loops", for_clients=False)
     async def show_loops(self) -> Loops:

@@ -125,6 +125,7 @@ def _pages(process: Process, keeper: OverviewKeeper) -> Pages:
         try_key=partial(try_profile_key, settings),
         check_pins=partial(check_pins, settings, readers),
         look_at_media=look_at_media,
+        states=keeper.states,
         problems=health.problems,
         where=where(settings),
     )

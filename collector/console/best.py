@@ -12,7 +12,6 @@ from collector.console.numbers import Whose
 from collector.console.words import Word, percent
 from collector.store.client import ClientStore
 from collector.store.pool import Database
-from collector.store.timeline import TimelineStore
 from collector.store.top_pin import PinRank, TopPin, TopPinStore, TopWish
 from collector.table.moment import zone_named
 from collector.track.timing import DAYS, FEWEST, Finding, Slot, Timing, compare_times
@@ -43,24 +42,21 @@ class BestReader:
     def __init__(self, database: Database) -> None:
         self._results = TopPinStore(database)
         self._clients = ClientStore(database)
-        self._timeline = TimelineStore(database)
 
     def loader(self, whose: Whose, viewers_zone: ZoneInfo) -> Callable[[], Awaitable[Best]]:
         """``viewers_zone`` is that of the times where the client has none."""
         return partial(self._read, whose, viewers_zone)
 
     async def _read(self, whose: Whose, viewers_zone: ZoneInfo) -> Best:
-        client = whose.client
-        if whose.profile_id is not None:
-            client = await self._timeline.client_of(whose.profile_id)
+        client = whose.client if whose.profile_id is None else None
         wish = TopWish(
-            client=whose.client,
+            client=client,
             profile=None if whose.profile_id is None else whose.name,
             since=datetime.now(UTC) - _SHOWN_DAYS,
         )
         pins = await self._results.top(wish, PinRank.ENGAGEMENT, _SHOWN)
-        own = await self._clients.zone(client or "")
-        compared = await self._results.week_old(client=whose.client, profile_id=whose.profile_id, days=DAYS)
+        own = await self._clients.zone(whose.client)
+        compared = await self._results.week_old(client=client, profile_id=whose.profile_id, days=DAYS)
         timing = compare_times(compared, zone_named(own) if own else viewers_zone)
         slots = [("weekday", timing.weekdays), (f"hour ({timing.zone})", timing.hours)]
         told = [(title, [each for each in found if each.finding is not Finding.TOO_FEW]) for title, found in slots]

@@ -1,6 +1,6 @@
 """The page of a client: its numbers by day, what is wrong, and its profiles."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 
 import msgspec
@@ -9,7 +9,8 @@ from aiohttp import web
 from collector.access import VISITOR, for_each_client
 from collector.console.best import BestReader
 from collector.console.fleet import ProfileLine, profile_line
-from collector.console.numbers import NumbersReader, Whose
+from collector.console.numbers import Reading, Whose
+from collector.console.overview import OverviewKeeper
 from collector.console.page import Loader, answer
 from collector.console.period import wish_of
 from collector.console.query import page_number, text_of
@@ -52,35 +53,38 @@ class Profiles(msgspec.Struct, frozen=True):
 class ClientPage:
     """Answers for a client."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keeper: OverviewKeeper) -> None:
+        self._database = database
+        self._keeper = keeper
         self._timeline = TimelineStore(database)
         self._overview = OverviewStore(database)
-        self._numbers = NumbersReader(database)
         self._best = BestReader(database)
 
     @for_each_client
     async def answer(self, request: web.Request) -> web.Response:
         """Show the client that the query names. Raises ``HTTPNotFound`` where the visitor has none of that name."""
         client = text_of(request, "name")
-        total = await self._timeline.profiles_of(client) if request[VISITOR].may_see(client) else 0
-        if not total:
+        profile_ids = await self._timeline.profiles_of(client) if request[VISITOR].may_see(client) else []
+        if not profile_ids:
             raise web.HTTPNotFound(text=f"you have no client {client}" if client else "name a client")
-        whose, today = Whose(client, client=client), datetime.now(UTC).date()
+        total = len(profile_ids)
+        whose = Whose(name=client, client=client, profile_ids=profile_ids)
+        reading = Reading(self._database, whose, wish_of(request), _SHOWN_DAYS)
+        today = datetime.now(UTC).date()
         parts: dict[str, Loader] = {
-            "numbers": self._numbers.loader(whose, wish_of(request)),
-            "trouble": partial(self._trouble, whose),
+            "numbers": reading.numbers,
+            "trouble": partial(self._trouble, reading),
             "best": self._best.loader(whose, zone_of(request)),
             "profiles": partial(self._profiles, client, page_number(request, total, _PAGE_SIZE), total),
         }
         return await answer(request, "client", parts, section="client", client=client, total=total, offer=offer(today))
 
-    async def _trouble(self, whose: Whose) -> Trouble:
-        since = datetime.now(UTC).date() - timedelta(days=_SHOWN_DAYS)
-        drops = await self._numbers.drops(whose, since)
-        return Trouble(sorted(drops, key=lambda each: not each.open), await self._numbers.gaps(whose, since))
+    async def _trouble(self, reading: Reading) -> Trouble:
+        drops = await reading.drops()
+        return Trouble(sorted(drops, key=lambda each: not each.open), await reading.gaps())
 
     async def _profiles(self, client: str, page: int, total: int) -> Profiles:
         wish = ProfileWish(client=client, limit=_PAGE_SIZE, offset=(page - 1) * _PAGE_SIZE)
-        settled = await self._overview.settled_through() or datetime.now(UTC).date()
+        settled = await self._keeper.settled() or datetime.now(UTC).date()
         rows = await self._overview.profiles(wish, "state", settled)
         return Profiles([profile_line(each) for each in rows], page, total)

@@ -15,7 +15,7 @@ from collector.store.drop_list import LONGEST_NOTE, DropList, DropRow
 from collector.store.paging import DropFilter, DropState, Paging
 from collector.store.pool import Database
 
-_MOST = 100
+_MOST = 50
 
 
 class Drops(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,11 +11,13 @@ from markupsafe import Markup
 
 from collector.chart import Day, Mark, MarkKind, line_chart
 from collector.console import words
-from collector.console.overview import Overview, OverviewKeeper, change
+from collector.console.overview import TREND_DAYS, Overview, OverviewKeeper, change
 from collector.console.page import Loader, answer
 from collector.console.query import page_number, text_of
 from collector.console.read_out import read_out
+from collector.console.render import Kept
 from collector.console.words import Word
+from collector.loops.recent import Recent
 from collector.store.overview import (
     COUNTS,
     PROFILE_ORDERS,
@@ -33,7 +35,8 @@ _IMPRESSION = COUNTS.index("impression")
 _PAGE_SIZE = 50
 _MOST_DROPS = 6
 _SPARK_DAYS = 28
-_TREND_DAYS = 90
+# Everybody who opens the page asks for it.
+_URGENT_SECONDS = 2.0
 _STATES: Final = (
     ("", "Every state"),
     ("trouble", "In trouble"),
@@ -160,9 +163,11 @@ class FleetPage:
     def __init__(self, database: Database, keeper: OverviewKeeper) -> None:
         self._store = OverviewStore(database)
         self._keeper = keeper
-        # Thousands of clients are put into an order once, not for each visitor.
-        self._sorted_of: Overview | None = None
+        self._urgent = Recent(self._read_urgent, seconds=_URGENT_SECONDS)
+        # Thousands of clients are put into an order once, and their days read once, not for each visitor.
+        self._known_of: Overview | None = None
         self._orders: dict[str, list[ClientSummary]] = {}
+        self._sparks: dict[str, dict[date, float | None]] = {}
 
     async def answer(self, request: web.Request) -> web.Response:
         parts: dict[str, Loader] = {
@@ -173,11 +178,11 @@ class FleetPage:
         }
         return await answer(request, "fleet", parts, section="fleet")
 
-    async def _totals(self) -> Totals | None:
+    async def _totals(self) -> Kept | None:
         if (overview := await self._keeper.get()) is None:
             return None
         days = _last_days(overview, _SPARK_DAYS)
-        return Totals(
+        totals = Totals(
             profiles=overview.profiles,
             clients=len(overview.clients),
             settled=overview.settled,
@@ -186,23 +191,20 @@ class FleetPage:
                 Tile(each.metric, each.week, each.change, [counts[COUNTS.index(each.metric)] for _, counts in days])
                 for each in sorted(overview.sums, key=lambda each: list(words.METRICS).index(each.metric))
             ],
-            fleet_drops=[each for each in await self._fleet_drops(overview) if each.open],
+            fleet_drops=[each for each in overview.fleet_drops if each.open],
         )
-
-    async def _fleet_drops(self, overview: Overview) -> list[FleetDropNote]:
-        until = overview.settled or overview.made_at.date()
-        return await self._store.fleet_drops(until - timedelta(days=_TREND_DAYS))
+        return Kept(totals, overview)
 
     async def _attention(self) -> Attention:
-        overview = await self._keeper.get()
+        overview, (drops, refused) = await self._keeper.get(), await self._urgent.get()
         return Attention(
             open_drops=overview.open_drops if overview else None,
-            drops=await self._store.open_drops(_MOST_DROPS),
-            troubles=[*await self._refused(), *(_other_troubles(overview) if overview else [])],
+            drops=drops,
+            troubles=[*refused, *(_other_troubles(overview) if overview else [])],
         )
 
-    async def _refused(self) -> list[Trouble]:
-        return [
+    async def _read_urgent(self) -> tuple[list[OpenDrop], list[Trouble]]:
+        refused = [
             Trouble(
                 words.counted(each.profiles, "profile"),
                 words.PROFILE_STATES[each.state],
@@ -211,28 +213,28 @@ class FleetPage:
             )
             for each in await self._store.troubles()
         ]
+        return await self._store.open_drops(_MOST_DROPS), refused
 
-    async def _trend(self) -> Trend | None:
+    async def _trend(self) -> Kept | None:
         if (overview := await self._keeper.get()) is None:
             return None
         metric = "engagement"
-        days = _last_days(overview, _TREND_DAYS) if overview.days else []
-        drops = await self._fleet_drops(overview)
+        days = _last_days(overview, TREND_DAYS) if overview.days else []
         drawn = [
             Day(day=day, value=counts[_ENGAGEMENT], text=read_out(day, words.METRICS[metric], counts[_ENGAGEMENT]))
             for day, counts in days
         ]
-        marks = [Mark(MarkKind.FLEET_DROP, each.first_day, each.last_day) for each in drops]
+        marks = [Mark(MarkKind.FLEET_DROP, each.first_day, each.last_day) for each in overview.fleet_drops]
         svg = line_chart(drawn, marks, name="trend", label=f"{words.METRICS[metric]} of the fleet by day")
-        legend = [("fleet-drop", "the fleet dropped together")] if drops else []
-        return Trend(metric, Markup(svg), legend)  # noqa: S704 -- escaped where it was drawn
+        legend = [("fleet-drop", "the fleet dropped together")] if overview.fleet_drops else []
+        return Kept(Trend(metric, Markup(svg), legend), overview)  # noqa: S704 -- escaped where it was drawn
 
-    async def _list(self, request: web.Request) -> Listed | None:
+    async def _list(self, request: web.Request) -> Kept | Listed | None:
         if request.query.get("view") == "profiles":
             return await self._profiles(request)
         return await self._clients(request)
 
-    async def _clients(self, request: web.Request) -> Listed | None:
+    async def _clients(self, request: web.Request) -> Kept | Listed | None:
         if (overview := await self._keeper.get()) is None:
             return None
         text, state = text_of(request, "q"), _state_of(request)
@@ -247,21 +249,25 @@ class FleetPage:
         page = page_number(request, len(found), _PAGE_SIZE)
         shown = found[(page - 1) * _PAGE_SIZE : page * _PAGE_SIZE]
         rows = await self._lines(overview, shown)
-        return Listed(
+        listed = Listed(
             view="clients", rows=rows, text=text, state=state, sort=sort, page=page, total=len(found),
             sorts=tuple(_CLIENT_ORDERS),
         )  # fmt: skip
+        # What a search finds may change at any time.
+        return listed if text else Kept(listed, overview)
 
     def _sorted(self, overview: Overview, sort: str) -> list[ClientSummary]:
-        if self._sorted_of is not overview:
-            self._sorted_of, self._orders = overview, {}
+        if self._known_of is not overview:
+            self._known_of, self._orders, self._sparks = overview, {}, {}
         if sort not in self._orders:
             self._orders[sort] = sorted(overview.clients, key=_CLIENT_ORDERS[sort])
         return self._orders[sort]
 
     async def _lines(self, overview: Overview, shown: list[ClientSummary]) -> list[ClientLine]:
         until = overview.settled or overview.made_at.date()
-        sparks = await self._store.sparks([each.client for each in shown], until) if shown else {}
+        sparks = self._sparks
+        if unread := [each.client for each in shown if each.client not in sparks]:
+            sparks |= await self._store.sparks(unread, until)
         days = [until - timedelta(days=age) for age in range(_SPARK_DAYS - 1, -1, -1)]
         return [
             ClientLine(
@@ -286,7 +292,7 @@ class FleetPage:
         total = await self._store.count_profiles(wish)
         page = page_number(request, total, _PAGE_SIZE)
         wish = msgspec.structs.replace(wish, offset=(page - 1) * _PAGE_SIZE)
-        until = await self._store.settled_through() or datetime.now(UTC).date()
+        until = await self._keeper.settled() or datetime.now(UTC).date()
         found = await self._store.profiles(wish, sort, until)
         return Listed(
             view="profiles", rows=[profile_line(each) for each in found], text=text, state=state, sort=sort,

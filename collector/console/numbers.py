@@ -1,7 +1,6 @@
 """The part of a page that shows numbers by day: of a client, or of a profile."""
 
-from collections.abc import Awaitable, Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import msgspec
@@ -10,6 +9,7 @@ from markupsafe import Markup
 from collector.console import words
 from collector.console.period import LENGTHS, Happenings, Period, TableDay, Tile, Wish
 from collector.history.gaps import find_gaps
+from collector.loops.recent import Recent
 from collector.models.gap import Gap
 from collector.store.client import ClientStore
 from collector.store.drop_list import DropRow
@@ -18,23 +18,28 @@ from collector.store.overview import OverviewStore
 from collector.store.pool import Database
 from collector.store.timeline import TimelineDay, TimelineStore
 
+# Longer than a page takes.
+_PAGE_SECONDS = 60.0
 
-class Whose(msgspec.Struct, frozen=True):
-    """A profile, or all profiles of a client, and its name for people."""
+
+class Whose(msgspec.Struct, frozen=True, kw_only=True):
+    """A profile, or all profiles of a client, and its name for people; ``profile_id`` None is a client."""
 
     name: str
+    client: str
+    profile_ids: list[int]
     profile_id: int | None = None
-    client: str | None = None
 
 
 class Numbers(msgspec.Struct, frozen=True, kw_only=True):
-    """What the part shows."""
+    """What the part shows; the table only where it was asked for, which is as much work as all the rest."""
 
     wish: Wish
     empty: bool
     tiles: list[Tile]
     drawing: Markup
     legend: list[tuple[str, str]]
+    days: int
     table: list[TableDay]
     weekdays: Markup
     profile_id: int | None
@@ -45,53 +50,59 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True):
         return words.METRICS[self.wish.metric]
 
 
-class NumbersReader:
-    """Reads the part of a page for whoever it is about."""
+class Reading:
+    """Reads for one page about ``whose``, whose lists go back ``shown_days``; what several parts show is asked once."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, whose: Whose, wish: Wish, shown_days: int) -> None:
         self._timeline = TimelineStore(database)
         self._overview = OverviewStore(database)
         self._clients = ClientStore(database)
-        self._gaps = GapStore(database)
+        self._gaps = GapStore(database.lists)
+        self._whose = whose
+        self._wish = wish
+        today = datetime.now(UTC).date()
+        self._first, self._last = wish.days(today)
+        self._shown_since = today - timedelta(days=shown_days)
+        since = min(self._first, self._shown_since)
+        self._drops = Recent(partial(self._timeline.drops, whose.profile_ids, since), seconds=_PAGE_SECONDS)
 
-    def loader(self, whose: Whose, wish: Wish) -> Callable[[], Awaitable[Numbers]]:
-        return partial(self._read, whose, wish)
-
-    async def _read(self, whose: Whose, wish: Wish) -> Numbers:
-        first, last = wish.days(datetime.now(UTC).date())
-        period = Period(wish, await self._days(whose, first, last), await self._happenings(whose, first))
+    async def numbers(self) -> Numbers:
+        """Return the part that shows numbers by day."""
+        period = Period(self._wish, await self._days(), await self._happenings())
         return Numbers(
-            wish=wish,
+            wish=self._wish,
             empty=period.empty,
             tiles=period.tiles(),
-            drawing=period.chart("numbers", whose.name),
+            drawing=period.chart("numbers", self._whose.name),
             legend=period.legend(),
-            table=period.table(),
+            days=len(period.days),
+            table=period.table() if self._wish.table else [],
             weekdays=period.weekdays(),
-            profile_id=whose.profile_id,
+            profile_id=self._whose.profile_id,
         )
 
-    async def _days(self, whose: Whose, first: date, last: date) -> list[TimelineDay]:
-        if whose.profile_id is not None:
-            return await self._timeline.of_profile(whose.profile_id, first, last)
-        return await self._timeline.of_client(whose.client or "", first, last)
+    async def _days(self) -> list[TimelineDay]:
+        if self._whose.profile_id is not None:
+            return await self._timeline.of_profile(self._whose.profile_id, self._first, self._last)
+        return await self._timeline.of_client(self._whose.profile_ids, self._first, self._last)
 
-    async def _happenings(self, whose: Whose, since: date) -> Happenings:
+    async def _happenings(self) -> Happenings:
+        fleet_drops = await self._overview.fleet_drops(self._first)
         return Happenings(
-            drops=await self._timeline.drops(whose.profile_id, whose.client, since),
-            fleet_drops=[(each.first_day, each.last_day) for each in await self._overview.fleet_drops(since)],
-            pins=await self._timeline.pins(whose.profile_id, whose.client, since),
-            missing=await self._timeline.missing(whose.profile_id, whose.client, since),
-            country=await self._clients.country(whose.profile_id, whose.client),
+            drops=[each for each in await self._drops.get() if each.last_day >= self._first],
+            fleet_drops=[(each.first_day, each.last_day) for each in fleet_drops],
+            pins=await self._timeline.pins(self._whose.profile_ids, self._first),
+            missing=await self._timeline.missing(self._whose.profile_ids, self._first),
+            country=await self._clients.country(self._whose.client),
         )
 
-    async def drops(self, whose: Whose, since: date) -> list[DropRow]:
-        """Return the drops that reach ``since`` or later, without those of the whole fleet."""
-        found = await self._timeline.drops(whose.profile_id, whose.client, since)
-        return [each for each in found if not each.inhibited]
+    async def drops(self) -> list[DropRow]:
+        """Return the drops of the last ``shown_days``, without those of the whole fleet."""
+        found = await self._drops.get()
+        return [each for each in found if not each.inhibited and each.last_day >= self._shown_since]
 
-    async def gaps(self, whose: Whose, since: date) -> list[Gap]:
-        """Return what is missing of ``since`` or later, and why; first what can still come."""
-        profile = whose.name if whose.profile_id is not None else None
-        found = await find_gaps(self._gaps, client=whose.client, profile=profile)
-        return [gap for gap in found if gap.last_day >= since]
+    async def gaps(self) -> list[Gap]:
+        """Return what is missing of the last ``shown_days``, and why; first what can still come."""
+        profile = self._whose.name if self._whose.profile_id is not None else None
+        found = await find_gaps(self._gaps, client=self._whose.client, profile=profile)
+        return [gap for gap in found if gap.last_day >= self._shown_since]

@@ -20,7 +20,7 @@ from collector.store.fleet import Backlog, CollectedProfile, DatabaseInfo, Fleet
 from collector.store.pin import PinStore, QueueSummary
 from collector.store.pool import Database
 
-_MOST = 100
+_MOST = 50
 _GOOD = frozenset({None, "ok", "unchanged"})
 _OVERDUE = timedelta(minutes=5)
 _MEBIBYTE = 1 << 20

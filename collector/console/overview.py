@@ -3,16 +3,18 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
-from collector.store.overview import COUNTS, ClientSummary, FleetDay, OverviewStore
+from collector.store.fleet import CountedStates, FleetStore
+from collector.store.overview import COUNTS, ClientSummary, FleetDay, FleetDropNote, OverviewStore
 from collector.store.pool import Database
 
 REFRESH_SECONDS = 5.0
 LONGEST_SECONDS = 60.0
 """For how long making an overview may take: as long as a statement."""
+TREND_DAYS = 90
 # Then nobody is looking any more.
 _LOOKING_SECONDS = 600.0
 # Of the time that passes, making overviews takes at most this share; less where nobody looks.
@@ -37,14 +39,16 @@ class Sum(msgspec.Struct, frozen=True):
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """The fleet as it was at ``made_at``; ``settled`` is None as long as nothing is.
 
-    ``sums`` are the fleet's week, a value for each of `COUNTS`. ``failing`` and ``replaced`` count profiles,
-    ``short_of_days`` the clients with ``missing_days``.
+    ``sums`` are the fleet's week, a value for each of `COUNTS`. ``fleet_drops`` are those of ``days``. ``failing`` and
+    ``replaced`` count profiles, ``short_of_days`` the clients with ``missing_days``.
     """
 
     made_at: datetime
     settled: date | None
+    states: CountedStates
     clients: list[ClientSummary]
     days: list[FleetDay]
+    fleet_drops: list[FleetDropNote]
     sums: list[Sum]
     profiles: int
     open_drops: int
@@ -64,6 +68,7 @@ class OverviewKeeper:
 
     def __init__(self, database: Database) -> None:
         self._store = OverviewStore(database)
+        self._fleet = FleetStore(database)
         self._kept: Overview | None = None
         self._made = asyncio.Event()
         self._made_at = 0.0
@@ -77,6 +82,15 @@ class OverviewKeeper:
             async with asyncio.timeout(_PATIENCE_SECONDS):
                 await self._made.wait()
         return self._kept
+
+    async def states(self) -> CountedStates:
+        """Return the profiles by state."""
+        overview = await self.get()
+        return overview.states if overview is not None else await self._fleet.summary()
+
+    async def settled(self) -> date | None:
+        """Return the newest day that is settled for nearly the whole fleet."""
+        return self._kept.settled if self._kept is not None else await self._store.settled_through()
 
     async def refresh(self) -> None:
         """Make an overview if there is none or it is time for another; for a loop."""
@@ -100,8 +114,10 @@ class OverviewKeeper:
         return Overview(
             made_at=made_at,
             settled=settled,
+            states=await self._fleet.summary(),
             clients=clients,
             days=await self._store.days(until),
+            fleet_drops=await self._store.fleet_drops(until - timedelta(days=TREND_DAYS)),
             sums=[_sum(metric, place, clients) for place, metric in enumerate(COUNTS)],
             profiles=sum(each.profiles for each in clients),
             open_drops=sum(each.open_drops for each in clients),

@@ -1,7 +1,8 @@
 """Answers requests for pages, whole or in parts, and says what is wrong when there is nothing to show.
 
 A page is a folder of templates: ``page.html``, and one template for each part that is renewed by itself. A part's
-template gets what its loader returned under the part's own name, so that it looks the same in the page and alone.
+template gets what its loader returned under the part's own name, and the page shows it by ``part(name)``, so that it
+looks the same in the page and alone.
 """
 
 import asyncio
@@ -11,9 +12,10 @@ from typing import Final
 
 import structlog
 from aiohttp import hdrs, web
+from markupsafe import Markup
 
 from collector.access import VISITOR
-from collector.console.render import render
+from collector.console.render import draw_part, render, respond
 from collector.console.words import sentence
 from collector.errors import DatabaseUnavailableError
 from collector.loops.outage import Outage
@@ -47,8 +49,14 @@ async def answer(
         loaded = await _load({wanted: parts[wanted]} if wanted in parts else parts)
     except DatabaseUnavailableError as error:
         return away(request, error)
-    template = wanted if wanted in parts else "page"
-    return render(request, f"{page}/{template}.html", {"section": section, **values, **loaded})
+    common = {"section": section, **values}
+
+    def part(name: str) -> Markup:
+        return draw_part(request, page, name, loaded[name], common)
+
+    if wanted in parts:
+        return respond(request, part(wanted))
+    return render(request, f"{page}/page.html", {**common, **loaded, "part": part})
 
 
 def insist_on_rights(request: web.Request) -> None:
@@ -63,6 +71,8 @@ async def _load(parts: Mapping[str, Loader]) -> dict[str, object]:
             tasks = {name: group.create_task(_one(load)) for name, load in parts.items()}
     except* DatabaseUnavailableError as errors:
         raise DatabaseUnavailableError(str(errors.exceptions[0])) from errors
+    except* web.HTTPException as errors:
+        raise errors.exceptions[0] from errors
     return {name: task.result() for name, task in tasks.items()}
 
 

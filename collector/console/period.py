@@ -1,6 +1,6 @@
 """The days that a page of a client or a profile shows, and what is drawn and summed of them. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from statistics import fmean
 from typing import Final
@@ -27,11 +27,12 @@ _BAND_METRIC: Final = "engagement"
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """What a page was asked for: how many days, of which metric, and whether beside the period before."""
+    """What a page was asked for: how many days, of which metric, beside the period before or not, as a table too."""
 
     length: int
     metric: str
     compare: bool
+    table: bool = False
 
     def days(self, today: date) -> tuple[date, date]:
         """Return the first and the last day to read: twice the length, so that there is something to compare with."""
@@ -73,6 +74,7 @@ def wish_of(request: web.Request) -> Wish:
         length=int(asked) if asked in dict(LENGTHS) else int(LENGTHS[0][0]),
         metric=metric if metric in words.METRICS else next(iter(words.METRICS)),
         compare=request.query.get("compare") == "1",
+        table=request.query.get("table") == "1",
     )
 
 
@@ -90,6 +92,9 @@ class Period:
         self.before = known[-2 * wish.length : -wish.length]
         self._all = known
         self._missing = {each.day for each in happenings.missing}
+        named = ((each.day, name_of(happenings.country, each.day)) for each in self.days)
+        self._holidays = {day: name for day, name in named if name is not None}
+        self._notes = self._noted()
 
     @property
     def empty(self) -> bool:
@@ -135,33 +140,43 @@ class Period:
         missing = each.day in self._missing
         text = read_out(
             each.day, words.METRICS[metric], value, settled=each.settled, missing=missing and value is None,
-            before=before, expected=expected, low=low, notes=self._told(each),
+            before=before, expected=expected, low=low, notes=self._notes[each.day],
         )  # fmt: skip
         return Day(
             day=each.day, value=value, settled=each.settled, missing=missing, before=before, expected=expected, low=low,
             text=text,
         )  # fmt: skip
 
-    def notes(self, day: date) -> list[str]:
-        """Return what happened on a day."""
+    def _noted(self) -> dict[date, list[str]]:
+        """Return what happened, by day."""
         happened = self._happenings
-        drops = {f"Drop of {words.METRICS[each.metric].lower()}: {each.profile}" for each in _on(day, happened.drops)}
-        return [
-            *sorted(drops),
-            *("The whole fleet dropped" for first, last in happened.fleet_drops if first <= day <= last),
-            *(words.counted(each.pins, "pin") + " published" for each in happened.pins if each.day == day),
-            *([holiday] if (holiday := name_of(happened.country, day)) else []),
-        ]
+        noted: dict[date, list[str]] = {each.day: [] for each in self.days}
+        drops = {
+            (f"Drop of {words.METRICS[each.metric].lower()}: {each.profile}", each.first_day, each.last_day)
+            for each in happened.drops
+            if not each.inhibited
+        }
+        spans = [*sorted(drops), *(("The whole fleet dropped", first, last) for first, last in happened.fleet_drops)]
+        spans += [(f"{words.counted(each.pins, 'pin')} published", each.day, each.day) for each in happened.pins]
+        spans += [(name, day, day) for day, name in self._holidays.items()]
+        spans += [(words.IMPORTED, each.day, each.day) for each in self.days if each.imported]
+        for text, first, last in spans:
+            for each in self._within(first, last):
+                noted[each.day].append(text)
+        return noted
 
-    def _told(self, each: TimelineDay) -> list[str]:
-        return [*self.notes(each.day), *([words.IMPORTED] if each.imported else [])]
+    def _within(self, first: date, last: date) -> Sequence[TimelineDay]:
+        if not self.days:
+            return ()
+        start = self.days[0].day
+        return self.days[max(0, (first - start).days) : max(0, (last - start).days + 1)]
 
     def _marks(self) -> list[Mark]:
         happened = self._happenings
         return [
             *(Mark(MarkKind.FLEET_DROP, first, last) for first, last in happened.fleet_drops),
             *(Mark(MarkKind.DROP, each.first_day, each.last_day) for each in happened.drops if not each.inhibited),
-            *(Mark(MarkKind.HOLIDAY, each.day, each.day) for each in self.days if name_of(happened.country, each.day)),
+            *(Mark(MarkKind.HOLIDAY, day, day) for day in self._holidays),
             *(Mark(MarkKind.PIN, each.day, each.day) for each in happened.pins),
         ]
 
@@ -178,7 +193,7 @@ class Period:
             (any(last >= first for _, last in happened.fleet_drops), "fleet-drop", "the whole fleet dropped"),
             (any(each.day >= first for each in happened.missing), "gap", "missing day"),
             (any(each.day >= first for each in happened.pins), "pin", "pins published"),
-            (any(name_of(happened.country, each.day) for each in self.days), "holiday", "holiday"),
+            (bool(self._holidays), "holiday", "holiday"),
         ]
         return [(kind, text) for is_shown, kind, text in shown if is_shown]
 
@@ -188,7 +203,7 @@ class Period:
 
     def table(self) -> list[TableDay]:
         """Return the days, the newest first."""
-        return [TableDay(each, each.day in self._missing, self._told(each)) for each in reversed(self.days)]
+        return [TableDay(each, each.day in self._missing, self._notes[each.day]) for each in reversed(self.days)]
 
     def weekdays(self) -> Markup:
         """Draw what is usual on each day of the week; empty without a settled week."""
@@ -211,7 +226,3 @@ class Period:
 
 def _is_empty(day: TimelineDay) -> bool:
     return all(getattr(day, metric) is None for metric in words.METRICS)
-
-
-def _on(day: date, drops: Iterable[DropRow]) -> Iterable[DropRow]:
-    return (each for each in drops if each.first_day <= day <= each.last_day and not each.inhibited)

@@ -24,7 +24,7 @@ from collector.store.pool import Database
 from collector.table.moment import zone_named
 
 CALENDAR = "/pins/calendar"
-_MOST = 100
+_MOST = 50
 
 
 class Pins(msgspec.Struct, frozen=True, kw_only=True):

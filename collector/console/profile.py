@@ -10,7 +10,7 @@ from aiohttp import web
 from collector.access import VISITOR, for_each_client
 from collector.console import words
 from collector.console.best import BestReader
-from collector.console.numbers import NumbersReader, Whose
+from collector.console.numbers import Reading, Whose
 from collector.console.overview import change
 from collector.console.page import Loader, answer
 from collector.console.period import wish_of
@@ -28,7 +28,7 @@ from collector.store.drop_list import DropRow
 from collector.store.fleet import FleetStore, Poll, ProfileStatus
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
-from collector.store.timeline import DayVersion, TimelineStore
+from collector.store.timeline import DayVersion, NamedProfile, TimelineStore
 
 _POLLS = 12
 _SHOWN_DAYS = 365
@@ -92,72 +92,74 @@ class ProfilePage:
         self._drops = DropStore(database)
         self._fleet = FleetStore(database)
         self._registry = ProfileStore(database)
-        self._numbers = NumbersReader(database)
         self._counters = CounterStore(database)
         self._best = BestReader(database)
 
     @for_each_client
     async def answer(self, request: web.Request) -> web.Response:
         """Show a profile. Raises ``HTTPNotFound`` where the visitor has none of this id."""
-        status = await self._require(request)
-        whose = Whose(status.name, profile_id=status.id)
+        found = await self._require(request)
+        whose = Whose(name=found.name, client=found.client, profile_ids=[found.id], profile_id=found.id)
+        reading = Reading(self._database, whose, wish_of(request), _SHOWN_DAYS)
         parts: dict[str, Loader] = {
-            "head": partial(self._head, status.id),
-            "numbers": self._numbers.loader(whose, wish_of(request)),
-            "trouble": partial(self._trouble, whose, status.settled_through),
-            "polls": partial(self._polls, status.id),
-            "account": partial(self._account, status.id),
+            "head": partial(self._head, found.id),
+            "numbers": reading.numbers,
+            "trouble": partial(self._trouble, reading, found.settled_through),
+            "polls": partial(self._polls, found.id),
+            "account": partial(self._account, found.id),
             "best": self._best.loader(whose, zone_of(request)),
         }
-        return await answer(request, "profile", parts, section="fleet", id=status.id, name=status.name)
+        return await answer(request, "profile", parts, section="fleet", id=found.id, name=found.name)
 
     @for_each_client
     async def day(self, request: web.Request) -> web.Response:
         """Show every version of a day, and why it was called a drop, or was not."""
-        status = await self._require(request)
+        found = await self._require(request)
         try:
             day = date.fromisoformat(request.match_info["day"])
         except ValueError:
             raise web.HTTPNotFound(text="there is no such day; write it as 2026-01-31") from None
         parts: dict[str, Loader] = {
-            "verdict": partial(self._verdict, status.name, day),
-            "versions": partial(self._timeline.versions, status.id, day),
+            "verdict": partial(self._verdict, found.name, day, asked="why" in request.query),
+            "versions": partial(self._timeline.versions, found.id, day),
         }
-        return await answer(request, "day", parts, section="fleet", profile=status, day=day, steps=steps)
+        return await answer(request, "day", parts, section="fleet", profile=found, day=day, steps=steps)
 
     @for_each_client
     async def act(self, request: web.Request) -> web.Response:
         """Pause, resume or accept a profile, and show it."""
-        status = await self._require(request)
+        found = await self._require(request)
         try:
             match request.match_info["action"]:
                 case "pause":
-                    await self._registry.pause([status.name], _PAUSED)
+                    await self._registry.pause([found.name], _PAUSED)
                 case "resume":
-                    await self._registry.resume([status.name])
+                    await self._registry.resume([found.name])
                 case _:
-                    await self._registry.accept([status.name])
+                    await self._registry.accept([found.name])
         except RegistryError as error:
             raise web.HTTPConflict(text=str(error)) from error
-        raise web.HTTPSeeOther(profile_url(status.id))
+        raise web.HTTPSeeOther(profile_url(found.id))
 
-    async def _require(self, request: web.Request) -> ProfileStatus:
-        profile_id = int(request.match_info["id"])
-        found = await self._fleet.status_of([profile_id])
-        if not found or not request[VISITOR].may_see(found[0].client):
+    async def _require(self, request: web.Request) -> NamedProfile:
+        found = await self._timeline.find(int(request.match_info["id"]))
+        if found is None or not request[VISITOR].may_see(found.client):
             raise web.HTTPNotFound(text="you have no such profile")
-        return found[0]
+        return found
 
     async def _head(self, profile_id: int) -> Head:
-        [status] = await self._fleet.status_of([profile_id])
+        status = await self._fleet.status_of_one(profile_id)
+        if status is None:
+            raise web.HTTPNotFound(text="this profile was removed a moment ago")
         return Head(status, _badges(status), _why(status))
 
-    async def _trouble(self, whose: Whose, settled: date | None) -> Trouble:
-        since = datetime.now(UTC).date() - timedelta(days=_SHOWN_DAYS)
-        return Trouble(await self._numbers.drops(whose, since), await self._numbers.gaps(whose, since), settled)
+    async def _trouble(self, reading: Reading, settled: date | None) -> Trouble:
+        return Trouble(await reading.drops(), await reading.gaps(), settled)
 
-    async def _verdict(self, name: str, day: date) -> Explanation | str:
-        """Explain a day; where it cannot be, say why not."""
+    async def _verdict(self, name: str, day: date, *, asked: bool) -> Explanation | str | None:
+        """Explain a day; where it cannot be, say why not. It takes a hundred times as long as the rest of the page."""
+        if not asked:
+            return None
         try:
             return await explain(self._drops, name, day)
         except RegistryError as error:

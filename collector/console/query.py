@@ -20,6 +20,7 @@ ID: Final = "{id:[0-9]{1,18}}"
 _Row = TypeVar("_Row", bound=msgspec.Struct)
 
 _LONGEST_TEXT = 200
+_MOST_COUNTED = 1000
 _FORM: Final = "application/x-www-form-urlencoded"
 _MOST_FIELDS: Final = 100
 # What no name holds, and the database would refuse.
@@ -59,7 +60,7 @@ def page_number(request: web.Request, total: int, size: int) -> int:
 
 async def page_after(request: web.Request, load: Callable[[Wish], Awaitable[Page[_Row]]], size: int) -> Page[_Row]:
     """Load the page that begins after what the query's ``after`` says, the first where that is nonsense."""
-    wish = Wish(limit=size, total=True)
+    wish = Wish(limit=size, total=True, most_counted=_MOST_COUNTED)
     try:
         after = msgspec.json.decode(request.query.get("after", ""), type=list[str])
         return await load(msgspec.structs.replace(wish, after=after))
@@ -74,5 +75,8 @@ def after_of(page: Page[_Row]) -> str | None:
 
 def summary_of(page: Page[_Row], what: str) -> str:
     """Say how many rows there are, and how many of them are shown."""
-    every = counted(page.total or 0, what)
-    return every if len(page.rows) == page.total else f"{len(page.rows)} of {every}"
+    total = page.total or 0
+    if total > _MOST_COUNTED:
+        return f"{len(page.rows)} of more than {counted(_MOST_COUNTED, what)}"
+    every = counted(total, what)
+    return every if len(page.rows) == total else f"{len(page.rows)} of {every}"

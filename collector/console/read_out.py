@@ -19,7 +19,7 @@ def read_out(
     notes: Iterable[str] = (),
 ) -> str:
     """Return a day's numbers and what happened on it; ``low`` is the least that is normal."""
-    lines = [f"{day:%a} {day.day} {day:%b %Y}", f"{metric} {words.exact(value)}"]
+    lines = [words.long_day(day), f"{metric} {words.exact(value)}"]
     if missing:
         lines[1] = f"{metric}: the day is missing"
     if expected is not None:

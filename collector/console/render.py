@@ -2,8 +2,9 @@
 
 import hashlib
 import zlib
-from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from functools import lru_cache, partial
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from yarl import URL
 from collector import __version__
 from collector.access import VISITOR, Visitor
 from collector.chart import sparkline
-from collector.console import words
+from collector.console import element, words
 from collector.console.assets import ASSETS
 from collector.console.zone import zone_names
 
@@ -29,22 +30,11 @@ _THEMES = frozenset({"light", "dark"})
 _SMALLEST_PACKED = 1024
 # A tenth larger than the usual level makes it, in a third of the time, in which nothing else is done.
 _PACKING_LEVEL = 2
+_MOST_DRAWN = 64
 _GZIP = 16 + zlib.MAX_WBITS
 
 
-def _day(value: date) -> str:
-    return f"{value.day} {value:%b}"
-
-
-def _long_day(value: date) -> str:
-    return f"{value:%a} {value.day} {value:%b %Y}"
-
-
-def _utc(value: datetime) -> str:
-    at = value.astimezone(UTC)
-    return f"{at.day} {at:%b %Y %H:%M} UTC"
-
-
+@lru_cache(maxsize=4096)
 def client_url(client: str) -> str:
     """Return the address of a client's page. A path of dots alone would be resolved away, so names are in the query."""
     return f"/client?{URL.build(query={'name': client}).raw_query_string}"
@@ -86,9 +76,12 @@ _FILTERS = {
     "percent": words.percent,
     "sentence": words.sentence,
     "size": words.size,
-    "day": _day,
-    "long_day": _long_day,
-    "utc": _utc,
+    "day": words.day,
+    "long_day": words.long_day,
+    "badge": element.badge,
+    "moment": element.moment,
+    "ago": element.ago,
+    "change": element.change,
 }
 
 
@@ -127,23 +120,67 @@ def here(request: web.Request, **changes: object) -> str:
     return str(URL.build(path=request.path, query=kept)) if kept else request.path
 
 
-def render(request: web.Request, template: str, values: Mapping[str, Any], *, status: int = 200) -> web.Response:
-    """Answer with a page, or with "not modified" to a browser that has the same one."""
+class Kept(msgspec.Struct, frozen=True):
+    """What a part shows, where that is the same as long as ``version`` is the same object: it is drawn once."""
+
+    value: object
+    version: object
+
+
+class _Drawn:
+    """The parts that were drawn last, by what they depend on besides their version."""
+
+    def __init__(self) -> None:
+        self._parts: OrderedDict[tuple[object, ...], tuple[object, Markup]] = OrderedDict()
+
+    def get(self, key: tuple[object, ...], version: object, draw: Callable[[], Markup]) -> Markup:
+        found = self._parts.pop(key, None)
+        if found is None or found[0] is not version:
+            found = version, draw()
+        self._parts[key] = found
+        if len(self._parts) > _MOST_DRAWN:
+            self._parts.popitem(last=False)
+        return found[1]
+
+
+_DRAWN = _Drawn()
+
+
+def draw_part(request: web.Request, page: str, name: str, value: object, values: Mapping[str, Any]) -> Markup:
+    """Draw a part with its ``value``, or return it as it was drawn before."""
+
+    def draw() -> Markup:
+        shown = value.value if isinstance(value, Kept) else value
+        return Markup(_draw(request, f"{page}/{name}.html", {**values, name: shown}))  # noqa: S704 -- of a template
+
+    if not isinstance(value, Kept):
+        return draw()
+    visitor = request[VISITOR]
+    return _DRAWN.get((page, name, here(request), visitor.may_change, visitor.client), value.version, draw)
+
+
+def _draw(request: web.Request, template: str, values: Mapping[str, Any]) -> str:
     visitor = request.get(VISITOR)
     theme = request.cookies.get("theme", "")
-    body = (
-        _TEMPLATES.get_template(template)
-        .render(
-            {
-                "here": lambda **changes: here(request, **changes),
-                "navigation": _navigation(visitor),
-                "theme": theme if theme in _THEMES else None,
-                "visitor": visitor,
-                **values,
-            }
-        )
-        .encode()
+    return _TEMPLATES.get_template(template).render(
+        {
+            "here": partial(here, request),
+            "navigation": _navigation(visitor),
+            "theme": theme if theme in _THEMES else None,
+            "visitor": visitor,
+            **values,
+        }
     )
+
+
+def render(request: web.Request, template: str, values: Mapping[str, Any], *, status: int = 200) -> web.Response:
+    """Answer with a template, as `respond` does."""
+    return respond(request, _draw(request, template, values), status=status)
+
+
+def respond(request: web.Request, text: str, *, status: int = 200) -> web.Response:
+    """Answer with a page, or with "not modified" to a browser that has the same one."""
+    body = text.encode()
     etag = hashlib.blake2b(body, digest_size=12).hexdigest()
     headers = {
         hdrs.CACHE_CONTROL: "private, no-cache",

@@ -57,7 +57,7 @@ class Console:
         self._pin_import = PinImport(database, elsewhere.look_at_media)
         self._calendar = CalendarPage(database)
         self._fleet = FleetPage(database, keeper)
-        self._client = ClientPage(database)
+        self._client = ClientPage(database, keeper)
         self._report = ReportPage(database, report_file)
         self._profile = ProfilePage(database)
 

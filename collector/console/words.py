@@ -1,5 +1,7 @@
 """Says in words what states, outcomes and metrics are, and what to do about them. Pure."""
 
+from datetime import date
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -149,6 +151,19 @@ def percent(share: float) -> str:
     sign = "+" if share > 0 else "\N{MINUS SIGN}" if share < 0 else "\N{PLUS-MINUS SIGN}"
     value = abs(100 * share)
     return f"{sign}{value:.1f} %" if value < 10 else f"{sign}{value:,.0f} %"  # noqa: PLR2004 -- digits
+
+
+# Everybody looks at the same days.
+@lru_cache(maxsize=4096)
+def day(value: date) -> str:
+    """Return a day without its year."""
+    return f"{value.day} {value:%b}"
+
+
+@lru_cache(maxsize=4096)
+def long_day(value: date) -> str:
+    """Return a day with its weekday and year."""
+    return f"{value:%a} {value.day} {value:%b %Y}"
 
 
 def size(size_bytes: int) -> str:

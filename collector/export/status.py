@@ -1,17 +1,24 @@
 """What an operator asks first: is every client's data coming in, and if not, whose and why."""
 
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
 import msgspec
 
 from collector.store.daemon import DaemonProcess, DaemonStore
-from collector.store.fleet import CollectedProfile, DatabaseInfo, FleetStore, StateSummary
+from collector.store.fleet import CollectedProfile, CountedStates, DatabaseInfo, FleetStore, StateSummary
 from collector.store.notice import NoticeStore, TargetState
 from collector.store.pin import PinStore
 from collector.store.pool import Database
 
 
 class ProfilesStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The profiles: by state, how many are due and for how long the first has been, and those in trouble."""
+    """The profiles: by state, how many are due and for how long the first has been, and those in trouble.
 
+    ``total`` and ``by_state`` are as they were at ``counted_at``.
+    """
+
+    counted_at: datetime
     total: int
     by_state: dict[str, StateSummary]
     due: int
@@ -48,18 +55,27 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def gather_status(
-    database: Database, where: str, *, count_days: bool = True, most_troubled: int | None = None
+    database: Database,
+    where: str,
+    *,
+    count_days: bool = True,
+    states: Callable[[], Awaitable[CountedStates]] | None = None,
 ) -> Status:
-    """Ask the database. Counting days takes seconds where there are hundreds of millions."""
+    """Ask the database, and ``states`` instead of it for what takes longest, if that is there.
+
+    Counting days takes seconds where there are hundreds of millions.
+    """
     fleet, daemons = FleetStore(database), DaemonStore(database)
-    states, backlog, pins = await fleet.summary(), await fleet.backlog(), await PinStore(database).summary()
+    counted = await (states or fleet.summary)()
+    backlog, pins = await fleet.backlog(), await PinStore(database).summary()
     return Status(
         profiles=ProfilesStatus(
-            total=sum(each.profiles for each in states),
-            by_state={each.state.value: each for each in states},
+            counted_at=counted.counted_at,
+            total=sum(each.profiles for each in counted.states),
+            by_state={each.state.value: each for each in counted.states},
             due=backlog.due,
             lag_seconds=backlog.lag_seconds,
-            troubled=await fleet.troubled(most_troubled),
+            troubled=await fleet.troubled(),
         ),
         polls_24h=await fleet.polls(),
         pins=PinsStatus(

@@ -72,7 +72,7 @@ class CalendarStore:
     """The pins of days, in one statement however many days there are."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self._database = database.lists
 
     async def due(self, bounds: Sequence[datetime], wanted: DueFilter, most: int) -> list[DuePin]:
         """Return the first ``most`` pins of each day, in order; day ``place`` ends where ``bounds[place]`` is."""

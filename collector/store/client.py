@@ -28,11 +28,7 @@ FROM (
 ) AS clients
 ORDER BY client
 """
-_COUNTRY = """
-SELECT country
-FROM client
-WHERE name = coalesce($2, (SELECT client FROM profile WHERE id = $1))
-"""
+_COUNTRY = "SELECT country FROM client WHERE name = $1"
 _SET_COUNTRY = """
 INSERT INTO client (name, country) VALUES ($1, $2)
 ON CONFLICT (name) DO UPDATE SET country = excluded.country
@@ -54,9 +50,9 @@ class ClientStore:
         """Return all clients that have profiles."""
         return values(ClientSettings, await self._database.fetch(_LISTED))
 
-    async def country(self, profile_id: int | None, client: str | None) -> str | None:
-        """Return whose holidays count for a client, or for the client of a profile."""
-        found: str | None = await self._database.fetchval(_COUNTRY, profile_id, client)
+    async def country(self, client: str) -> str | None:
+        """Return whose holidays count for a client."""
+        found: str | None = await self._database.fetchval(_COUNTRY, client)
         return found
 
     async def set_country(self, client: str, country: str | None) -> None:

@@ -1,9 +1,10 @@
 """Turns values into columns of ``unnest`` and rows into values: a field of a struct is the column of its name."""
 
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cache
 from operator import attrgetter
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -46,24 +47,40 @@ def values(kind: type[Value], rows: Iterable[Mapping[str, Any]]) -> list[Value]:
     """
     kept = list(rows)
     fields = list(kept[0].keys()) if kept else []
-    expected = {_name(path) for path, _ in _columns(kind)}
-    if kept and set(fields) != expected:
-        raise TypeError(f"{kind.__name__} and a row differ in {sorted(set(fields) ^ expected)}")
+    if kept and (differ := _expected(kind).symmetric_difference(fields)):
+        raise TypeError(f"{kind.__name__} and a row differ in {sorted(differ)}")
     # Names and values apart: a row of the driver that is asked for both looks each of them up.
     dicts = [dict(zip(fields, row.values(), strict=True)) for row in kept]
-    if inner := [field.name for field in msgspec.structs.fields(kind) if _is_struct(field.type)]:
+    if inner := _inner(kind):
         dicts = [each | dict.fromkeys(inner, each) for each in dicts]
     made: list[Value] = msgspec.convert(dicts, types.GenericAlias(list, kind))
     return made
 
 
-def _columns(kind: type[msgspec.Struct]) -> Iterator[tuple[str, Any]]:
-    """Yield the path and the type of each column; the fields of a struct in a struct are columns beside the others."""
+# What is known of a struct is kept: to look at the annotations of one costs more than to read a row.
+@cache
+def _columns(kind: type[msgspec.Struct]) -> Sequence[tuple[str, Any]]:
+    """Return the path and the type of each column; the fields of a struct in a struct are columns beside the others."""
+    return tuple(_paths(kind))
+
+
+def _paths(kind: type[msgspec.Struct]) -> Iterator[tuple[str, Any]]:
     for field in msgspec.structs.fields(kind):
         if _is_struct(field.type):
             yield from ((f"{field.name}.{path}", each) for path, each in _columns(field.type))
         else:
             yield field.name, field.type
+
+
+@cache
+def _expected(kind: type[msgspec.Struct]) -> frozenset[str]:
+    return frozenset(_name(path) for path, _ in _columns(kind))
+
+
+@cache
+def _inner(kind: type[msgspec.Struct]) -> Sequence[str]:
+    """Return the fields that are structs themselves."""
+    return tuple(field.name for field in msgspec.structs.fields(kind) if _is_struct(field.type))
 
 
 def _name(path: str) -> str:

@@ -1,7 +1,7 @@
 """Reads the fleet as the pages and the status command show it."""
 
 from collections.abc import AsyncIterator
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
@@ -83,6 +83,13 @@ class StateSummary(msgspec.Struct, frozen=True, kw_only=True):
     newest_settled_day: date | None
 
 
+class CountedStates(msgspec.Struct, frozen=True):
+    """The profiles by state, and when they were counted: with 10,000 of them that takes more than a second."""
+
+    states: list[StateSummary]
+    counted_at: datetime
+
+
 class CollectedProfile(msgspec.Struct, frozen=True, kw_only=True):
     """How a profile is collected: its state, its last poll, and the reason where it is not as planned."""
 
@@ -136,6 +143,8 @@ class DatabaseInfo(msgspec.Struct, frozen=True):
 
 _STATUS = f"SELECT {names(ProfileStatus)} FROM profile_status ORDER BY name"
 _STATUS_OF = f"SELECT {names(ProfileStatus)} FROM profile_status WHERE id = ANY ($1::bigint[])"
+# For ids in a list, no plan is kept: to make one takes longer than to run it.
+_STATUS_OF_ONE = f"SELECT {names(ProfileStatus)} FROM profile_status WHERE id = $1"
 _POLLED_SINCE = "SELECT DISTINCT profile_id FROM poll_log WHERE polled_at >= $1"
 _NOW = "SELECT now()"
 
@@ -270,13 +279,18 @@ class FleetStore:
     async def status_of(self, profile_ids: list[int]) -> list[ProfileStatus]:
         return values(ProfileStatus, await self._database.fetch(_STATUS_OF, profile_ids))
 
+    async def status_of_one(self, profile_id: int) -> ProfileStatus | None:
+        found = values(ProfileStatus, await self._database.fetch(_STATUS_OF_ONE, profile_id))
+        return found[0] if found else None
+
     async def backlog(self) -> Backlog:
         [found] = values(Backlog, await self._database.fetch(_BACKLOG, machine_time()))
         return found
 
-    async def summary(self) -> list[StateSummary]:
-        """Return one value a state."""
-        return values(StateSummary, await self._database.fetch(_SUMMARY))
+    async def summary(self) -> CountedStates:
+        """Count profiles and their gaps by state; this reads every profile's last 90 days."""
+        began = datetime.now(UTC)
+        return CountedStates(values(StateSummary, await self._database.fetch(_SUMMARY)), began)
 
     async def states(self) -> dict[str, int]:
         """Return the number of profiles by state."""

@@ -278,6 +278,7 @@ class OverviewStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._lists = database.lists
 
     async def settled_through(self) -> date | None:
         """Return the newest day that is settled for nearly the whole fleet."""
@@ -301,7 +302,7 @@ class OverviewStore:
 
     async def open_drops(self, limit: int, client: str | None = None) -> list[OpenDrop]:
         """Return the drops that last, the most costly first, without those of the whole fleet."""
-        return values(OpenDrop, await self._database.fetch(_OPEN_DROPS, client, limit))
+        return values(OpenDrop, await self._lists.fetch(_OPEN_DROPS, client, limit))
 
     async def fleet_drops(self, since: date) -> list[FleetDropNote]:
         return values(FleetDropNote, await self._database.fetch(_FLEET_DROPS, since))
@@ -316,7 +317,7 @@ class OverviewStore:
     async def profiles(self, wish: ProfileWish, order: str, settled: date) -> list[ProfileRow]:
         """Return a page of profiles, sorted by one of `PROFILE_ORDERS`."""
         statement = _PROFILES.format(order=_ORDERS[order])
-        return values(ProfileRow, await self._database.fetch(statement, *msgspec.structs.astuple(wish), settled))
+        return values(ProfileRow, await self._lists.fetch(statement, *msgspec.structs.astuple(wish), settled))
 
     async def count_profiles(self, wish: ProfileWish) -> int:
-        return int(await self._database.fetchval(f"SELECT count(*) {_CHOSEN}", wish.client, wish.state, wish.text))
+        return int(await self._lists.fetchval(f"SELECT count(*) {_CHOSEN}", wish.client, wish.state, wish.text))

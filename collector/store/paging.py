@@ -26,12 +26,16 @@ class Page(msgspec.Struct, Generic[Row], frozen=True, kw_only=True):
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """Which page: ``after`` is that of the page before, ``total`` asks for the number of all rows."""
+    """Which page: ``after`` is that of the page before, ``total`` asks for the number of all rows.
+
+    Where there are more than ``most_counted``, the total is that number and one: to count them all takes longest.
+    """
 
     limit: int
     after: list[str] | None = None
     descending: bool = False
     total: bool = False
+    most_counted: int | None = None
 
 
 class ClientRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,7 +179,7 @@ class Paging:
             raise DataRefusedError("this is no page of this list")
         arguments = msgspec.structs.astuple(wanted)
         sql = _paged(statement, order, wish, len(arguments))
-        rows = await self._database.fetch(sql, *arguments, wish.limit + 1, *(wish.after or ()))
+        rows = await self._database.lists.fetch(sql, *arguments, wish.limit + 1, *(wish.after or ()))
         total = None
         if wish.total:
             total = int(rows[0]["total"]) if rows else 0 if wish.after is None else None
@@ -196,7 +200,8 @@ def _paged(statement: str, order: _Order, wish: Wish, given: int) -> str:
         bounds = ", ".join(f"${given + 2 + n}::text::{kind}" for n, (_, kind) in enumerate(order.keys))
         after = f"AND ({keys}) {beyond} ({bounds})"
     head, _, body = statement.strip().partition("\nFROM ")
-    total = f", (SELECT count(*) FROM ({statement}) AS counted) AS total" if wish.total else ""
+    most = "" if wish.most_counted is None else f"LIMIT {wish.most_counted + 1}"
+    total = f", (SELECT count(*) FROM ({statement} {most}) AS counted) AS total" if wish.total else ""
     return f"{head}, ARRAY[{texts}] AS keys{total}\nFROM {body} {after}\nORDER BY {ordered}\nLIMIT ${given + 1}"
 
 

@@ -21,7 +21,8 @@ from collector.telemetry import DATABASE_UP
 # For connecting, and for statements still running when the pool is closed.
 _PATIENCE_SECONDS = 3.0
 _STATEMENT_SECONDS = 60.0
-_PAGES_SIZE = 6
+_PAGES_SIZE = 4
+_LISTS_SIZE = 3
 # For the server to confirm that a statement was cancelled, or a transaction rolled back.
 _CANCEL_SECONDS = 1.0
 # A connection on which nothing is said is tried this often: when a router forgets it, neither end is told.
@@ -127,27 +128,40 @@ def _reason(error: BaseException) -> str:
 class Database:
     """Runs statements on a pool; each method is one round trip and one transaction."""
 
-    def __init__(self, pool: asyncpg.Pool, dsn: str) -> None:
+    def __init__(self, pool: asyncpg.Pool, dsn: str, lists: "Database | None" = None) -> None:
         self._pool = pool
         self._dsn = dsn
+        self._lists = lists
 
     @asynccontextmanager
     async def beside(self) -> AsyncIterator["Database"]:
-        """Yield another pool to the same database, for whoever reads pages: nobody else waits for its connections."""
-        async with open_database(self._dsn, max_size=_PAGES_SIZE, plan_each_time=True) as opened:
+        """Yield other pools to the same database, for whoever reads pages: nobody else waits for their connections."""
+        async with (
+            open_database(self._dsn, max_size=_LISTS_SIZE, plan_each_time=True) as lists,
+            open_database(self._dsn, max_size=_PAGES_SIZE, lists=lists) as opened,
+        ):
             yield opened
+
+    @property
+    def lists(self) -> "Database":
+        """The same database for statements with filters that are seldom all set: on pages, they are planned each time.
+
+        The plan that is kept would be for all filters, and read everything. To plan a statement that finds rows by
+        their key takes longer than to run it.
+        """
+        return self._lists or self
 
     @property
     def busy(self) -> int:
         """How many connections are in use."""
         busy: int = self._pool.get_size() - self._pool.get_idle_size()
-        return busy
+        return busy + (self._lists.busy if self._lists is not None else 0)
 
     @property
     def idle(self) -> int:
         """How many connections are open and wait for something to do."""
         idle: int = self._pool.get_idle_size()
-        return idle
+        return idle + (self._lists.idle if self._lists is not None else 0)
 
     async def fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
         async with self.connection() as connection:
@@ -278,11 +292,11 @@ async def open_database(
     max_size: int = 8,
     statement_seconds: float = _STATEMENT_SECONDS,
     plan_each_time: bool = False,
+    lists: Database | None = None,
 ) -> AsyncIterator[Database]:
     """Connect to ``dsn``; a statement may take so many seconds.
 
-    ``plan_each_time`` is for lists whose filters are seldom all set: the plan that is kept would be for all of them,
-    and read everything.
+    ``plan_each_time`` keeps no plan, which is what ``lists`` are for, other connections to the same database.
 
     Raises:
         DatabaseUnavailableError: the database cannot be reached or refuses us.
@@ -307,7 +321,7 @@ async def open_database(
             **tls(dsn),
         )
     try:
-        yield Database(pool, dsn)
+        yield Database(pool, dsn, lists)
     finally:
         await _close(pool)
 

@@ -1,5 +1,6 @@
 """Reads one client or one profile by day, with what happened on the days: one statement for each part of a page."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 
 import msgspec
@@ -7,6 +8,15 @@ import msgspec
 from collector.store.columns import names, values
 from collector.store.drop_list import DropRow
 from collector.store.pool import Database
+
+
+class NamedProfile(msgspec.Struct, frozen=True, kw_only=True):
+    """A profile and its newest settled day."""
+
+    id: int
+    name: str
+    client: str
+    settled_through: date | None
 
 
 class TimelineDay(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -77,7 +87,7 @@ SELECT
     coalesce(m.settled, c.day <= p.settled_through, false) AS settled,
     m.source IS NOT NULL AS imported,
     coalesce(m.revision, 0) AS revisions,
-    b.expected, b.expected_low
+    b.expected, CASE WHEN b.expected IS NOT NULL THEN b.expected_low END AS expected_low
 FROM (SELECT generate_series($2::date, $3::date, interval '1 day')::date AS day) c
 CROSS JOIN (SELECT settled_through FROM profile WHERE id = $1) p
 LEFT JOIN (
@@ -86,11 +96,12 @@ LEFT JOIN (
     WHERE profile_id = $1
       AND day BETWEEN $2 AND $3
 ) m ON m.day = c.day
-LEFT JOIN (
-    SELECT day, expected::double precision, expected_low::double precision
-    FROM expected_day
-    WHERE profile_id = $1
-) b ON b.day = c.day
+LEFT JOIN drop_band d ON d.profile_id = $1
+CROSS JOIN LATERAL (
+    SELECT
+        nullif(d.expected[c.day - d.since + 1], 'NaN')::double precision AS expected,
+        d.low[c.day - d.since + 1]::double precision AS expected_low
+) b
 ORDER BY c.day
 """
 
@@ -122,7 +133,7 @@ LEFT JOIN (
         count(*) AS profiles
     FROM profile p
     JOIN daily_metric d ON d.profile_id = p.id
-    WHERE p.client = $1
+    WHERE p.id = ANY ($1::bigint[])
       AND d.day BETWEEN $2 AND $3
     GROUP BY d.day
 ) m ON m.day = c.day
@@ -131,7 +142,7 @@ LEFT JOIN (
         day, sum(expected)::double precision AS expected, sum(expected_low)::double precision AS expected_low,
         count(*) AS profiles
     FROM expected_day
-    WHERE client = $1
+    WHERE profile_id = ANY ($1::bigint[])
       AND day BETWEEN $2 AND $3
     GROUP BY day
 ) b ON b.day = c.day
@@ -139,58 +150,43 @@ ORDER BY c.day
 """
 
 
-# A statement each for a profile and for a client: with "$1 IS NULL OR ..." the plan that is kept would read all.
-def _drops(whose: str) -> str:
-    return f"""
-        SELECT {names(DropRow)}
-        FROM engagement_drop
-        WHERE {whose} = $1
-          AND last_day >= $2
-        ORDER BY first_day DESC, profile
-        LIMIT 50
-    """
+_DROPS = f"""
+SELECT {names(DropRow)}
+FROM engagement_drop
+WHERE profile_id = ANY ($1::bigint[])
+  AND last_day >= $2
+ORDER BY first_day DESC, profile
+LIMIT 50
+"""
 
-
-def _pins(whose: str) -> str:
-    return f"""
-        SELECT (p.published_at AT TIME ZONE 'UTC')::date AS day, count(*) AS pins
-        FROM profile f
-        JOIN pin p ON p.profile_id = f.id
-        WHERE f.{whose} = $1
-          AND p.state = 'published'
-          AND p.published_at >= $2::date
-        GROUP BY 1
-    """
-
+_PINS = """
+SELECT (published_at AT TIME ZONE 'UTC')::date AS day, count(*) AS pins
+FROM pin
+WHERE profile_id = ANY ($1::bigint[])
+  AND state = 'published'
+  AND published_at >= $2::date
+GROUP BY 1
+"""
 
 # The view missing_day compares day by day, for which TimescaleDB would unpack the days of everybody.
-def _missing(whose: str) -> str:
-    return f"""
-        SELECT
-            p.id AS profile_id, p.name AS profile, c.day,
-            c.day + fetchable_days(p.window_days) <= (now() AT TIME ZONE 'UTC')::date AS lost
-        FROM profile p
-        CROSS JOIN LATERAL (
-            SELECT coalesce(array_agg(m.day), '{{}}') AS days
-            FROM daily_metric m
-            WHERE m.profile_id = p.id
-              AND m.day >= $2
-        ) h
-        CROSS JOIN LATERAL (
-            SELECT generate_series(greatest(p.first_day, $2), newest_day_due(p.settle_days), interval '1 day')::date
-                AS day
-        ) c
-        WHERE p.{whose} = $1
-          AND p.first_day IS NOT NULL
-          AND c.day <> ALL (h.days)
-        ORDER BY c.day DESC, p.name
-        LIMIT 200
-    """
-
-
-_PROFILES_DROPS, _CLIENTS_DROPS = _drops("profile_id"), _drops("client")
-_PROFILES_PINS, _CLIENTS_PINS = _pins("id"), _pins("client")
-_PROFILES_MISSING, _CLIENTS_MISSING = _missing("id"), _missing("client")
+_MISSING = """
+SELECT
+    p.id AS profile_id, p.name AS profile, c.day,
+    c.day + fetchable_days(p.window_days) <= (now() AT TIME ZONE 'UTC')::date AS lost
+FROM profile p
+CROSS JOIN LATERAL (
+    SELECT generate_series(greatest(p.first_day, $2), newest_day_due(p.settle_days), interval '1 day')::date AS day
+    EXCEPT
+    SELECT m.day
+    FROM daily_metric m
+    WHERE m.profile_id = p.id
+      AND m.day >= $2
+) c
+WHERE p.id = ANY ($1::bigint[])
+  AND p.first_day IS NOT NULL
+ORDER BY c.day DESC, p.name
+LIMIT 200
+"""
 
 _VERSIONS = f"""
 SELECT {names(DayVersion)}
@@ -200,53 +196,54 @@ WHERE profile_id = $1
 ORDER BY revision
 """
 
-_CLIENT_OF = "SELECT client FROM profile WHERE id = $1"
+_FIND = f"SELECT {names(NamedProfile)} FROM profile WHERE id = $1"
 _NAMED = "SELECT id FROM profile WHERE name = $1"
-_PROFILES_OF = "SELECT count(*) FROM profile WHERE client = $1"
+_IDS_OF = "SELECT coalesce(array_agg(id), '{}') FROM profile WHERE client = $1"
 
 
 class TimelineStore:
-    """Reads what the pages of a client and of a profile show; of both, ``profile_id`` or ``client`` is given."""
+    """Reads what the pages of a client and of a profile show; of both by the ids of profiles, which finds rows at once.
+
+    A client's profiles are not in an index, so whoever shows several things of it asks for them first.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def client_of(self, profile_id: int) -> str | None:
-        """Return the client of a profile; None where there is no such profile."""
-        found: str | None = await self._database.fetchval(_CLIENT_OF, profile_id)
-        return found
+    async def find(self, profile_id: int) -> NamedProfile | None:
+        """Return a profile; None where there is none of this id."""
+        found = values(NamedProfile, await self._database.fetch(_FIND, profile_id))
+        return found[0] if found else None
 
     async def named(self, name: str) -> int | None:
         """Return the id of the profile of this name."""
         found: int | None = await self._database.fetchval(_NAMED, name)
         return found
 
-    async def profiles_of(self, client: str) -> int:
-        return int(await self._database.fetchval(_PROFILES_OF, client))
+    async def profiles_of(self, client: str) -> list[int]:
+        """Return the ids of a client's profiles."""
+        found: list[int] = await self._database.fetchval(_IDS_OF, client)
+        return found
 
     async def of_profile(self, profile_id: int, first: date, last: date) -> list[TimelineDay]:
         """Return every day from ``first`` to ``last``, also those that are not there."""
         return values(TimelineDay, await self._database.fetch(_PROFILE, profile_id, first, last))
 
-    async def of_client(self, client: str, first: date, last: date) -> list[TimelineDay]:
-        """Return every day from ``first`` to ``last``, also those that are not there."""
-        return values(TimelineDay, await self._database.fetch(_CLIENT, client, first, last))
+    async def of_client(self, profile_ids: Sequence[int], first: date, last: date) -> list[TimelineDay]:
+        """Return the sums of every day from ``first`` to ``last``, also of those that are not there."""
+        return values(TimelineDay, await self._database.fetch(_CLIENT, profile_ids, first, last))
 
-    async def drops(self, profile_id: int | None, client: str | None, since: date) -> list[DropRow]:
+    async def drops(self, profile_ids: Sequence[int], since: date) -> list[DropRow]:
         """Return the drops that reach ``since`` or later, the newest first."""
-        statement = _CLIENTS_DROPS if profile_id is None else _PROFILES_DROPS
-        found = await self._database.fetch(statement, client if profile_id is None else profile_id, since)
-        return values(DropRow, found)
+        return values(DropRow, await self._database.fetch(_DROPS, profile_ids, since))
 
-    async def pins(self, profile_id: int | None, client: str | None, since: date) -> list[PinDay]:
-        statement = _CLIENTS_PINS if profile_id is None else _PROFILES_PINS
-        found = await self._database.fetch(statement, client if profile_id is None else profile_id, since)
-        return values(PinDay, found)
+    async def pins(self, profile_ids: Sequence[int], since: date) -> list[PinDay]:
+        """Return the days since ``since`` on which pins went out."""
+        return values(PinDay, await self._database.fetch(_PINS, profile_ids, since))
 
-    async def missing(self, profile_id: int | None, client: str | None, since: date) -> list[MissingDay]:
-        statement = _CLIENTS_MISSING if profile_id is None else _PROFILES_MISSING
-        found = await self._database.fetch(statement, client if profile_id is None else profile_id, since)
-        return values(MissingDay, found)
+    async def missing(self, profile_ids: Sequence[int], since: date) -> list[MissingDay]:
+        """Return the days since ``since`` that are due and not there, the newest first."""
+        return values(MissingDay, await self._database.fetch(_MISSING, profile_ids, since))
 
     async def versions(self, profile_id: int, day: date) -> list[DayVersion]:
         """Return all that was ever known of a day, the oldest first."""

@@ -123,13 +123,15 @@ async def test_a_broken_connection_is_an_outage_once(single: Database, database:
     assert await single.fetchval("SELECT pg_backend_pid()") != pid
 
 
-async def test_readers_wait_for_nobody_and_their_plans_are_of_what_they_ask(single: Database) -> None:
+async def test_readers_wait_for_nobody_and_the_plans_of_lists_are_of_what_they_ask(single: Database) -> None:
     generic = "SELECT sum(generic_plans)::integer FROM pg_prepared_statements WHERE parameter_types <> '{}'"
     async with single.beside() as readers:
         async with single.connection(), asyncio.timeout(10):
             for number in range(8):  # the server would keep a plan after five
-                await readers.fetchval("SELECT count(*) FROM profile WHERE $1::bigint IS NULL OR id = $1", number)
-        assert await readers.fetchval(generic) == 0
+                await readers.lists.fetchval("SELECT count(*) FROM profile WHERE $1::bigint IS NULL OR id = $1", number)
+                await readers.fetchval("SELECT name FROM profile WHERE id = $1", number)
+        assert await readers.lists.fetchval(generic) == 0
+        assert await readers.fetchval(generic) > 0, "what finds rows by their key keeps its plan"
 
 
 async def cut_inside(single: Database, database: Database) -> None:

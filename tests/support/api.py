@@ -14,6 +14,7 @@ from collector.api.route import Route
 from collector.api.services import Services
 from collector.api.site import Api
 from collector.loops.every import Heartbeats
+from collector.store.fleet import FleetStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
 from collector.store.token import TokenStore
@@ -38,6 +39,7 @@ def services(database: Database, away: Away | None = None) -> Services:
         try_key=away.try_key,
         check_pins=away.check_pins,
         look_at_media=away.look_at_media,
+        states=FleetStore(database).summary,
         problems=Health(database, heartbeats, hold=lambda: None).problems,
         where="a test",
     )
