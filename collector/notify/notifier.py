@@ -82,7 +82,7 @@ class Notifier:
     async def _send(self, claim: MessageClaim) -> bool:
         message = await self._message(claim)
         if not message.lines:
-            # Its profiles were removed meanwhile.
+            # Its profiles were removed meanwhile, or its drops dismissed.
             return not await self._store.sent(claim)
         # In the middle of it nobody knows whether the message arrived; a moment's patience saves sending it again.
         return await uninterrupted(self._deliver(claim, message), seconds=_LAST_SECONDS)

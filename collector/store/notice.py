@@ -117,11 +117,19 @@ FROM unnest($1::bigint[], $2::text[]) AS m (id, target)
 WHERE n.target = m.target
   AND n.message_id IS NULL
 """
+# Of a drop that waited in a digest somebody may have said meanwhile that it is not a problem.
 _NOTICES = f"""
 SELECT {names(Notice, "n.")}
 FROM notice_telling t
 JOIN notice n ON n.id = t.notice_id
 WHERE t.message_id = $1
+  AND NOT EXISTS (
+      SELECT FROM engagement_drop d
+      WHERE n.kind = 'drop_opened'
+        AND d.profile_id = n.profile_id
+        AND d.dismissed_at IS NOT NULL
+        AND n.key = format('drop_opened:%s:%s:%s', d.profile_id, d.metric, d.detected_day)
+  )
 ORDER BY n.id
 """
 _SENT = """

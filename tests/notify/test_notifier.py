@@ -12,10 +12,11 @@ from collector.models.notice import NoticeKind
 from collector.notify.deliver import open_deliverer
 from collector.notify.notifier import Notifier
 from collector.notify.targets import load_targets
+from collector.store.drop_list import DropList
 from collector.store.event import EventStore
 from collector.store.notice import NoticeStore
 from collector.store.pool import Database
-from tests.support.drops import fill
+from tests.support.drops import fill, stored_drop
 from tests.support.profiles import registered, remove
 from tests.support.program import PATIENCE_SECONDS, Program
 from tests.support.receivers import Mailbox, Receiver, mail_server, receiver
@@ -161,6 +162,26 @@ async def test_a_daily_digest_waits_for_its_hour(database: Database, mailbox: Ma
         assert (due["due_at"].hour, due["due_at"].minute) == (8, 0)
         await database.execute("UPDATE notice_telling SET due_at = now()")
         assert await telling.run_once() == 1
+
+
+async def test_a_drop_that_is_dismissed_while_it_waits_is_not_told(database: Database, hook: Receiver) -> None:
+    await names(database, 3)
+    drops = DropList(database)
+    async with notifier(database, HOOK, group="10m") as telling:
+        await telling.run_once()
+        mistaken, _ = [await stored_drop(database, profile_id) for profile_id in (1, 2)]
+        assert await telling.run_once() == 0
+        await drops.dismiss(mistaken, "a holiday", "anna")
+        await database.execute("UPDATE notice_telling SET due_at = now()")
+        assert await telling.run_once() == 1
+        alone = await stored_drop(database, 3)
+        assert await telling.run_once() == 0
+        await drops.dismiss(alone, "a holiday", "anna")
+        await database.execute("UPDATE notice_telling SET due_at = now()")
+        assert await telling.run_once() == 0, "nothing is left to tell"
+
+    [body] = hook.bodies
+    assert [event["profile"] for event in body["events"]] == ["p001"]
 
 
 async def test_every_kind_of_event_is_found(database: Database, hook: Receiver) -> None:
