@@ -10,7 +10,7 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, Final
@@ -94,32 +94,32 @@ class MediaCheck:
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
-        self._slots = asyncio.Semaphore(_AT_ONCE)
 
     async def look(self, urls: Sequence[str], *, seconds: float) -> dict[str, Media]:
         """Return what is at each address; those not looked at after ``seconds`` in all are unknown."""
-        tasks = {url: asyncio.create_task(self._look(url)) for url in dict.fromkeys(urls)}
-        try:
-            if tasks:
-                await asyncio.wait(tasks.values(), timeout=seconds)
-            late = f"not looked at within {seconds:.0f} s"
-            return {url: task.result() if task.done() else Media(url, unknown=late) for url, task in tasks.items()}
-        finally:
-            for task in tasks.values():
-                task.cancel()
-            await asyncio.gather(*tasks.values(), return_exceptions=True)
+        waiting, seen = iter(dict.fromkeys(urls)), dict[str, Media]()
+
+        async def work() -> None:
+            for url in waiting:
+                seen[url] = await self._look(url)
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
+                for _ in range(_AT_ONCE):
+                    group.create_task(work())
+        late = f"not looked at within {seconds:.0f} s"
+        return {url: seen.get(url) or Media(url, unknown=late) for url in dict.fromkeys(urls)}
 
     async def _look(self, url: str) -> Media:
         if not url.startswith("https://"):
             return Media(url, problem="it is not https")
-        async with self._slots:
-            try:
-                async with self._session.get(url, headers=_HEADERS, allow_redirects=False) as response:
-                    return await _read(url, response)
-            except TimeoutError:
-                return Media(url, unknown=f"no answer within {_SECONDS:.0f} s")
-            except (aiohttp.ClientError, ValueError) as error:
-                return Media(url, unknown=_reason(error))
+        try:
+            async with self._session.get(url, headers=_HEADERS, allow_redirects=False) as response:
+                return await _read(url, response)
+        except TimeoutError:
+            return Media(url, unknown=f"no answer within {_SECONDS:.0f} s")
+        except (aiohttp.ClientError, ValueError) as error:
+            return Media(url, unknown=_reason(error))
 
 
 async def _read(url: str, response: aiohttp.ClientResponse) -> Media:

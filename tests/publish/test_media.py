@@ -127,6 +127,20 @@ async def test_what_cannot_be_known_is_no_fault_of_the_pin(identity: Path, answe
     assert (found.problem, found.unknown) == (None, words)
 
 
+async def test_many_images_are_looked_at_a_few_at_a_time(identity: Path) -> None:
+    tasks: list[int] = []
+
+    async def answer(_request: web.Request) -> web.Response:
+        tasks.append(len(asyncio.all_tasks()))
+        return web.Response(body=PNG)
+
+    async with serving(identity, answer) as url, checking() as check:
+        found = await check.look([f"{url}/{number}" for number in range(200)], seconds=60.0)
+    assert {(each.width, each.height) for each in found.values()} == {(1000, 1500)}
+    assert (len(found), len(tasks)) == (200, 200)
+    assert max(tasks) < 60
+
+
 async def test_an_endless_image_is_read_to_its_first_64_kilobytes(identity: Path) -> None:
     async def endless(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
