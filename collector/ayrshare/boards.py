@@ -3,14 +3,19 @@
 Pure: no clock, no I/O. Where in the answer they are is not confirmed, so they are looked for by what they are called.
 """
 
+import re
 from collections import deque
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any, Final
 
 from collector.ayrshare.refusal import clean, decode, failure
 from collector.models.pin import Board
 
 _LONGEST_NAME: Final = 200
+_ID: Final = re.compile("[0-9]{1,100}")
+# As many as Pinterest lets an account have.
+_MOST_BOARDS: Final = 2000
 _MOST_NODES: Final = 2000
 _IDS: Final = ("id", "boardId", "board_id")
 _NAMES: Final = ("name", "boardName", "title")
@@ -26,7 +31,8 @@ def parse_boards(http_status: int, body: bytes, *, retry_after: str | None = Non
     error = failure(http_status, body, retry_after=retry_after)
     if error is not None:
         raise error
-    boards = {board.board_id: board for rows in _lists(decode(body)) for board in map(_board, rows) if board}
+    rows = islice(chain.from_iterable(_lists(decode(body))), _MOST_BOARDS)
+    boards = {board.board_id: board for board in map(_board, rows) if board}
     return sorted(boards.values(), key=lambda board: (board.name, board.board_id))
 
 
@@ -52,4 +58,4 @@ def _board(row: object) -> Board | None:
         return None
     identity = next((str(row[name]) for name in _IDS if isinstance(row.get(name), str | int)), "")
     name = next((row[name] for name in _NAMES if isinstance(row.get(name), str)), "")
-    return Board(identity, clean(name, _LONGEST_NAME)) if identity.isascii() and identity.isdigit() else None
+    return Board(identity, clean(name, _LONGEST_NAME)) if _ID.fullmatch(identity) else None

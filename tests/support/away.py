@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from pydantic import SecretStr
 
+from collector.ayrshare.boards import parse_boards
 from collector.crypto import KeyRing
 from collector.errors import CollectorError
 from collector.models.history import HistoryCheck, UnknownPins
@@ -14,14 +15,14 @@ from tests.support.profiles import KEYS
 
 
 class Away:
-    """Answers of the test; ``boards`` may be an error."""
+    """Answers of the test; ``boards`` may be an error, or the body of Ayrshare's answer."""
 
     def __init__(self) -> None:
         self.trial = Trial(Standing.LINKED)
         self.history: HistoryCheck | None = None
         self.media: dict[str, Media] = {}
         self.keys: KeyRing | CollectorError = KEYS
-        self.boards: list[Board] | CollectorError = []
+        self.boards: list[Board] | bytes | CollectorError = []
 
     async def try_key(self, _key: SecretStr) -> Trial:
         return self.trial
@@ -46,7 +47,7 @@ class Away:
     async def boards_of(self, _profile: str) -> list[Board]:
         if isinstance(self.boards, CollectorError):
             raise self.boards
-        return self.boards
+        return parse_boards(200, self.boards) if isinstance(self.boards, bytes) else self.boards
 
     def key_ring(self) -> KeyRing:
         if isinstance(self.keys, CollectorError):
