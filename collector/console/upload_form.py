@@ -1,5 +1,6 @@
 """Reads the form with which a table is uploaded: a file of bounded size, and how it is to be read."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -16,6 +17,8 @@ LARGEST_BYTES: Final = 5_000_000
 _LARGEST_READ_BYTES = 50_000_000
 _LONGEST_FIELD = 200
 _MOST_PARTS = 10
+# Marks that turn the direction of what follows, so that a name looks like another one.
+_TURNING: Final = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 class Form(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +48,8 @@ async def read_form(request: web.Request) -> Form:
         raise web.HTTPBadRequest(text=f"this is no form: {error}") from None
     if not file_name or not data:
         raise web.HTTPBadRequest(text="choose a file that is not empty")
-    return _made(fields, cleaned(" ".join(file_name.split())) or "a table", data)
+    shown = _TURNING.sub("", " ".join(file_name.split()))
+    return _made(fields, cleaned(shown) or "a table", data)
 
 
 async def _parts(reader: MultipartReader) -> AsyncIterator[BodyPartReader]:

@@ -246,7 +246,7 @@ async def test_of_two_that_confirm_at_once_the_page_tells_what_was_queued(regist
 
 
 async def test_a_file_may_have_any_name(registry: Database) -> None:
-    name = "filename*=utf-8''a%00%01b"
+    name = "filename*=utf-8''a%00%01%E2%80%AEb"  # U+202E would turn what follows around
     body = f'--x\r\nContent-Disposition: form-data; name="file"; {name}\r\n\r\n{HEADER}{GOOD.format("n")}\r\n--x--\r\n'
     kind = {"Content-Type": "multipart/form-data; boundary=x"}
     async with (
