@@ -9,6 +9,7 @@
     │   └── EmbeddedError          the private server could not be started
     ├── DataRefusedError           the database cannot take what it was given; the same will fail again
     │   └── DuplicateError         another row has its key
+    ├── MomentError                a time that cannot be read
     ├── MigrationError             an applied migration was changed or lost: a human must look
     ├── RegistryError              a profile cannot be added, found or changed as asked
     ├── PinError                   a pin cannot be queued, found or changed as asked
@@ -58,11 +59,26 @@ class EmbeddedError(DatabaseUnavailableError):
 
 
 class DataRefusedError(CollectorError):
-    """The database, or its driver, cannot take what it was given; the message is the database's own."""
+    """The database, or its driver, cannot take what it was given; the message is the database's own.
+
+    ``hint`` is its advice, which is for those who write SQL.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(f"{message} HINT: {hint}" if hint else message)
+        self.message = message
 
 
 class DuplicateError(DataRefusedError):
     """A row of this key is there already."""
+
+
+class MomentError(CollectorError):
+    """A time cannot be read. ``wrong`` says why, to follow its name; ``remedy`` is for whoever wrote it as text."""
+
+    def __init__(self, wrong: str, remedy: str = "") -> None:
+        super().__init__(f"{wrong}; {remedy}" if remedy else wrong)
+        self.wrong = wrong
 
 
 class MigrationError(CollectorError):

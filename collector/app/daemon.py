@@ -103,7 +103,7 @@ def _measuring(process: Process, keeper: OverviewKeeper) -> list[Loop]:
     keep = partial(_keep, database, process.settings.retention_days)
     return [
         # First, so that the fleet's sums are there when somebody looks.
-        partial(every, REFRESH_SECONDS, "console", keeper.refresh, heartbeats, longest=LONGEST_SECONDS),
+        partial(every, REFRESH_SECONDS, "overview", keeper.refresh, heartbeats, longest=LONGEST_SECONDS),
         partial(every, _BACKLOG_SECONDS, "backlog", backlog, heartbeats),
         partial(every, _EXPIRY_SECONDS, "expiry", keep, heartbeats),
     ]

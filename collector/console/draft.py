@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from multidict import MultiDict
 
-from collector.errors import CollectorError, PinError
+from collector.errors import CollectorError, MomentError, PinError
 from collector.models.pin import NewPin, PinContent, PinProblem
 from collector.store.pin import PinDetails
 from collector.table.moment import Moments, zone_named
@@ -75,11 +75,11 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True):
             return None
         try:
             return Moments(zone_named(self.zone)).read(self.publish_at)
+        except MomentError as error:
+            field, message = "publish_at", f"the time {error.wrong}; choose another one, or UTC as its zone"
         except CollectorError as error:
-            # What follows is for those who write a table.
-            wrong, *_ = f"this time {error}".split(";")
-            message = f"{wrong}; choose another one, or UTC as its zone"
-            raise PinError(message, problems=[PinProblem("publish_at", message)]) from None
+            field, message = "zone", str(error)
+        raise PinError(message, problems=[PinProblem(field, message)])
 
     def pin(self, publish_at: datetime | None) -> NewPin:
         return NewPin(

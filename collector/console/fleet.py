@@ -37,6 +37,7 @@ _MOST_DROPS = 6
 _SPARK_DAYS = 28
 # Everybody who opens the page asks for it.
 _URGENT_SECONDS = 2.0
+_TOGETHER = ", all profiles together"
 _STATES: Final = (
     ("", "Every state"),
     ("trouble", "In trouble"),
@@ -317,7 +318,7 @@ def profile_badges(row: ProfileRow) -> list[Word]:
     """Return a profile's state, and what is wrong besides."""
     badges = [words.PROFILE_STATES[row.state]]
     if row.open_drops:
-        badges.append(Word("Drop", "bad", "Its numbers are lower than its past makes likely."))
+        badges.append(words.drops(row.open_drops))
     if row.account_changed:
         badges.append(words.ACCOUNT_CHANGED)
     if row.state == "active" and row.consecutive_failures >= words.FAILING_AFTER:
@@ -328,28 +329,19 @@ def profile_badges(row: ProfileRow) -> list[Word]:
 def _client_badges(client: ClientSummary) -> list[Word]:
     badges = []
     if client.open_drops:
-        badges.append(Word(words.counted(client.open_drops, "drop"), "bad", "Numbers are lower than usual."))
-    if client.refused:
-        badges.append(Word(f"{client.refused:,} refused", "bad", "Unlinked, suspended, or with an invalid key."))
+        badges.append(words.drops(client.open_drops))
+    badges += [words.several(state, number) for state, number in client.refused.items() if number]
     if client.replaced:
         badges.append(words.ACCOUNT_CHANGED)
     if client.failing:
         badges.append(Word(f"{client.failing:,} failing", "warn", "Their last three polls or more failed."))
     if client.missing_days:
-        badges.append(
-            Word(
-                f"{words.counted(client.missing_days, 'day')} missing", "warn", "Of the last 90, all profiles together."
-            )
-        )
+        badges.append(words.missing(client.missing_days, _TOGETHER))
     if not badges and client.paused == client.profiles:
         badges.append(words.PROFILE_STATES["paused"])
     if not badges and client.never_read == client.profiles:
         badges.append(Word("Not read yet", "info"))
-    return badges or [Word("Fine", "good", "Everything comes in, and nothing dropped.")]
-
-
-def _missing(days: int) -> Word:
-    return Word(f"{words.counted(days, 'day')} missing", "warn", "Of the last 90 days, all profiles together.")
+    return badges or [words.PROFILE_STATES["active"]]
 
 
 def _is_in(client: ClientSummary, state: str) -> bool:
@@ -361,8 +353,8 @@ def _is_in(client: ClientSummary, state: str) -> bool:
         case "paused":
             return client.paused > 0
         case "active":
-            return client.paused + client.refused < client.profiles
-    return client.refused > 0
+            return client.paused + sum(client.refused.values()) < client.profiles
+    return client.refused[state] > 0
 
 
 def _other_troubles(overview: Overview) -> list[Trouble]:
@@ -375,7 +367,7 @@ def _other_troubles(overview: Overview) -> list[Trouble]:
         found.append(Trouble(replaced, words.ACCOUNT_CHANGED, "/?view=profiles&state=trouble"))
     if overview.missing_days:
         clients = words.counted(overview.short_of_days, "client")
-        found.append(Trouble(clients, _missing(overview.missing_days), "/?state=trouble"))
+        found.append(Trouble(clients, words.missing(overview.missing_days, _TOGETHER), "/?state=trouble"))
     return found
 
 

@@ -11,11 +11,11 @@ from aiohttp import web
 from collector.config import Role
 from collector.console.page import Loader, answer
 from collector.console.query import text_of
-from collector.console.words import OUTCOMES, PIN_STATES, PROFILE_STATES, Word, counted
+from collector.console.words import OUTCOMES, PIN_STATES, PROFILE_STATES, Word, counted, paused
 from collector.loops.every import Heartbeats, LoopState
 from collector.loops.recent import Recent
 from collector.store.budget import Budget, nearest_budgets
-from collector.store.daemon import DaemonProcess, DaemonStore
+from collector.store.daemon import DaemonStore, SeenDaemon
 from collector.store.fleet import Backlog, CollectedProfile, DatabaseInfo, FleetStore
 from collector.store.pin import PinStore, QueueSummary
 from collector.store.pool import Database
@@ -26,7 +26,6 @@ _OVERDUE = timedelta(minutes=5)
 _MEBIBYTE = 1 << 20
 _MOST_BUDGETS = 8
 _SUMS_SECONDS = 5.0
-_SILENT_AFTER = timedelta(minutes=1)
 
 ALIVE: Final = Word("Alive", "good", "It was heard of within the last minute.")
 _STOPPED: Final = Word("Stopped", "quiet", "It was told to stop.")
@@ -51,7 +50,7 @@ class Work(msgspec.Struct, frozen=True):
 class Replica(msgspec.Struct, frozen=True):
     """A process of the collector, and whether it is alive."""
 
-    process: DaemonProcess
+    process: SeenDaemon
     word: Word
 
 
@@ -119,7 +118,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     def queue(self) -> list[str]:
         """Say what keeps pins from going out."""
         pins = self.sums.pins
-        said = [f"{counted(number, 'profile')} paused: {why}" for why, number in pins.paused.items()]
+        said = [f"{counted(number, 'profile')}: {paused(why)}" for why, number in pins.paused.items()]
         if pins.unresolved:
             said.append(f"{counted(pins.unresolved, 'unknown pin')} that nobody looks for any more")
         if pins.late:
@@ -175,10 +174,10 @@ class OperationsPage:
         )
 
 
-def _life(process: DaemonProcess) -> Word:
+def _life(process: SeenDaemon) -> Word:
     if process.stopped_at is not None:
         return _STOPPED
-    return ALIVE if datetime.now(UTC) - process.seen_at < _SILENT_AFTER else _SILENT
+    return ALIVE if process.alive else _SILENT
 
 
 def _badges(profile: CollectedProfile) -> list[Word]:

@@ -15,6 +15,7 @@ from collector.console.page import away, insist_on_rights
 from collector.console.pins import visible_pin
 from collector.console.query import ID, posted, text_of
 from collector.console.render import render
+from collector.console.words import PIN_FIELDS, of_pin
 from collector.console.zone import is_zone_known, plannable_day, zone_of
 from collector.errors import CollectorError, DatabaseUnavailableError, PinConflictError, PinError
 from collector.models.pin import Override, PinContent, PinProblem, PinState
@@ -207,7 +208,7 @@ class PinForm:
             raise PinError("", problems=[PinProblem("client_ref", _is_taken(queued.id, queued.differs))])
         if queued.differs:
             raise PinConflictError(
-                f"This form has queued pin {queued.id} already, with another {', '.join(queued.differs)}. To change "
+                f"This form has queued pin {queued.id} already, with another {_named(queued.differs)}. To change "
                 "that one, edit it; to queue this as one more pin, press the button again."
             )
         return queued.id
@@ -255,7 +256,11 @@ def _day(text: str) -> date | None:
 
 
 def _is_taken(pin_id: int, differs: Iterable[str]) -> str:
-    return f"pin {pin_id} of this profile has this reference already, and another {', '.join(differs)}"
+    return f"pin {pin_id} of this profile has this reference already, and another {_named(differs)}"
+
+
+def _named(fields: Iterable[str]) -> str:
+    return ", ".join(PIN_FIELDS.get(each, each).lower() for each in fields)
 
 
 def _show(request: web.Request, shown: Shown, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
@@ -270,7 +275,9 @@ def _refuse(request: web.Request, shown: Shown, error: CollectorError) -> web.Re
         help_with = f"; {_HELP[each.override]}" if each.override else ""
         # What is wrong with all rows is said at the first.
         field = f"{each.field}[0]" if each.field in {"media_urls", "alt_texts"} else each.field
-        errors.setdefault(field, []).append(f"{each.message}{help_with}")
+        # What was found of an image begins with its address.
+        message = each.message if each.override is Override.CHECK_MEDIA else of_pin(each.message)
+        errors.setdefault(field, []).append(f"{message}{help_with}")
     may_insist = any(each.override is Override.CHECK_MEDIA for each in problems)
     match error:
         case DatabaseUnavailableError():

@@ -183,13 +183,13 @@ class ProfilePage:
 def _badges(status: ProfileStatus) -> list[Word]:
     badges = [words.PROFILE_STATES[status.state]]
     if status.engagement_drop:
-        badges.append(Word(words.counted(status.engagement_drop, "drop"), "bad"))
+        badges.append(words.drops(status.engagement_drop))
     if status.account_changed_at is not None:
         badges.append(words.ACCOUNT_CHANGED)
     if status.state == "active" and status.consecutive_failures >= words.FAILING_AFTER:
         badges.append(words.failing(status.consecutive_failures, status.last_outcome))
     if status.missing_days:
-        badges.append(Word(f"{words.counted(status.missing_days, 'day')} missing", "warn"))
+        badges.append(words.missing(status.missing_days))
     return badges
 
 

@@ -76,6 +76,8 @@ _FILTERS = {
     "percent": words.percent,
     "sentence": words.sentence,
     "size": words.size,
+    "duration": words.duration,
+    "data_status": words.data_status,
     "day": words.day,
     "long_day": words.long_day,
     "badge": element.badge,

@@ -1,5 +1,6 @@
 """Says in words what states, outcomes and metrics are, and what to do about them. Pure."""
 
+import re
 from datetime import date
 from functools import lru_cache
 from typing import Final
@@ -7,6 +8,7 @@ from typing import Final
 import msgspec
 
 from collector.models.gap import Whose
+from collector.models.pin import PauseReason
 from collector.models.plan import Action
 from collector.publish.remedy import Remedy
 from collector.store.budget import Budget
@@ -50,6 +52,26 @@ PIN_STATES: Final = {
     "cancelled": Word("Cancelled", "quiet"),
 }
 
+ATTEMPTS: Final = {
+    "published": "published",
+    "failed": "refused",
+    "requeued": "not sent; it is tried again",
+    "unknown": "sent, and not known whether it is live",
+}
+"""What an attempt to publish a pin came to."""
+
+_PAUSES: Final = {
+    PauseReason.PAUSED: "the profile is paused",
+    PauseReason.UNLINKED: "Pinterest is not linked any more",
+    PauseReason.SUSPENDED: "Ayrshare has suspended the profile",
+    PauseReason.KEY_INVALID: "Ayrshare does not know the profile's key",
+    PauseReason.SPAM_BLOCK: "Pinterest takes the account for a spammer for now",
+    PauseReason.NOT_ALLOWED: "Ayrshare does not allow this profile to post",
+    PauseReason.QUOTA: "the month's posts are used up",
+    PauseReason.FAILING: "too many pins in a row failed",
+    PauseReason.FLEET_REFUSED: "much of the fleet is refused, so the refusal is not believed yet",
+}
+
 PLANNED: Final = {
     Action.ADDED: Word("To be queued", "good"),
     Action.CHANGED: Word("To be changed", "info"),
@@ -81,6 +103,56 @@ OUTCOMES: Final = {
     "payload_invalid": Word("Unreadable", "warn", "The answer could not be read. It is tried again soon."),
     "internal_error": Word("Defect", "bad", "A defect of this program ended the poll; its log has more."),
 }
+
+PIN_FIELDS: Final = {
+    "profile": "Profile",
+    "publish_at": "Time",
+    "zone": "Time zone",
+    "title": "Title",
+    "description": "Description",
+    "media_urls": "Address",
+    "alt_texts": "Alt text",
+    "thumbnail_url": "Address of the cover image",
+    "link": "Link",
+    "board_id": "Board",
+    "note": "Private note",
+    "client_ref": "Reference",
+}
+"""What the fields of a pin are called in forms, and in what is said of them."""
+
+# How the database names them.
+_OF_PINS: Final = (
+    (re.compile(r"\bmedia URLs\b"), "addresses"),
+    (re.compile(r"\bmedia URL\b"), "address"),
+    (re.compile(r"\ba thumbnail_url\b"), "a cover image"),
+    *((re.compile(rf"\b(the )?{name}\b"), f"the {PIN_FIELDS[name].lower()}")
+      for name in ("publish_at", "client_ref", "board_id", "thumbnail_url")),
+    (re.compile(r"\bthe note\b"), "the private note"),
+)  # fmt: skip
+
+DATA_STATUSES: Final = {
+    "READY": Word("Counted", "quiet", "Pinterest says that it has counted the day to its end."),
+    "PROCESSING": Word("Being counted", "info", "Pinterest still counts the day: it will change."),
+    "ESTIMATE": Word("Estimate", "info", "Pinterest estimates the day: it will change."),
+}
+"""What Pinterest says of the numbers of a day."""
+
+LOOPS: Final = {
+    "backlog": "counts the profiles that are due",
+    "detector": "looks for drops",
+    "expiry": "writes down lost days, and deletes what is older than it is to be kept",
+    "exporter": "renders the page for Prometheus",
+    "notifier": "tells people what happened",
+    "overview": "sums up the fleet for these pages",
+    "pins": "publishes the pins that are due",
+    "poller": "reads the profiles that are due",
+    "presence": "tells the other processes that this one is alive",
+    "queue": "counts the pins of the queue",
+    "results": "counts the published pins that are due to be asked for",
+    "reconciler": "looks for pins of which nobody knows whether they are live",
+    "tracker": "asks how published pins do",
+}
+"""What each loop of a process does."""
 
 FAILING_AFTER: Final = 3
 """Failures in a row after which a profile is called failing: one by itself is nothing."""
@@ -123,6 +195,14 @@ ENDINGS: Final = {
 
 IMPORTED: Final = "imported: another program recorded it"
 """Of a day that no poll read."""
+
+
+def of_pin(message: str) -> str:
+    """Return what is wrong with a pin in the words of the form; what it quotes, after a colon, stays."""
+    said, colon, quoted = message.partition(": ")
+    for pattern, name in _OF_PINS:
+        said = pattern.sub(name, said)
+    return said + colon + quoted
 
 
 def counted(number: int, what: str, plural: str | None = None) -> str:
@@ -175,6 +255,42 @@ def sentence(text: str) -> str:
     """Return a reason as a sentence; an address at its beginning stays as it is."""
     start = text[:1] if text.startswith("https://") else text[:1].upper()
     return start + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def drops(number: int) -> Word:
+    """Return what to show of a profile or client with open drops."""
+    return Word(counted(number, "drop"), "bad", "Numbers are lower than the past makes likely.")
+
+
+def several(state: str, profiles: int) -> Word:
+    """Return what to show of a client with so many profiles in a state."""
+    word = PROFILE_STATES[state]
+    return Word(f"{profiles:,} {word.name.lower()}", word.tone, word.text)
+
+
+def missing(days: int, of: str = "") -> Word:
+    """Return what to show where days are missing, of one profile or of several."""
+    return Word(f"{counted(days, 'day')} missing", "warn", f"Of the last 90 days{of}.")
+
+
+def data_status(status: str) -> Word:
+    """Return what Pinterest says of a day's numbers; words that nobody has seen before stay as they are."""
+    return DATA_STATUSES.get(status) or Word(status.capitalize(), "quiet")
+
+
+def paused(reason: str) -> str:
+    """Return why the pins of a profile wait."""
+    return f"Its pins wait: {_PAUSES[PauseReason(reason)]}."
+
+
+def duration(seconds: float) -> str:
+    """Return a time in its largest units that are not empty, two at most."""
+    left, parts = round(seconds), []
+    for length, unit in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        number, left = divmod(left, length)
+        if number:
+            parts.append(f"{number} {unit}")
+    return " ".join(parts[:2]) or "0 s"
 
 
 def failing(failures: int, outcome: str | None) -> Word:

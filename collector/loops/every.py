@@ -31,10 +31,14 @@ def jitter(seconds: float) -> float:
 
 
 class LoopState(msgspec.Struct, frozen=True, kw_only=True):
-    """A loop of this process: how often it is to work, and for how many seconds it has not."""
+    """A loop of this process: how often it is to work, and for how many seconds it has not.
+
+    ``longest_seconds`` is for how long the work itself may take before the loop is late.
+    """
 
     name: str
     period_seconds: float
+    longest_seconds: float
     idle_seconds: float
     late: bool
 
@@ -46,24 +50,31 @@ class Heartbeats:
     """
 
     def __init__(self) -> None:
-        self._loops: dict[str, tuple[float, float]] = {}
+        self._loops: dict[str, tuple[float, float, float]] = {}
         self.outage = Outage()
 
-    def expect(self, name: str, period: float) -> None:
-        """Announce a loop that will beat every ``period`` seconds; the first time counts from now."""
-        self._loops[name] = (period, time.monotonic())
+    def expect(self, name: str, period: float, longest: float = 0.0) -> None:
+        """Announce a loop that will beat every ``period`` seconds, and ``longest`` more; the first counts from now."""
+        self._loops[name] = (period, longest, time.monotonic())
         LOOP_FAILURES.labels(name)  # from zero, so that the first failure is an increase
 
     def beat(self, name: str) -> None:
-        self._loops[name] = (self._loops[name][0], time.monotonic())
+        period, longest, _ = self._loops[name]
+        self._loops[name] = (period, longest, time.monotonic())
         LOOP_LAST_SUCCESS.labels(name).set_to_current_time()
 
     def states(self) -> list[LoopState]:
         """Return all loops by name."""
         now = time.monotonic()
         return [
-            LoopState(name=name, period_seconds=period, idle_seconds=now - beat, late=now - beat > 3 * max(period, 5.0))
-            for name, (period, beat) in sorted(self._loops.items())
+            LoopState(
+                name=name,
+                period_seconds=period,
+                longest_seconds=longest,
+                idle_seconds=now - beat,
+                late=now - beat > 3 * max(period + longest, 5.0),
+            )
+            for name, (period, longest, beat) in sorted(self._loops.items())
         ]
 
     def late(self) -> dict[str, float]:
@@ -83,7 +94,7 @@ async def every(
 
     ``longest`` is for how many seconds the work itself may take, where it waits for others.
     """
-    heartbeats.expect(name, period + longest)
+    heartbeats.expect(name, period, longest)
     failures = 0
     while True:
         failures = 0 if await attempt(name, work, failures, heartbeats.outage) else failures + 1

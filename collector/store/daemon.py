@@ -32,19 +32,25 @@ class DaemonProcess(msgspec.Struct, frozen=True):
     stopped_at: datetime | None
 
 
+class SeenDaemon(DaemonProcess, frozen=True):
+    """A process, and whether it was heard of within the last minute and not told to stop."""
+
+    alive: bool
+
+
 # Three reports and some patience.
+_ALIVE = "stopped_at IS NULL AND seen_at > now() - interval '1 minute'"
 _RUNNING = f"""
 SELECT {names(DaemonProcess)}
 FROM daemon
-WHERE stopped_at IS NULL
-  AND seen_at > now() - interval '1 minute'
+WHERE {_ALIVE}
 ORDER BY started_at
 """
 _LATELY = f"""
-SELECT {names(DaemonProcess)}
+SELECT {names(DaemonProcess)}, {_ALIVE} AS alive
 FROM daemon
 WHERE seen_at > now() - interval '24 hours'
-ORDER BY stopped_at IS NOT NULL, seen_at < now() - interval '1 minute', started_at
+ORDER BY stopped_at IS NOT NULL, alive DESC, started_at
 LIMIT 20
 """
 _LAST = f"SELECT {names(DaemonProcess)} FROM daemon ORDER BY seen_at DESC LIMIT 1"
@@ -64,9 +70,9 @@ class DaemonStore:
         """Return the daemons that were heard of within the last minute, the oldest first."""
         return values(DaemonProcess, await self._database.fetch(_RUNNING))
 
-    async def lately(self) -> list[DaemonProcess]:
+    async def lately(self) -> list[SeenDaemon]:
         """Return the daemons of the last 24 hours, those that run first, then those that fell silent; 20 at most."""
-        return values(DaemonProcess, await self._database.fetch(_LATELY))
+        return values(SeenDaemon, await self._database.fetch(_LATELY))
 
     async def last(self) -> DaemonProcess | None:
         """Return the one that was heard of last, running or not."""

@@ -27,7 +27,9 @@ class ClientSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     client: str
     profiles: int
     paused: int
-    refused: int
+    unlinked: int
+    suspended: int
+    key_invalid: int
     failing: int
     replaced: int
     never_read: int
@@ -39,9 +41,14 @@ class ClientSummary(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     before: list[int]
 
     @property
+    def refused(self) -> dict[str, int]:
+        """How many profiles are in each state in which Ayrshare refuses to read them."""
+        return {"unlinked": self.unlinked, "suspended": self.suspended, "key_invalid": self.key_invalid}
+
+    @property
     def troubled(self) -> int:
         """How many things want somebody's attention."""
-        return self.open_drops + self.refused + self.failing + self.replaced + (self.missing_days > 0)
+        return self.open_drops + sum(self.refused.values()) + self.failing + self.replaced + (self.missing_days > 0)
 
 
 class FleetDay(msgspec.Struct, frozen=True):
@@ -136,7 +143,9 @@ SELECT
     p.client,
     count(*) AS profiles,
     count(*) FILTER (WHERE p.state = 'paused') AS paused,
-    count(*) FILTER (WHERE p.state NOT IN ('active', 'paused')) AS refused,
+    count(*) FILTER (WHERE p.state = 'unlinked') AS unlinked,
+    count(*) FILTER (WHERE p.state = 'suspended') AS suspended,
+    count(*) FILTER (WHERE p.state = 'key_invalid') AS key_invalid,
     count(*) FILTER (WHERE p.state = 'active' AND p.consecutive_failures >= 3) AS failing,
     count(*) FILTER (WHERE p.account_changed_at IS NOT NULL) AS replaced,
     count(*) FILTER (WHERE p.last_success_at IS NULL) AS never_read,

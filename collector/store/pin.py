@@ -64,6 +64,7 @@ class PinDetails(PinFacts, frozen=True, kw_only=True):
     ``version`` is another one as soon as anything of the pin is.
     """
 
+    profile_id: int
     carousel: str | None
     attempts: int
     version: str
@@ -243,9 +244,7 @@ class PinStore:
         try:
             [enqueued] = values(Enqueued, await self._database.fetch(_ENQUEUE, *enqueue_arguments(pin), past))
         except DataRefusedError as error:
-            # What follows is for those who write SQL.
-            wrong, *_ = str(error).split(" HINT: ")
-            raise PinError(f"{wrong}; nothing was queued") from None
+            raise PinError(f"{error.message}; nothing was queued") from None
         return enqueued
 
     async def problems(self, pin: NewPin, *, past: bool = False) -> list[str]:

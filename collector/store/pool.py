@@ -97,7 +97,7 @@ def translated(place: str = "the database", *, connecting: bool = False) -> Iter
             DATABASE_UP.set(0)
             raise DatabaseUnavailableError(f"{place} cannot be used: {_reason(error)}") from error
         if meaning is not None:
-            raise meaning(_reason(error)) from error
+            raise _refused(meaning, error) from error
         raise
     else:
         DATABASE_UP.set(1)
@@ -119,6 +119,14 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no t
         except (TypeError, ValueError, OverflowError) as error:
             raise DataRefusedError(_reason(error)) from error
         return status
+
+
+def _refused(meaning: type[CollectorError], error: BaseException) -> CollectorError:
+    """Return an error of ours, with the server's advice apart from what is wrong."""
+    hint = getattr(error, "hint", None)
+    if not hint or not issubclass(meaning, DataRefusedError):
+        return meaning(_reason(error))
+    return meaning(" ".join(str(error).partition("\nHINT:")[0].split()), hint=hint)
 
 
 def _reason(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from collector.errors import CollectorError
+from collector.errors import CollectorError, MomentError
 
 _SHOWN = 40
 _DAY_ONLY = re.compile(r"[0-9]+([-./])[0-9]+\1[0-9]+|[0-9]{8}")
@@ -57,21 +57,20 @@ class Moments(msgspec.Struct, frozen=True):
     hints: MomentHints = _NO_HINTS
 
     def read(self, text: str) -> datetime:
-        """Return the moment in UTC. Raises ``CollectorError`` with what is wrong, to follow the column's name."""
+        """Return the moment in UTC. Raises ``MomentError`` with what is wrong, to follow the column's name."""
         text = " ".join(text.split())
         if _DAY_ONLY.fullmatch(text):
-            raise CollectorError(f"has no time of day: {text}; write {_EXAMPLES[self.form]}")
+            raise MomentError(f"has no time of day: {text}", f"write {_EXAMPLES[self.form]}")
         moment = self._parsed(text)
         if moment.tzinfo is None:
             if self.zone is None:
-                raise CollectorError(
-                    f"has no zone: {text[:_SHOWN]}; write {moment.isoformat()}Z or +01:00 at its end{self.hints.zone}"
-                )
+                remedy = f"write {moment.isoformat()}Z or +01:00 at its end{self.hints.zone}"
+                raise MomentError(f"has no zone: {text[:_SHOWN]}", remedy)
             moment = in_zone(moment, self.zone, text[:_SHOWN])
         try:
             return moment.astimezone(UTC)
         except OverflowError:
-            raise CollectorError(f"is out of range: {text[:_SHOWN]}") from None
+            raise MomentError(f"is out of range: {text[:_SHOWN]}") from None
 
     def _parsed(self, text: str) -> datetime:
         # A workbook's own dates come in ISO's form, whatever the language.
@@ -84,7 +83,7 @@ class Moments(msgspec.Struct, frozen=True):
                 return datetime.strptime(text, pattern)  # noqa: DTZ007 -- the zone follows
             except ValueError:
                 continue
-        raise CollectorError(f"is not a time: {text[:_SHOWN]}; write {_EXAMPLES[self.form]}{self._hint(text)}")
+        raise MomentError(f"is not a time: {text[:_SHOWN]}", f"write {_EXAMPLES[self.form]}{self._hint(text)}")
 
     def _hint(self, text: str) -> str:
         if self.form is not DateFormat.ISO:
@@ -105,16 +104,16 @@ def zone_named(name: str) -> ZoneInfo:
 def in_zone(local: datetime, zone: ZoneInfo, text: str) -> datetime:
     """Return what the clocks of ``zone`` show as a moment; ``text`` is how it was written.
 
-    Raises ``CollectorError`` as `Moments.read`: a change of the clocks skips this hour, or repeats it.
+    Raises ``MomentError`` as `Moments.read`: a change of the clocks skips this hour, or repeats it.
     """
     first, second = (local.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
     if first.utcoffset() == second.utcoffset():
         return first
     where = f"in {zone}, where clocks change: {text}"
     if first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != local:
-        raise CollectorError(f"does not exist {where}; write a later one")
+        raise MomentError(f"does not exist {where}", "write a later one")
     offset = first.utcoffset() or timedelta()
-    raise CollectorError(f"comes twice {where}; write its zone, like {_iso(local, offset)}")
+    raise MomentError(f"comes twice {where}", f"write its zone, like {_iso(local, offset)}")
 
 
 def _iso(local: datetime, offset: timedelta) -> str:

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
+from urllib.parse import quote, quote_plus
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,13 +15,15 @@ from playwright.async_api import Browser, Page, expect
 
 from collector.models.pin import Board
 from collector.publish.media import Media
+from collector.store.drop_list import DropList
 from collector.store.pool import Database, connected, open_database
 from tests.support.agency import make_agency
 from tests.support.away import Away
 from tests.support.ayrshare import emulated
 from tests.support.browser import barriers, chromium, visit
 from tests.support.console import FULL, console_address, token_of
-from tests.support.profiles import register
+from tests.support.drops import SETTLED, fill, stored_drop
+from tests.support.profiles import register, remove
 from tests.support.publishing import truth, until, working
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -75,23 +78,25 @@ PATHS = (
     "/pins",
     "/pins/1",
     "/pins/new?like=1",
+    "/pins/calendar",
     "/pins/calendar?view=month",
     "/pins/import",
     "/operations",
 )
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_nothing_keeps_people_from_the_pages(shown: Shown, scheme: str) -> None:
-    async with visit(shown.browser, shown.open, color_scheme=scheme) as page:
-        for path in PATHS:
-            await page.goto(path)
-            assert await barriers(page) == [], path
+@pytest.mark.parametrize("path", PATHS)
+async def test_nothing_keeps_people_from_a_page(shown: Shown, path: str) -> None:
+    async with visit(shown.browser, shown.open, color_scheme="light") as page:
+        await page.goto(path)
+        assert await barriers(page) == []
+        await page.emulate_media(color_scheme="dark")
+        assert await barriers(page) == []
 
 
 async def test_pages_fit_a_phone(shown: Shown) -> None:
     async with visit(shown.browser, shown.open, viewport={"width": 360, "height": 740}) as page:
-        for path in (*PATHS, "/pins/calendar"):
+        for path in PATHS:
             await page.goto(path)
             assert await page.evaluate("document.documentElement.scrollWidth") <= 360, path
 
@@ -276,7 +281,7 @@ async def test_a_pin_is_queued_as_it_is_previewed_and_published(shown: Shown) ->
             await page.get_by_label("Description").fill("Step by step")
             await expect(page.locator(".preview")).to_contain_text("A table for spring Step by step")
             await page.get_by_label("Board").select_option("Spring")
-            await page.get_by_label("Address", exact=True).fill(image)
+            await page.get_by_label("Address 1", exact=True).fill(image)
             await page.get_by_role("button", name="Check the images").click()
             await expect(page.locator(".preview")).to_contain_text("214 kB")
             await expect(page.get_by_role("img", name="Image 1: 1000 by 1800 pixels")).to_be_visible()
@@ -297,10 +302,10 @@ async def test_a_pin_is_changed_cancelled_and_sent_again(shown: Shown) -> None:
     async with visit(shown.browser, shown.open, timezone_id="Europe/Berlin") as page:
         await opened(page, f"/pins/{pin}")
         await page.get_by_role("link", name="Edit").click()
-        await expect(page.get_by_label("When")).to_have_value("2031-06-02T10:30")
+        await expect(page.get_by_label("Time", exact=True)).to_have_value("2031-06-02T10:30")
         await expect(page.get_by_role("img", name="Image 1: 640 by 480 pixels")).to_be_visible()
         await page.get_by_label("Title").fill("After")
-        await page.get_by_label("When").fill("2031-06-03T11:00")
+        await page.get_by_label("Time", exact=True).fill("2031-06-03T11:00")
         await page.get_by_role("button", name="Save the changes").click()
         await expect(page.get_by_role("heading", level=1)).to_have_text("After")
         for button, badge in (("Cancel the pin", "Cancelled"), ("Send it again", "Queued")):
@@ -334,7 +339,7 @@ async def test_a_form_is_filled_by_keyboard_and_says_what_is_wrong(shown: Shown)
         await expect(page.get_by_label("Title")).to_be_focused()
         await page.keyboard.press("Control+A")
         await page.keyboard.insert_text("By keyboard")
-        await page.get_by_label("Address", exact=True).fill("https://images.example.com/b.jpg")
+        await page.get_by_label("Address 1", exact=True).fill("https://images.example.com/b.jpg")
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("heading", level=1)).to_have_text("By keyboard")
 
@@ -375,3 +380,58 @@ async def test_a_reader_of_a_client_only_looks_at_its_calendar(shown: Shown) -> 
         assert {each[:7] for each in await page.locator(".due .whose").all_text_contents()} == {"Fernweh"}
         await expect(page.locator("[draggable=true], .due details, main form[method=post]")).to_have_count(0)
         await expect(page.get_by_role("link", name="Import a table")).to_have_count(0)
+
+
+HOSTILE = (
+    "<script>window.evil = 1</script>\"'><img src=x onerror='window.evil = 1'></td>{{ 7 * 7 }}"
+    "javascript:alert(1)%00%\u202eevil"
+)
+_FOREIGN = """[...document.querySelectorAll('main :is(script, img, iframe, [onerror]), a[href^="javascript"]')]
+    .map((each) => each.outerHTML).concat(window.evil ? ['it ran'] : [])"""
+
+
+async def test_what_people_typed_is_text_on_every_page(shown: Shown) -> None:
+    await fill(shown.database, HOSTILE, client=HOSTILE, days=40)
+    profile = await shown.database.fetchval(
+        "UPDATE profile SET tags = ARRAY[name], ref_id = name, last_outcome = 'network', last_error = name, "
+        "consecutive_failures = 4, account_name = name, account_changed_at = now(), seam_day = settled_through - 5 "
+        "WHERE name = $1 RETURNING id",
+        HOSTILE,
+    )
+    drop = await stored_drop(shown.database, profile, HOSTILE)
+    await DropList(shown.database).dismiss(drop, HOSTILE, HOSTILE)
+    pin = await shown.database.fetchval(
+        "INSERT INTO pin (profile_id, client_ref, title, description, note, last_error, media_urls, publish_at) "
+        "VALUES ($1, $2, left($2, 100), $2, $2, $2, '{https://images.example.com/a.jpg}', '2032-01-02 10:00+00') "
+        "RETURNING id",
+        profile, HOSTILE,
+    )  # fmt: skip
+    shown.away.boards = [Board("12", HOSTILE)]
+    shown.away.media = {(url := "https://images.example.com/a.jpg"): Media(url, problem=HOSTILE)}
+    name, client = quote(HOSTILE), quote_plus(HOSTILE)
+    try:
+        async with (
+            console_address(shown.database, away=shown.away) as address,
+            visit(shown.browser, address) as page,
+        ):
+            for path in (
+                "/", f"/?q={name}", "/?view=profiles&sort=client", f"/client?name={client}",
+                f"/profiles/{profile}?table=1", f"/profiles/{profile}/days/{SETTLED}?why=1",
+                f"/drops?state=dismissed&q={name}", f"/pins?q={name}",
+                f"/pins/{pin}", f"/pins/{pin}/edit", f"/pins/new?like={pin}", "/pins/calendar?from=2032-01-02",
+                f"/operations?q={name}",
+            ):  # fmt: skip
+                await page.goto(path)
+                await expect(page.locator("body"), path).to_contain_text("javascript:alert(1)%00%")
+                assert await page.evaluate(_FOREIGN) == [], path
+            await page.goto("/pins/import")
+            table = f"profile,client_ref,publish_at,description,media_urls\n{HOSTILE},{HOSTILE},,,{HOSTILE}\n"
+            await page.get_by_label("Table").set_input_files(
+                {"name": f"{HOSTILE}.csv", "mimeType": "text/csv", "buffer": table.encode()}
+            )
+            await page.get_by_role("button", name="Look at it first").click()
+            await expect(page.locator("tbody")).to_contain_text("javascript:alert(1)%00%")
+            assert await page.evaluate(_FOREIGN) == []
+    finally:
+        await shown.database.execute("UPDATE pin SET state = 'cancelled' WHERE id = $1", pin)
+        await remove(shown.database, HOSTILE)

@@ -81,17 +81,21 @@ WRONG: tuple[tuple[dict[str, Any], str, str], ...] = (
     ({"profile": "nobody"}, "profile", "There is no profile nobody"),
     ({"title": "x" * 101}, "title", "101 characters"),
     ({"link": "javascript:alert(1)"}, "link", "does not begin with https://"),
-    ({"media_urls": ""}, "media_urls-0", "There is no media URL"),
+    ({"media_urls": ""}, "media_urls-0", "There is no address"),
     ({"media_urls": "https://drive.google.com/x"}, "media_urls-0", "is a page that shows a file"),
-    ({"media_urls": "https://x.example/a.mp4"}, "thumbnail_url", "A video needs a thumbnail_url"),
-    ({"media_urls": [IMAGE, "http://x"], "alt_texts": ["", ""]}, "media_urls-1", "Media URL 2 does not begin"),
-    ({"media_urls": [IMAGE] * 6, "alt_texts": [""] * 6}, "media_urls-0", "There are 6 media URLs"),
+    ({"media_urls": "https://x.example/a.mp4"}, "thumbnail_url", "A video needs a cover image"),
+    ({"media_urls": [IMAGE, "http://x"], "alt_texts": ["", ""]}, "media_urls-1", "Address 2 does not begin"),
+    ({"media_urls": [IMAGE] * 6, "alt_texts": [""] * 6}, "media_urls-0", "There are 6 addresses"),
     ({"alt_texts": "x" * 501}, "alt_texts-0", "Alt text 1 has 501 characters"),
-    ({"board_id": "mine"}, "board_id", "is not a number in digits: mine."),
-    ({"publish_at": "2020-01-01T10:00"}, "publish_at", "10:00 UTC; choose a later time, or none."),
+    ({"board_id": "mine"}, "board_id", "The board is not a number in digits: mine."),
+    (
+        {"publish_at": "2020-01-01T10:00"},
+        "publish_at",
+        "The time is past, so the pin would go out at once: 2020-01-01 10:00 UTC; choose a later",
+    ),
     ({"publish_at": "2031-03-30T02:30", "zone": "Europe/Berlin"}, "publish_at", "does not exist in Europe/Berlin"),
     ({"publish_at": "soon"}, "publish_at", "is not a time: soon"),
-    ({"publish_at": "2031-01-01T00:00", "zone": "Mars"}, "publish_at", "no time zone Mars"),
+    ({"publish_at": "2031-01-01T00:00", "zone": "Mars"}, "zone", "There is no time zone Mars"),
     ({"title": "\x00"}, "title", "NUL character"),
 )
 
@@ -214,6 +218,29 @@ async def test_profiles_and_boards_are_suggested(two: Database) -> None:
         assert await page(session, "/pins/new/boards?profile=ours&board_id=12") == boards
         other = html.unescape(await page(session, "/pins/new/boards?profile=theirs&board_id=9"))
         assert (value_of(other, "board_id"), "No such endpoint." in other) == ("9", True)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"<html><script>alert(1)</script></html>", b"", b"3", b"null", b'{"boards": 5}', b"[" * 100_000,
+        b'{"boards": [1, "x", [[]], {"id": true}, {"id": -1}, {"id": 1e400}, {"id": {}}]}',
+        b'{"boards": [{"id": "%s", "name": "x"}]}' % (b"9" * 5000),
+        b'{"boards": [{"id": 12, "name": "<script>alert(1)</script>\\u202e\\u0000"}]}',
+        b'{"boards": [%s]}' % b",".join(b'{"id": %d, "name": "x"}' % number for number in range(10_000)),
+    ],
+    ids=["html", "nothing", "number", "null", "no list", "deep", "odd rows", "long", "evil", "10,000"],
+)  # fmt: skip
+async def test_whatever_comes_as_boards_a_pin_can_be_queued(two: Database, answer: bytes) -> None:
+    away = Away()
+    away.boards = answer
+    async with console_session(two, away=away) as session:
+        boards = await page(session, "/pins/new/boards?profile=ours&board_id=77")
+        assert "<script>alert" not in boards
+        assert len(boards) < 250_000
+        status, _ = await send(session, "/pins/new", {**TYPED, "board_id": "77"})
+    assert ('value="77"' in boards, status) == (True, 303)
+    assert await two.fetchval("SELECT board_id FROM pin") == "77"
 
 
 HISTORY = HistoryCheck(
