@@ -23,6 +23,7 @@ _ISO_DAY = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})([T ]00:00(:00)?)?")
 _PATTERNS = {DateFormat.GERMAN: "%d.%m.%Y", DateFormat.US: "%m/%d/%Y"}
 _EXAMPLES = {DateFormat.ISO: "2026-12-24", DateFormat.GERMAN: "24.12.2026", DateFormat.US: "12/24/2026"}
 _NOTHING = frozenset({"", "-", "\N{EN DASH}", "n/a", "null"})
+_ABSENT: Final = -1
 # Pinterest began in 2010.
 _FIRST_DAY: Final = date(2010, 1, 1)
 _SHOWN = 40
@@ -66,7 +67,8 @@ class _Reader:
         self._profile = profile
         self._form = form
         self._newest, self._oldest = newest, oldest
-        self._numbers: dict[tuple[str, date], dict[str, tuple[int, int | None]]] = {}
+        # The line on which a day began, and its counts; what no table of it had is `_ABSENT`.
+        self._days: dict[tuple[str, date], tuple[int, list[int | None]]] = {}
         self._bad: list[tuple[int, str]] = []
         self._skipped: list[int] = []
         self._unused: dict[str, None] = {}
@@ -116,18 +118,20 @@ class _Reader:
         profile = self._mapping.profiles.get(name, name)
         try:
             key = profile, self._day(fields[DAY])
-            numbers = {each: self._count(each, fields[each]) for each in COUNTS if each in fields}
+            numbers = [self._count(each, fields[each]) if each in fields else _ABSENT for each in COUNTS]
         except CollectorError as error:
             self._bad.append((line, str(error)))
             return
         if not profile:
             self._bad.append((line, "no profile is named"))
             return
-        known = self._numbers.setdefault(key, {})
-        for each, number in numbers.items():
-            first, _ = known.setdefault(each, (line, number))
-            if first != line:
-                self._bad.append((line, f"{each} of {profile} on {key[1]} is on line {first} already"))
+        first, known = self._days.setdefault(key, (line, [_ABSENT] * len(COUNTS)))
+        for place, number in enumerate(numbers):
+            if number != _ABSENT and known[place] != _ABSENT:
+                problem = f"{COUNTS[place]} of {profile} on {key[1]} is there already; the day is on line {first}"
+                self._bad.append((line, problem))
+            elif number != _ABSENT:
+                known[place] = number
 
     def _day(self, text: str) -> date:
         day = self._parsed(text)
@@ -160,9 +164,8 @@ class _Reader:
 
     def found(self, sheet: Sheet) -> FoundDays:
         days = []
-        for (profile, day), known in self._numbers.items():
-            line = min(line for line, _ in known.values())
-            numbers = tuple(known[each][1] if each in known else None for each in COUNTS)
+        for (profile, day), (line, known) in self._days.items():
+            numbers = tuple(None if number == _ABSENT else number for number in known)
             if all(number is None for number in numbers):
                 self._bad.append((line, f"{day} has no number"))
             days.append((line, FileDay(profile, day, numbers)))

@@ -107,7 +107,7 @@ def test_a_mapping_tells_what_columns_and_profiles_are(tmp_path: Path) -> None:
         ("2026-06-01,1.234,1", "impression is no whole number: 1.234"),
         ("2026-06-01,,", "2026-06-01 has no number"),
         ("2026-06-01,1", "2 cells, where the header has 3"),
-        ("2026-05-01,1,1", "impression of acme on 2026-05-01 is on line 2 already"),
+        ("2026-05-01,1,1", "impression of acme on 2026-05-01 is there already; the day is on line 2"),
     ],
 )
 def test_a_line_that_cannot_be_taken_is_named(line: str, said: str) -> None:
