@@ -89,6 +89,8 @@ DELETE FROM drop_sensitivity
 WHERE scope = 'profile'
   AND name IN (SELECT name FROM profile WHERE id = ANY ($1::bigint[]))
 """
+# Or what is being found out at this moment would come after the profile is gone.
+_LOCK_NOTICES = "LOCK TABLE notice IN SHARE ROW EXCLUSIVE MODE"
 _DELETE_PROFILES = "DELETE FROM profile WHERE id = ANY ($1::bigint[])"
 
 # TimescaleDB keeps sums by profile in tables of its own, and would make them anew within the hour.
@@ -188,6 +190,7 @@ async def _remove(
     await connection.execute(_LOCK, ids)
     if not open_pins:
         _insist_on_settled(await connection.fetch(_OPEN_PINS, ids))
+    await connection.execute(_LOCK_NOTICES)
     for statement in (*_DELETE, _DELETE_NEWEST_POLLS, _DELETE_SENSITIVITY):
         await connection.execute(statement, ids)
     for table in aggregates:

@@ -123,6 +123,23 @@ async def test_pins_that_are_not_settled_keep_everything(filled: Database) -> No
     assert (await store.counts([each.id for each in profiles]))["poll_log"] == 27
 
 
+async def test_a_notice_that_is_found_at_this_moment_goes_too(filled: Database) -> None:
+    store = RemovalStore(filled)
+    profiles, _ = await chosen(store, ["zz-leaves 1"], None)
+    async with filled.connection() as finder, asyncio.TaskGroup() as group:
+        await finder.execute(
+            "BEGIN; "
+            "INSERT INTO notice (key, kind, profile_id, profile, client, happened_at) "
+            "SELECT 'just now', 'drop_opened', id, name, client, now() FROM profile WHERE name = 'zz-leaves 1'"
+        )
+        erasing = group.create_task(erase(store, profiles, None, lambda _removed: None))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not erasing.done() and not await filled.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.02)
+        await finder.execute("COMMIT")
+    assert await tables_with(filled, "zz-leaves 1") == []
+
+
 async def test_killed_and_run_again_it_ends_with_nothing_left(collector: Program, filled: Database) -> None:
     arguments = ("profiles", "remove", "--client", "zz-leaves", "--erase", "--yes")
     async with filled.transaction() as connection, collector.started(*arguments) as process:
