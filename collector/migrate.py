@@ -6,8 +6,8 @@ from ``migrations/views``, which are all made anew when one of them changed, or 
 
 import hashlib
 import re
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import asyncpg
@@ -176,12 +176,14 @@ async def migrate(
     With ``through``, tables only, as they were after that migration.
 
     Raises:
-        MigrationError: a statement failed, or somebody else's view depends on one of ours; see also :func:`plan`.
+        MigrationError: a statement failed, this user may not, or somebody else's view depends on one of ours; see
+            also :func:`plan`.
     """
     connection.add_log_listener(_warn)
     try:
         await connection.execute("SET client_min_messages = warning")
         async with connection.transaction():
+            await _insist_on_public(connection)
             await _lock(connection)
             pending = (await plan(connection, folder)).pending
             if through is not None:
@@ -193,13 +195,33 @@ async def migrate(
         connection.remove_log_listener(_warn)
 
 
+async def _insist_on_public(connection: asyncpg.Connection) -> None:
+    # Functions look for the tables there, whatever the caller's search_path is.
+    if (schema := await connection.fetchval("SELECT current_schema")) != "public":
+        raise MigrationError(
+            f"tables would be made in {f'schema {schema}' if schema else 'no schema'}, and have to be in public: let "
+            "the search_path of this user and database begin with it (ALTER ROLE, ALTER DATABASE ... SET search_path)"
+        )
+
+
 async def _lock(connection: asyncpg.Connection) -> None:
-    with announced_wait("the other migration has ended", pid=connection.get_server_pid()):
+    with _permitted(), announced_wait("the other migration has ended", pid=connection.get_server_pid()):
         # To another that makes the same table "if not exists" means that it is refused, once we have made it.
         with suppress(asyncpg.UniqueViolationError, asyncpg.DuplicateTableError):
             async with connection.transaction():
                 await connection.execute(_CREATE_TABLE)
         await connection.execute(_LOCK)
+
+
+@contextmanager
+def _permitted() -> Iterator[None]:
+    try:
+        yield
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise MigrationError(
+            f"this user may not change the tables: {error}; use the one that owns them, or let an administrator "
+            "GRANT CREATE ON SCHEMA public TO it"
+        ) from error
 
 
 def _warn(_connection: object, message: asyncpg.PostgresLogMessage) -> None:

@@ -55,6 +55,24 @@ async def test_an_empty_database_gets_the_whole_schema_once(empty_dsn: str) -> N
         assert [row["name"] for row in recorded] == applied
 
 
+@pytest.mark.parametrize(
+    ("session", "words"),
+    [
+        ("SET ROLE pg_monitor", "this user may not change the tables: permission denied for schema public"),
+        ("CREATE SCHEMA own; SET search_path = own, public", "made in schema own, and have to be in public"),
+        ("SET search_path = nowhere", "made in no schema"),
+    ],
+)
+async def test_a_user_who_cannot_make_the_tables_where_they_belong_is_told(
+    empty_dsn: str, session: str, words: str
+) -> None:
+    async with connected(empty_dsn) as connection:
+        await connection.execute(session)
+        with pytest.raises(MigrationError, match=words):
+            await migrate(connection)
+        assert await connection.fetchval("SELECT to_regclass('schema_migration') IS NULL")
+
+
 async def test_starters_at_the_same_time_apply_everything_once(empty_dsn: str) -> None:
     async def start() -> list[str]:
         async with connected(empty_dsn) as connection:
