@@ -16,6 +16,8 @@ from collector.ayrshare.problems import Problems, UnusableError
 from collector.models.analytics import Metrics
 
 BIGINT_MAX: Final = 2**63 - 1
+# More than was ever counted of anything there; sums of millions of such numbers are still a bigint.
+MOST_COUNT: Final = 10**12
 LARGEST: Final = 1e300
 EXACT_IN_FLOAT: Final = 2**53
 _LONGEST_NUMERAL: Final = 400
@@ -63,7 +65,7 @@ def read_numbers(values: dict[str, Any], metric: Callable[[str], Metric] = metri
     for key, value in values.items():
         # A key that was cut still is too long for a name.
         name, usual, reader = metric(key[: _LONGEST_KEY + 1])
-        if type(value) is usual and 0 <= value <= BIGINT_MAX:
+        if type(value) is usual and 0 <= value <= MOST_COUNT:
             number = value
         else:
             try:
@@ -110,7 +112,7 @@ def count(value: object) -> int | None:
         return None
     if number < 0:
         raise UnusableError("negative")
-    if number > BIGINT_MAX:
+    if number > MOST_COUNT:
         raise UnusableError("overflow")
     if int(number) != number:
         raise UnusableError("not_whole")

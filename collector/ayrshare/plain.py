@@ -12,10 +12,10 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from msgspec.structs import astuple
 
-from collector.ayrshare.numbers import BIGINT_MAX, COLUMNS, EXACT_IN_FLOAT, LARGEST, MOST_EXTRA, metric_of
+from collector.ayrshare.numbers import BIGINT_MAX, COLUMNS, EXACT_IN_FLOAT, LARGEST, MOST_COUNT, MOST_EXTRA, metric_of
 from collector.models.analytics import DayMetrics, Metrics
 
-_Count = Annotated[int, msgspec.Meta(ge=0, le=BIGINT_MAX)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=MOST_COUNT)]
 _Rate = Annotated[float, msgspec.Meta(ge=0, le=LARGEST)]
 _Other = _Count | Annotated[float, msgspec.Meta(ge=0, lt=EXACT_IN_FLOAT)] | UnsetType
 _NINE: Final = {name.upper(): _Rate if name.endswith("_rate") else _Count for name in COLUMNS}

@@ -13,7 +13,7 @@ _ODD_NUMBERS = {
     "impression": -1,
     "save": "12",
     "pinClick": -7,
-    "outboundClick": None,
+    "outboundClick": 2**63 - 1,
     "saveRate": "many",
     "totalReactions": 1e305,
 }
