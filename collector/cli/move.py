@@ -23,7 +23,7 @@ from collector.store.pool import connected
 @click.option("--to", "target", metavar="DSN", help="Where to: the address of an empty database. PGPASSWORD works.")
 @click.option("--undo", is_flag=True, help="Let the old database be used again; say it before the new one is used.")
 def move(target: str | None, *, undo: bool) -> None:
-    """Take everything to another database, say from the embedded one to a TimescaleDB, and prove that it arrived.
+    """Take everything to another database, from the embedded one to a TimescaleDB, say, and prove it.
 
     Stop the daemons first. Afterwards no command works in the old database, so that no pin is published from both. A
     move that was killed can be run again.
