@@ -66,13 +66,31 @@ class Tracker:
                 wait = 0.0
             if wait is not None:
                 break
-        written = await self._results.record(records)
+        await self._write(claims, records)
         if wait is not None:
             await self._results.put_off(profile_id, claims[len(records) :], seconds=wait)
             if records[-1].outcome is Failure.RATE_LIMITED:
                 await self._queue.note_rate_limited(profile_id, seconds=wait)
-        for record in records if written else ():
-            PIN_RESULTS.labels(record.outcome.value).inc()
+
+    async def _write(self, claims: Sequence[ResultClaim], records: Sequence[ResultRecord]) -> None:
+        """Write records, and what can be of one that the database does not take: that there was no usable answer."""
+        try:
+            await self._record(records)
+        except DatabaseUnavailableError:
+            raise
+        except Exception as error:
+            if len(records) > 1:
+                for claim, record in zip(claims, records, strict=False):
+                    await self._write([claim], [record])
+                return
+            log.exception("the answer about a pin cannot be stored", pin=claims[0].pin_id, profile=claims[0].profile)
+            reason = f"not stored: {type(error).__name__}; see the log"
+            await self._record([after_failure(claims[0], AyrshareError(Failure.INTERNAL_ERROR, reason))])
+
+    async def _record(self, records: Sequence[ResultRecord]) -> None:
+        if await self._results.record(records):
+            for record in records:
+                PIN_RESULTS.labels(record.outcome.value).inc()
 
     async def _ask(self, claim: ResultClaim) -> tuple[ResultRecord, float | None]:
         """Ask about a pin; return with its record for how long the profile is left alone, None for "not at all"."""

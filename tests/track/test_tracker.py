@@ -221,6 +221,25 @@ async def test_a_profile_that_answers_slowly_does_not_hold_a_round_up(
     assert await asked(ayrshare) == 2
 
 
+async def test_an_answer_that_the_database_refuses_costs_no_other_pin(database: Database, ayrshare: Ayrshare) -> None:
+    await register(database, ayrshare, 2)
+    refused, *others = await live(database, ayrshare, 3)
+    others += await live(database, ayrshare, 1, index=1)
+    await pass_days(database, ayrshare, 3.0)
+    await database.execute(f"ALTER TABLE pin_metric ADD CONSTRAINT refused CHECK (pin_id <> {refused})")
+    try:
+        async with tracking(database, ayrshare) as tracker:
+            await tracker.run_once()
+    finally:
+        await database.execute("ALTER TABLE pin_metric DROP CONSTRAINT refused")
+    for pin_id in others:
+        assert (await result(database, pin_id))["observed_at"] is not None
+    row = await result(database, refused)
+    assert (row["observed_at"], row["failures"]) == (None, 1)
+    assert "not stored" in row["last_error"]
+    assert row["wait"] > timedelta(seconds=50), "it is asked about again, but not at once"
+
+
 async def test_two_trackers_ask_about_each_pin_once(database: Database, ayrshare: Ayrshare) -> None:
     await register(database, ayrshare, 3)
     for index in range(3):
