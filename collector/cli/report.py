@@ -16,7 +16,7 @@ from collector.errors import ConfigurationError
 from collector.history.gaps import find_gaps
 from collector.report.brand import Brand, load_brand
 from collector.report.contents import Contents
-from collector.report.file_name import file_name
+from collector.report.file_name import file_names
 from collector.report.gather import gather
 from collector.report.language import Locale
 from collector.report.month import Month, month_of, read_month
@@ -102,33 +102,39 @@ async def _write(database: Database, client: str | None, wish: _Wish) -> int:
     store = ReportStore(database)
     today = await store.today()
     month = wish.month or month_of(today).before()
-    clients = await store.clients() if client is None else [client]
+    everybody = await store.clients()
+    names = file_names(everybody, month)
+    clients = everybody if client is None else [client]
+    written = 0
     gaps = await find_gaps(GapStore(database), client=client)
     with progress("writing reports", len(clients)) as advance:
         for start in range(0, len(clients), _AT_ONCE):
             found = await gather(store, clients[start : start + _AT_ONCE], month, gaps, today)
-            await _write_all(found, wish, today, advance)
-    return len(clients)
+            await _write_all([(each, names[each.client]) for each in found], wish, today, advance)
+            written += len(found)
+    return written
 
 
-async def _write_all(found: list[Contents], wish: _Wish, today: date, advance: Callable[[int], None]) -> None:
+async def _write_all(
+    found: list[tuple[Contents, str]], wish: _Wish, today: date, advance: Callable[[int], None]
+) -> None:
     # A browser takes a core for itself.
     free = asyncio.Semaphore(os.cpu_count() or 1)
 
-    async def write(contents: Contents) -> None:
+    async def write(contents: Contents, name: str) -> None:
         async with free:
-            await _write_one(contents, wish, today)
+            await _write_one(contents, name, wish, today)
             advance(1)
 
     async with asyncio.TaskGroup() as group:
-        for contents in found:
-            group.create_task(write(contents))
+        for contents, name in found:
+            group.create_task(write(contents, name))
 
 
-async def _write_one(contents: Contents, wish: _Wish, today: date) -> None:
+async def _write_one(contents: Contents, name: str, wish: _Wish, today: date) -> None:
     brand = wish.brand.of(contents.client)
     page = render(contents, brand, wish.locale or brand.locale or Locale.EN, today)
-    target = _target(contents, wish.output)
+    target = wish.output if wish.output.suffix.lower() == ".html" else wish.output / f"{name}.html"
     if target.parent == wish.output:
         _make(wish.output)
     with whole_file(target, "-o") as file:
@@ -137,12 +143,6 @@ async def _write_one(contents: Contents, wish: _Wish, today: date) -> None:
         printed = await print_page(wish.browser, page)
         with whole_file(target.with_name(f"{target.stem}.pdf"), "-o") as file:
             file.write(printed)
-
-
-def _target(contents: Contents, output: Path) -> Path:
-    if output.suffix.lower() == ".html":
-        return output
-    return output / file_name(contents.client, contents.month, "html")
 
 
 def _make(folder: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 from aiohttp import hdrs, web
 
-from collector.access import VISITOR, for_each_client
+from collector.access import VISITOR, Visitor, for_each_client
 from collector.console.page import away
 from collector.console.query import text_of
 from collector.errors import ConfigurationError, DatabaseUnavailableError
@@ -59,7 +59,7 @@ class ReportPage:
             raise web.HTTPNotFound(text=f"you have no client {client}")
         try:
             month = read_month(request.query.get("month", ""))
-            brand = load_brand(self._looks).of(client)
+            brand = self._brand(request[VISITOR]).of(client)
             contents, today = await self._contents(client, month)
         except ValueError as error:
             raise web.HTTPBadRequest(text=str(error)) from None
@@ -71,6 +71,15 @@ class ReportPage:
         policy = f"{policy_of(brand)}; frame-ancestors 'none'"
         headers = {hdrs.CACHE_CONTROL: "private, no-cache", "Content-Security-Policy": policy}
         return web.Response(text=page, content_type="text/html", charset="utf-8", headers=headers)
+
+    def _brand(self, visitor: Visitor) -> Brand:
+        try:
+            return load_brand(self._looks)
+        except ConfigurationError:
+            if visitor.client is None:
+                raise
+            # It would name a file of the server, and other clients.
+            raise ConfigurationError(["the looks of reports are not as they have to be; tell your agency"]) from None
 
     async def _contents(self, client: str, month: Month) -> tuple[Contents, date]:
         today = await self._store.today()

@@ -14,6 +14,7 @@ from collector.report.language import Locale
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 # Of WCAG, for large text and for lines.
 _LEAST_CONTRAST = 3.0
+_LARGEST_FILE: Final = 1_000_000
 _LARGEST_LOGO: Final = 300_000
 _KINDS: Final = ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpeg"))
 _DEFAULT_ACCENT: Final = "#1f5c5a"
@@ -78,14 +79,24 @@ def load_brand(path: Path | None) -> Brand:
     if path is None:
         return Brand()
     try:
-        brand = Brand.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        brand = Brand.model_validate(tomllib.loads(_text(path)))
     except OSError as error:
         raise ConfigurationError([f"COLLECTOR_REPORT_FILE: {path} cannot be read: {error.strerror}"]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError([f"{path}: {error}"]) from None
     except ValidationError as error:
         raise ConfigurationError([f"{path}: {_problem(each['loc'], each['msg'])}" for each in error.errors()]) from None
+    except RecursionError:
+        raise ConfigurationError([f"{path}: it is nested too deeply"]) from None
+    except ValueError as error:
+        raise ConfigurationError([f"{path}: {error}"]) from None
     return _with_logos(brand, path)
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(_LARGEST_FILE + 1)
+    if len(content) > _LARGEST_FILE:
+        raise ValueError(f"it is larger than {_LARGEST_FILE // 1_000_000} MB")
+    return content.decode()
 
 
 def _problem(place: tuple[int | str, ...], message: str) -> str:

@@ -45,5 +45,12 @@ async def test_a_file_of_looks_that_is_wrong_stops_the_report_alone(database: Da
     async with console_session(database, report_file=looks) as session:
         await page(session, "/client?name=Casa+Lumen")
         assert "accent: is no colour" in await page(session, "/client/report?name=Casa+Lumen&month=2025-01", 409)
+        looks.write_text('[client."Indigo Yarns"]\naccent = "red"')
+        token = await token_of(database, "Casa Lumen", may_change=False)
+        async with console_session(database, token, report_file=looks) as client:
+            said = await page(client, "/client/report?name=Casa+Lumen&month=2026-01", 409)
+        assert "tell your agency" in said
+        assert "Indigo" not in said
+        assert str(tmp_path) not in said
         looks.write_text('accent = "#8a3b6a"')
         assert "--accent: #8a3b6a" in await page(session, "/client/report?name=Casa+Lumen&month=2025-01")

@@ -15,7 +15,7 @@ from collector.models.gap import Gap, GapReason, Whose
 from collector.report import sentences
 from collector.report.brand import Brand, load_brand
 from collector.report.contents import Contents
-from collector.report.file_name import file_name
+from collector.report.file_name import file_names
 from collector.report.gather import gather
 from collector.report.language import Language, Locale, language_of
 from collector.report.month import Month, month_of, read_month
@@ -264,11 +264,14 @@ def test_months_are_read_and_counted() -> None:
 
 
 def test_files_have_names_that_every_system_takes() -> None:
-    assert file_name("Acme", SEPTEMBER, "html") == "Acme 2025-09.html"
-    names = [file_name(each, SEPTEMBER, "pdf") for each in ("a/b", "a:b", "..", "x" * 400, "é" * 100, "a-b")]
-    assert len(set(names)) == len(names)
+    assert file_names(["Acme"], SEPTEMBER) == {"Acme": "Acme 2025-09"}
+    clients = ["a/b", "a:b", "..", "x" * 400, "é" * 100, "Ab", "aB", "North"]
+    names = list(file_names(clients, SEPTEMBER).values())
+    # Who is called as another's file is has another file.
+    names += [file_names([*clients, name.removesuffix(" 2025-09")], SEPTEMBER).popitem()[1] for name in names[:-1]]
+    assert len({name.casefold() for name in names}) == len(names)
     assert all(not set(name) & set('/\\:*?"<>|') and len(name.encode()) < 255 for name in names)
-    assert names[-1] == "a-b 2025-09.pdf"
+    assert "North 2025-09" in names
 
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -296,6 +299,9 @@ def test_the_looks_of_a_client_win_over_those_of_the_agency(tmp_path: Path) -> N
         ('logo = "none.png"', "logo: none.png cannot be read"),
         ('[client.Acme]\nlogo = "report.toml"', "client.Acme.logo: report.toml is neither PNG, JPEG nor SVG"),
         ("logo = ", "Invalid value"),
+        (f"accent = {'[' * 9999}", "nested too deeply"),
+        (f"accent = 1{'0' * 9999}", "Exceeds the limit"),
+        (f"#{'x' * 1_000_000}", "is larger than 1 MB"),
     ],
 )
 def test_what_is_wrong_with_the_file_is_named(tmp_path: Path, written: str, said: str) -> None:
