@@ -81,7 +81,17 @@ class DayVersion(msgspec.Struct, frozen=True, kw_only=True):
     source: str | None
 
 
+# The band is taken from its arrays by place: to join its days to the others compares each with each. The detector
+# stores arrays in an array, which unnest() lays flat, but a subscript does not.
 _PROFILE = """
+WITH band AS MATERIALIZED (
+    SELECT
+        since,
+        ARRAY(SELECT e FROM unnest(expected) WITH ORDINALITY AS u (e, place) ORDER BY place) AS expected,
+        ARRAY(SELECT l FROM unnest(low) WITH ORDINALITY AS u (l, place) ORDER BY place) AS low
+    FROM drop_band
+    WHERE profile_id = $1
+)
 SELECT
     c.day, m.impression, m.engagement, m.save, m.pin_click, m.outbound_click,
     coalesce(m.settled, c.day <= p.settled_through, false) AS settled,
@@ -96,7 +106,7 @@ LEFT JOIN (
     WHERE profile_id = $1
       AND day BETWEEN $2 AND $3
 ) m ON m.day = c.day
-LEFT JOIN drop_band d ON d.profile_id = $1
+LEFT JOIN band d ON true
 CROSS JOIN LATERAL (
     SELECT
         nullif(d.expected[c.day - d.since + 1], 'NaN')::double precision AS expected,

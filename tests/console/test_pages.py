@@ -95,9 +95,11 @@ async def test_a_page_of_many_clients_leads_to_the_next(database: Database) -> N
 async def test_a_profile_shows_its_days_its_drops_and_its_polls_in_words(database: Database) -> None:
     await make_agency(database)
     known = await ids(database)
+    async with console_session(database) as session:
+        assert "expected, and the least that is normal" in await page(session, f"/profiles/{known['Casa Lumen']}")
     await database.execute(
-        "UPDATE drop_band SET since = $2::date - 9, expected = '{NaN,25,25,25,25,25,25,25,25,26}', "
-        "low = '{NaN,15,15,15,15,15,15,15,15,16}' WHERE profile_id = $1",
+        "UPDATE drop_band SET since = $2::date - 9, expected = '{{NaN,25,25,25,25,25,25,25,25,26}}', "
+        "low = '{{NaN,15,15,15,15,15,15,15,15,16}}' WHERE profile_id = $1",
         known["Casa Lumen"], SETTLED,
     )  # fmt: skip
     async with console_session(database) as session:
