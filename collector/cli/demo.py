@@ -55,7 +55,7 @@ def demo(profiles: int, days: int, port: int, exit_after: float | None) -> None:
     settings = load_settings(missing=missing_token)
     quiet = "log_level" not in settings.model_fields_set
     configure_logging(settings.log_format, "error" if quiet else settings.log_level)
-    execute(_Demo(settings, profiles=profiles, days=days, port=port).run(exit_after))
+    execute(_Demo(settings, profiles=profiles, days=days, port=port).run(exit_after), serves=True)
 
 
 class _Demo:

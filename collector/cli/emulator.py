@@ -19,7 +19,7 @@ def emulator(profiles: int, port: int, days: int) -> None:
 
     GET /_emulator/profiles shows its profile keys, POST /_emulator/faults makes it misbehave.
     """
-    execute(_serve(EmulatorConfig(profiles=profiles, days=days), port))
+    execute(_serve(EmulatorConfig(profiles=profiles, days=days), port), serves=True)
 
 
 async def _serve(config: EmulatorConfig, port: int) -> None:

@@ -49,16 +49,19 @@ def settings_for_command(*, keys: bool = False, api_key: bool = False, by_roles:
 _warn_once = cache(log.warning)
 
 
-def execute(main: Coroutine[Any, Any, T]) -> T:
-    """Run ``main`` to its end, or until SIGTERM or SIGINT cancels it, which is a tidy end too (exit code 0 or 130)."""
+def execute(main: Coroutine[Any, Any, T], *, serves: bool = False) -> T:
+    """Run ``main`` to its end, or until SIGTERM or SIGINT cancels it.
+
+    The exit code is that of a signal then, since the work is not done; 0 after SIGTERM for what ``serves`` until that.
+    """
     with asyncio.Runner(loop_factory=_new_event_loop) as runner:
         try:
-            return runner.run(_until_signal(main))
+            return runner.run(_until_signal(main, serves=serves))
         except BaseExceptionGroup as group:
             raise _first_cause(group) from group
 
 
-async def _until_signal(main: Coroutine[Any, Any, T]) -> T:
+async def _until_signal(main: Coroutine[Any, Any, T], *, serves: bool) -> T:
     task = asyncio.ensure_future(main)
     received: list[int] = []
 
@@ -74,7 +77,7 @@ async def _until_signal(main: Coroutine[Any, Any, T]) -> T:
     except asyncio.CancelledError:
         if not received:
             raise
-        raise click.exceptions.Exit(0 if received[0] == signal.SIGTERM else 130) from None
+        raise click.exceptions.Exit(0 if serves and received[0] == signal.SIGTERM else 128 + received[0]) from None
     finally:
         # Or what comes after the loop, a question for example, could not be interrupted.
         for number in (signal.SIGTERM, signal.SIGINT):

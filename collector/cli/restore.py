@@ -37,6 +37,7 @@ def restore(file: BinaryIO) -> None:
     if doubted:
         click.echo(f"{doubted} pins were due since, and are unknown: a publisher looks whether they are live")
     click.echo(
-        "before a publisher runs: what was cancelled or changed after that time is as it was then, see `collector pins "
-        "list --state queued`; the encryption keys have to be those of that time"
+        "before a publisher runs: what was cancelled, changed, revoked or erased after that time is as it was then, "
+        "see `collector pins list --state queued` and `collector tokens list`; the encryption keys have to be those of "
+        "that time"
     )

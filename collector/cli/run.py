@@ -27,4 +27,4 @@ def run(*, with_migrations: bool, help_markdown: bool) -> None:
     if help_markdown:
         click.echo(settings_help.markdown(), nl=False)
         return
-    execute(run_daemon(settings_for_command(by_roles=True), apply_migrations=with_migrations))
+    execute(run_daemon(settings_for_command(by_roles=True), apply_migrations=with_migrations), serves=True)

@@ -3,7 +3,7 @@
 import asyncio
 import zipfile
 from pathlib import Path
-from signal import SIGKILL
+from signal import SIGINT, SIGKILL, SIGTERM, Signals
 
 import msgspec
 import pytest
@@ -66,6 +66,7 @@ async def test_a_restored_database_has_every_row_and_goes_on_numbering(
     ended = await collector("restore", str(file), DATABASE_URL=empty_dsn)
     assert (ended.code, "counts and digests agree" in ended.out) == (0, True), ended.err
     assert "1 pins were due since" in ended.out
+    assert "revoked or erased" in ended.out
     after = await described(empty_dsn)
     assert without_pins(after) == without_pins(before)
     assert after.sequences == before.sequences
@@ -205,7 +206,10 @@ async def test_a_damaged_foreign_or_newer_file_changes_nothing(
     assert (refused.code, "it has to be empty" in refused.err) == (1, True)
 
 
-async def test_a_backup_that_was_killed_leaves_no_file(agency: Database, collector: Program, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("number", "code"), [(SIGKILL, -SIGKILL), (SIGTERM, 143), (SIGINT, 130)])
+async def test_a_backup_that_was_ended_leaves_no_file_and_is_not_called_done(
+    agency: Database, collector: Program, tmp_path: Path, number: Signals, code: int
+) -> None:
     folder = tmp_path / "backups"
     folder.mkdir()
     async with collector.started("backup", str(folder / "a")) as process, asyncio.timeout(30):
@@ -214,6 +218,6 @@ async def test_a_backup_that_was_killed_leaves_no_file(agency: Database, collect
         ):
             assert process.returncode is None
             await asyncio.sleep(0)
-        process.send_signal(SIGKILL)
-        await process.wait()
+        process.send_signal(number)
+        assert await process.wait() == code
     assert list(folder.iterdir()) == []
