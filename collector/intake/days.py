@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from collector.ayrshare.numbers import MOST_COUNT
 from collector.errors import BadLinesError, CollectorError
 from collector.intake.mapping import DAY, PROFILE, Mapping
 from collector.models.intake import COUNTS, FileDay
@@ -156,11 +157,15 @@ class _Reader:
         if text.lower() in _NOTHING:
             return None
         separator = r"\." if self._form is DateFormat.GERMAN else ","
-        if re.fullmatch(rf"[0-9]{{1,3}}({separator}[0-9]{{3}})+", text):
-            return int(re.sub(r"[.,]", "", text))
-        if found := re.fullmatch(r"([0-9]{1,15})(\.0+)?", text):
-            return int(found[1])
-        raise CollectorError(f"{name} is no whole number: {text[:_SHOWN]}")
+        if re.fullmatch(rf"[0-9]{{1,3}}({separator}[0-9]{{3}}){{1,6}}", text):
+            number = int(re.sub(r"[.,]", "", text))
+        elif found := re.fullmatch(r"([0-9]{1,15})(\.0+)?", text):
+            number = int(found[1])
+        else:
+            raise CollectorError(f"{name} is no whole number: {text[:_SHOWN]}")
+        if number > MOST_COUNT:
+            raise CollectorError(f"{name} is more than a trillion: {text[:_SHOWN]}")
+        return number
 
     def found(self, sheet: Sheet) -> FoundDays:
         days = []
