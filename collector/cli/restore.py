@@ -9,6 +9,7 @@ from collector.backup.archive import open_archive
 from collector.backup.restore import restore as fill_from
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.progress import progress
+from collector.errors import ConfigurationError
 from collector.models.backup import Contents
 from collector.store.pool import connected
 
@@ -21,6 +22,8 @@ def restore(file: BinaryIO) -> None:
     All of it arrives, compared row by row, or nothing. Pins that were due since the backup was made may have been
     published: they are unknown, and looked for in Ayrshare's history before anything is sent.
     """
+    if not file.seekable():
+        raise ConfigurationError(["FILE: a backup cannot be read from a pipe; write it to a file, and name that"])
     settings = settings_for_command()
 
     async def run() -> tuple[Contents, int]:

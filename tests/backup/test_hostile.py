@@ -150,6 +150,12 @@ async def test_an_address_that_cannot_be_read_shows_nothing_of_its_password(coll
     assert "RET" not in ended.err + ended.out
 
 
+async def test_a_backup_that_comes_through_a_pipe_is_wanted_as_a_file(collector: Program, file: Path) -> None:
+    with file.open("rb") as opened:
+        ended = await collector("restore", "-", stdin=opened.read())
+    assert (ended.code, "cannot be read from a pipe; write it to a file" in ended.err) == (2, True), ended.err
+
+
 @pytest.mark.parametrize("command", ["backup", "move"])
 async def test_a_full_disk_is_not_taken_for_the_database(
     collector: Program, dsn: str, empty_dsn: str, tmp_path: Path, command: str
