@@ -212,7 +212,7 @@ def _counter(name: str, days: Sequence[CounterDay]) -> Counter:
     newest_day, newest = told[-1]
     month_ago = next((number for day, number in reversed(told) if day <= newest_day - _MONTH), None)
     line: list[float | None] = [number for _, number in told]
-    return Counter(name.replace("_", " ").capitalize(), newest, change(newest, month_ago), line)
+    return Counter(words.counter(name), newest, change(newest, month_ago), line)
 
 
 def steps(versions: list[DayVersion]) -> list[tuple[DayVersion, dict[str, float | None]]]:

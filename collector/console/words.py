@@ -95,7 +95,7 @@ OUTCOMES: Final = {
     "quota": Word("Quota used up", "warn", "The month's posts are used up. Numbers are read again a little later."),
     "unauthorized": Word("API key refused", "bad", "Ayrshare refuses the agency's API key: check it."),
     "suspended": Word("Suspended", "bad", "Ayrshare says that the profile is suspended."),
-    "unlinked": Word("Not linked", "bad", "Pinterest is not linked: the client has to link it again."),
+    "unlinked": Word("Unlinked", "bad", "Pinterest is not linked: the client has to link it again."),
     "key_invalid": Word("Key invalid", "bad", "Ayrshare does not know the profile's key."),
     "upstream_error": Word("Ayrshare failed", "warn", "Ayrshare answered with an error. It is tried again soon."),
     "timeout": Word("No answer", "warn", "Ayrshare did not answer in time. It is tried again soon."),
@@ -136,6 +136,17 @@ DATA_STATUSES: Final = {
     "ESTIMATE": Word("Estimate", "info", "Pinterest estimates the day: it will change."),
 }
 """What Pinterest says of the numbers of a day."""
+
+_COUNTERS: Final = {
+    "board_follower_count": "Followers of boards",
+    "board_pin_count": "Pins on boards",
+    "quartile_95_percent_view": "Videos watched to 95 %",
+    "video_10s_view": "Videos watched for 10 s",
+    "video_avg_watch_time": "Mean watch time, ms",
+    "video_mrc_view": "Videos seen for 2 s",
+    "video_start": "Videos started",
+    "video_v50_watch_time": "Watch time, ms",
+}
 
 LOOPS: Final = {
     "backlog": "counts the profiles that are due",
@@ -271,6 +282,11 @@ def several(state: str, profiles: int) -> Word:
 def missing(days: int, of: str = "") -> Word:
     """Return what to show where days are missing, of one profile or of several."""
     return Word(f"{counted(days, 'day')} missing", "warn", f"Of the last 90 days{of}.")
+
+
+def counter(name: str) -> str:
+    """Return what a counter of an account is called; one that nobody has seen before keeps its name."""
+    return _COUNTERS.get(name) or name.replace("_", " ").capitalize()
 
 
 def data_status(status: str) -> Word:
