@@ -71,7 +71,8 @@ PATHS = (
     "/",
     "/?view=profiles",
     "/client?name=Casa+Lumen",
-    "/profiles/6?compare=1",
+    "/profiles/6?compare=1&table=1",
+    f"/profiles/6/days/{SETTLED}?why=1",
     "/profiles/19",
     "/sign-in",
     "/drops",
@@ -85,7 +86,7 @@ PATHS = (
 )
 
 
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", PATHS, ids=range(len(PATHS)))
 async def test_nothing_keeps_people_from_a_page(shown: Shown, path: str) -> None:
     async with visit(shown.browser, shown.open, color_scheme="light") as page:
         await page.goto(path)
