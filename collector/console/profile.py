@@ -1,5 +1,6 @@
 """The page of a profile: is it read, what are its numbers, and what happened; and the page of one of its days."""
 
+import asyncio
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -90,6 +91,8 @@ class ProfilePage:
         self._database = database
         self._timeline = TimelineStore(database)
         self._drops = DropStore(database)
+        # It takes a third of a second of the processor, which everybody else waits for.
+        self._judging = asyncio.Semaphore(1)
         self._fleet = FleetStore(database)
         self._registry = ProfileStore(database)
         self._counters = CounterStore(database)
@@ -161,7 +164,8 @@ class ProfilePage:
         if not asked:
             return None
         try:
-            return await explain(self._drops, name, day)
+            async with self._judging:
+                return await explain(self._drops, name, day)
         except RegistryError as error:
             return str(error)
 
