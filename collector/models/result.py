@@ -44,8 +44,8 @@ class Brought(StrEnum):
 class ResultClaim(msgspec.Struct, frozen=True, kw_only=True):
     """A published pin that is ours to ask about; ``claimed_until`` is the fence of the result.
 
-    ``known`` is what is stored of it, and ``claimed_at`` the database's time. One of the two ids of the pin may be
-    missing.
+    ``known`` is what is stored of it, ``claimed_at`` the database's time, and ``refusals`` the answers of 429 that its
+    profile got today (UTC). One of the two ids of the pin may be missing.
     """
 
     profile_id: int
@@ -58,6 +58,7 @@ class ResultClaim(msgspec.Struct, frozen=True, kw_only=True):
     claimed_at: datetime
     claimed_until: datetime
     failures: int
+    refusals: int
     known: PinNumbers
 
 

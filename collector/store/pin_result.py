@@ -28,10 +28,12 @@ claimed AS (
       AND r.pin_id = d.pin_id
     RETURNING
         r.profile_id, r.pin_id, f.name AS profile, f.key_ciphertext, f.state, r.next_at AS claimed_until, r.failures,
+        CASE WHEN f.rate_limited_on = (now() AT TIME ZONE 'UTC')::date THEN f.rate_limited_count ELSE 0 END AS refusals,
         r.impression, r.save, r.pin_click, r.outbound_click, r.extra::text AS extra
 )
 SELECT
-    c.profile_id, c.pin_id, c.profile, c.key_ciphertext, c.claimed_until, c.failures, {names(PinNumbers, "c.")},
+    c.profile_id, c.pin_id, c.profile, c.key_ciphertext, c.claimed_until, c.failures, c.refusals,
+    {names(PinNumbers, "c.")},
     p.ayrshare_id, p.pinterest_pin_id, p.published_at, now() AS claimed_at
 FROM claimed c
 JOIN pin p ON p.id = c.pin_id
@@ -75,12 +77,13 @@ kept AS (
 SELECT count(*) FROM moved
 """
 
-# Those that others have claimed are left to them.
+# Also those that are due within that time, or each would ask at a moment of its own. What another process has claimed
+# meanwhile is asked again then.
 PUT_OFF = """
 UPDATE pin_result
 SET next_at = now() + $4 * interval '1 second'
 WHERE profile_id = $1
-  AND (next_at <= now() OR (pin_id = ANY ($2::bigint[]) AND next_at = $3))
+  AND (next_at <= now() + $4 * interval '1 second' OR (pin_id = ANY ($2::bigint[]) AND next_at = $3))
 """
 _BACKLOG = """
 SELECT count(*) AS due, coalesce(extract(epoch FROM now() - min(next_at)), 0)::double precision AS lag_seconds
@@ -112,7 +115,7 @@ class ResultStore:
         return int(await self._database.fetchval(RECORD, *columns(ResultRecord, records)))
 
     async def put_off(self, profile_id: int, claims: Sequence[ResultClaim], *, seconds: float) -> None:
-        """Give claims of a profile back, and let all of its pins that are due wait for so long."""
+        """Give claims of a profile back, and let none of its pins be due for so long."""
         pins = [claim.pin_id for claim in claims]
         fence = claims[0].claimed_until if claims else None
         await self._database.execute(PUT_OFF, profile_id, pins, fence, seconds)

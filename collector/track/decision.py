@@ -30,6 +30,7 @@ _LEAST_BACKOFF: Final = 60.0
 # Polls tell what became of the profile, and when the month's quota is there again; the results of pins can wait.
 _PROFILE_WAIT: Final = 21_600.0
 _SILENCE_WAIT: Final = 300.0
+_MOST_DOUBLINGS: Final = 7
 # Polls and pins have the other half.
 _SHARE_OF_WINDOW: Final = 0.5
 
@@ -85,7 +86,7 @@ def after_failure(claim: ResultClaim, error: AyrshareError) -> ResultRecord:
     elif error.code == _UNAVAILABLE:
         outcome, next_in = Brought.UNAVAILABLE, seconds_to_next_look(claim) or _LONGEST_BACKOFF
     else:
-        next_in = profile_wait(error) or _backoff(claim)
+        next_in = profile_wait(claim, error) or _backoff(claim)
     return ResultRecord(
         profile_id=claim.profile_id,
         pin_id=claim.pin_id,
@@ -101,14 +102,18 @@ def after_failure(claim: ResultClaim, error: AyrshareError) -> ResultRecord:
     )
 
 
-def profile_wait(error: AyrshareError) -> float | None:
-    """Return for how many seconds none of the profile's pins is asked about; None where the failure is the pin's."""
+def profile_wait(claim: ResultClaim, error: AyrshareError) -> float | None:
+    """Return for how many seconds none of the profile's pins is asked about; None where the failure is the pin's.
+
+    It doubles with each 429 of the day, whichever call got it: a thousand of them suspend a profile.
+    """
     if error.code in {_NOT_FOUND, _UNAVAILABLE}:
         return None
     match error.failure:
         case Failure.RATE_LIMITED:
             asked = min(error.retry_after_seconds or 0.0, _PROFILE_WAIT)
-            return max(asked, RATE_LIMIT_WINDOW) + jitter(30.0)
+            growing = min(RATE_LIMIT_WINDOW * 2.0 ** min(claim.refusals, _MOST_DOUBLINGS), _PROFILE_WAIT)
+            return max(asked, growing) + jitter(30.0)
         case Failure.QUOTA | Failure.SUSPENDED | Failure.UNLINKED | Failure.KEY_INVALID:
             return _PROFILE_WAIT + jitter(600.0)
         case Failure.UNAUTHORIZED | Failure.TIMEOUT | Failure.NETWORK:

@@ -9,6 +9,7 @@ from operator import attrgetter
 import structlog
 
 from collector.ayrshare.client import AyrshareClient
+from collector.ayrshare.refusal import RATE_LIMIT_WINDOW
 from collector.crypto import KeyRing
 from collector.errors import AyrshareError, DatabaseUnavailableError, KeyDecryptionError
 from collector.loops.gate import Gate
@@ -70,7 +71,8 @@ class Tracker:
         if wait is not None:
             await self._results.put_off(profile_id, claims[len(records) :], seconds=wait)
             if records[-1].outcome is Failure.RATE_LIMITED:
-                await self._queue.note_rate_limited(profile_id, seconds=wait)
+                # Results may wait for hours, and pins must not.
+                await self._queue.note_rate_limited(profile_id, seconds=RATE_LIMIT_WINDOW)
 
     async def _write(self, claims: Sequence[ResultClaim], records: Sequence[ResultRecord]) -> None:
         """Write records, and what can be of one that the database does not take: that there was no usable answer."""
@@ -124,4 +126,4 @@ class Tracker:
             log.info("a pin that Ayrshare does not know is followed no more", pin=claim.pin_id, profile=claim.profile)
         elif record.outcome is not Brought.UNAVAILABLE:
             log.warning("no numbers of a pin", pin=claim.pin_id, profile=claim.profile, reason=str(error))
-        return record, profile_wait(error)
+        return record, profile_wait(claim, error)

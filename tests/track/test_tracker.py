@@ -191,6 +191,26 @@ async def test_a_refused_api_key_stops_all_questions(database: Database, ayrshar
     assert await asked(ayrshare) == 1
 
 
+async def test_a_day_of_429_costs_a_profile_a_dozen_answers_and_holds_its_pins_for_minutes(
+    database: Database, ayrshare: Ayrshare
+) -> None:
+    await register(database, ayrshare, 1)
+    await live(database, ayrshare, 3)
+    await database.execute("INSERT INTO pin_lane (profile_id) SELECT id FROM profile ON CONFLICT DO NOTHING")
+    await ayrshare.fault("client-001", "rate_limited", endpoint=PIN)
+    passed = timedelta(0)
+    async with tracking(database, ayrshare) as tracker:
+        await pass_days(database, ayrshare, 3.0)
+        while passed < timedelta(days=1):
+            await tracker.run_once()
+            left = await database.fetchval("SELECT min(next_at) - now() FROM pin_result")
+            await database.execute("UPDATE pin_result SET next_at = next_at - $1::interval", left)
+            passed += left
+    assert 5 < await asked(ayrshare) <= 12
+    held = await database.fetchval("SELECT not_before - now() FROM pin_lane")
+    assert timedelta(0) < held <= timedelta(minutes=5)
+
+
 async def test_results_leave_half_of_a_profiles_calls_to_polls_and_pins(database: Database) -> None:
     config = EmulatorConfig(profiles=1, rate_limit=60, cache_seconds=0.0)
     async with serve(config) as url, aiohttp.ClientSession() as session:
