@@ -118,7 +118,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     def queue(self) -> list[str]:
         """Say what keeps pins from going out."""
         pins = self.sums.pins
-        said = [f"{counted(number, 'profile')}: {paused(why)}" for why, number in pins.paused.items()]
+        said = [f"{counted(number, 'profile')} whose pins wait: {paused(why)}" for why, number in pins.paused.items()]
         if pins.unresolved:
             said.append(f"{counted(pins.unresolved, 'unknown pin')} that nobody looks for any more")
         if pins.late:

@@ -295,8 +295,8 @@ def data_status(status: str) -> Word:
 
 
 def paused(reason: str) -> str:
-    """Return why the pins of a profile wait."""
-    return f"Its pins wait: {_PAUSES[PauseReason(reason)]}."
+    """Return why the pins of a profile wait, as the end of a sentence."""
+    return _PAUSES[PauseReason(reason)]
 
 
 def duration(seconds: float) -> str:

@@ -413,6 +413,10 @@ async def test_operations_show_who_is_nearest_to_a_limit_and_which_replica_fell_
         SELECT id, 'quota', now() + interval '3 days' FROM profile WHERE name = 'spent'
         """
     )
+    await database.execute(
+        "INSERT INTO pin (profile_id, client_ref, media_urls, description) "
+        "SELECT id, 'r', '{https://x.example/a.jpg}', 'words' FROM profile WHERE name = 'spent'"
+    )
     for owner in ("alive", "killed"):
         await DaemonStore(database).report(owner, "0.1.0", [Role.POLLER])
     await database.execute("UPDATE daemon SET seen_at = now() - interval '1 hour' WHERE owner = 'killed'")
@@ -421,9 +425,12 @@ async def test_operations_show_who_is_nearest_to_a_limit_and_which_replica_fell_
         text = re.sub(r"<[^>]*>|\s+", " ", await page(session, "/operations"))
         busy = await page(session, f"/profiles/{known['busy']}")
         spent = await page(session, f"/profiles/{known['spent']}")
+        listed = html.unescape(await page(session, "/pins?state=queued"))
     names = re.findall("spent|busy|calm", text[text.index("What Ayrshare allows") :])
     assert names == ["spent", "busy", "calm"]
     assert "Posts used up" in text
+    assert "1 profile whose pins wait: the month's posts are used up." in html.unescape(text)
+    assert "It waits: the month's posts are used up, until <time" in listed
     assert "95 % used" in text
     assert text.index("alive") < text.index("Alive") < text.index("killed") < text.index("Silent")
     assert "285 of 300 calls in five minutes" in busy
