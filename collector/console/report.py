@@ -59,10 +59,11 @@ class ReportPage:
             raise web.HTTPNotFound(text=f"you have no client {client}")
         try:
             month = read_month(request.query.get("month", ""))
-            brand = self._brand(request[VISITOR]).of(client)
-            contents, today = await self._contents(client, month)
         except ValueError as error:
             raise web.HTTPBadRequest(text=str(error)) from None
+        try:
+            brand = self._brand(request[VISITOR]).of(client)
+            contents, today = await self._contents(client, month)
         except ConfigurationError as error:
             raise web.HTTPConflict(text=str(error)) from None
         except DatabaseUnavailableError as error:
