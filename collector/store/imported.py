@@ -41,7 +41,7 @@ FROM (
 ORDER BY source
 """
 _PROFILES_OF = "SELECT DISTINCT profile_id FROM daily_metric WHERE source = $1"
-_UNDO = "DELETE FROM daily_metric WHERE profile_id = $1 AND source = $2"
+_UNDO = "DELETE FROM daily_metric WHERE profile_id = $1 AND source = $2 RETURNING day"
 
 
 class ImportStore:
@@ -91,8 +91,9 @@ class ImportStore:
         """Delete the days of a source, profile by profile, and return how many there were."""
         deleted = 0
         for (profile_id,) in await self._database.fetch(_PROFILES_OF, source):
-            deleted += await self._database.execute(_UNDO, profile_id, source)
-            await self._database.execute(_DOUBT_VERDICT, profile_id)
+            async with self._database.transaction() as connection:
+                deleted += len(await connection.fetch(_UNDO, profile_id, source))
+                await connection.execute(_DOUBT_VERDICT, profile_id)
         return deleted
 
 
