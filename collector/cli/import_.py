@@ -48,10 +48,11 @@ def daily(
     replace: bool,
     dry_run: bool,
 ) -> None:
-    """Store the days of a FILE, all or none: a CSV, Pinterest's own export, or a workbook.
+    """Store the days of a FILE: a CSV, Pinterest's own export, or a workbook.
 
     A line names a day and its impressions, engagements, saves, pin clicks and outbound clicks, or some of them; a
-    column names the profile, or --profile does. Days that polls read are never touched. An import can be repeated.
+    column names the profile, or --profile does. One bad line keeps the whole file out. Days that polls read are never
+    touched. An import can be repeated.
     """
     chosen = load_mapping(mapping)
     settings = settings_for_command()

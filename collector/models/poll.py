@@ -71,8 +71,8 @@ class Written(msgspec.Struct, frozen=True):
 
     ``rows_kept`` are settled days that came without numbers which they have, and keep; ``rows_withdrawn`` provisional
     ones that lost such numbers to the ledger. ``first_changed`` is the oldest day that is new or different.
-    ``detail`` is what is stored of the poll for the operator.
-    ``other_account`` tells that it replaced most settled days, so that the profile is marked.
+    ``detail`` is what is stored of the poll for the operator. ``other_account`` tells that it replaced most settled
+    days, so that the profile is marked.
     """
 
     profile_id: int

@@ -11,9 +11,7 @@ from collector.report.month import Month
 _LONGEST_BYTES = 120
 # What Windows, the strictest, refuses; and what turns the direction of a name.
 _REFUSED = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f\u200e\u200f\u202a-\u202e\u2066-\u2069]')
-
-
-# As the mark below ends.
+# What a name ends in that was marked as below.
 _MARKED = re.compile(r" [0-9a-f]{6}\Z")
 
 

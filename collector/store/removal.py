@@ -1,7 +1,7 @@
 """Removes profiles with all that is known of them, in steps, and counts what there is of it before and after.
 
-A step is a transaction: its profiles are there with everything, or gone with everything. Whoever is killed in between
-runs it again for those that are left.
+The log of polls goes first, day by day. After that a step is a transaction: its profiles are there with everything
+else, or gone with everything. Whoever is killed in between runs it again for those that are left.
 """
 
 from collections.abc import Callable, Sequence

@@ -23,8 +23,7 @@ class Period(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     ``settled`` tells that no number of it will move; a period is not settled before its last day is. ``days`` counts
     the days with a number of impressions, ``profiles`` those that have any, and ``imported`` the days of profiles that
-    another program recorded. Rates of a single day of one profile are
-    Pinterest's, all others are made from the sums.
+    another program recorded. Rates of a single day of one profile are Pinterest's, all others are made from the sums.
     """
 
     profile: str | None
