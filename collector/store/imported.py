@@ -6,6 +6,7 @@ from typing import Any
 import asyncpg
 
 from collector.errors import RegistryError
+from collector.models.gap import GapReason, Whose
 from collector.models.intake import COUNTS, FileDay, ImportedSource, Taken
 from collector.store.columns import names, values
 from collector.store.pool import Database
@@ -42,6 +43,15 @@ ORDER BY source
 """
 _PROFILES_OF = "SELECT DISTINCT profile_id FROM daily_metric WHERE source = $1"
 _UNDO = "DELETE FROM daily_metric WHERE profile_id = $1 AND source = $2 RETURNING day"
+# What was lost, or would have been, while an import had it: nobody looks at these days again, nor knows the reason.
+_NOTE_LOST = f"""
+INSERT INTO lost_day (profile_id, day, whose, reason, cause_first, cause_last)
+SELECT p.id, d.day, '{Whose.UNKNOWN}', '{GapReason.LOG_GONE}', d.day, d.day
+FROM unnest($2::date[]) AS d (day)
+JOIN profile p ON p.id = $1
+WHERE d.day BETWEEN p.first_day AND p.lost_through
+ON CONFLICT DO NOTHING
+"""
 
 
 class ImportStore:
@@ -88,12 +98,18 @@ class ImportStore:
         return values(ImportedSource, await self._database.fetch(_LISTED))
 
     async def undo(self, source: str) -> int:
-        """Delete the days of a source, profile by profile, and return how many there were."""
+        """Delete the days of a source, profile by profile, and return how many there were.
+
+        Those that no poll can bring any more are lost then.
+        """
         deleted = 0
         for (profile_id,) in await self._database.fetch(_PROFILES_OF, source):
             async with self._database.transaction() as connection:
-                deleted += len(await connection.fetch(_UNDO, profile_id, source))
+                await connection.execute(_LOCK, profile_id)
+                days = [day for (day,) in await connection.fetch(_UNDO, profile_id, source)]
+                await connection.execute(_NOTE_LOST, profile_id, days)
                 await connection.execute(_DOUBT_VERDICT, profile_id)
+            deleted += len(days)
         return deleted
 
 

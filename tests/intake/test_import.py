@@ -9,8 +9,10 @@ import pytest
 
 from collector.detect.detector import Detector
 from collector.errors import BadLinesError, ConfigurationError
+from collector.history.gaps import find_gaps
 from collector.intake.days import FoundDays, read_days
 from collector.intake.mapping import Mapping, load_mapping
+from collector.models.gap import GapReason
 from collector.models.intake import FileDay
 from collector.report.brand import Brand
 from collector.report.gather import gather
@@ -18,6 +20,7 @@ from collector.report.language import Locale
 from collector.report.month import month_of
 from collector.report.page import render
 from collector.store.drop import DropStore
+from collector.store.gap import GapStore
 from collector.store.imported import ImportStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
@@ -174,6 +177,17 @@ async def test_an_import_is_whole_marked_and_repeatable(collector: Program, acme
     assert "tool    1         399" in (await collector("import", "list")).out
     assert (await collector("import", "undo", "tool", "--yes")).out == "399 days deleted\n"
     assert await acme.fetchval("SELECT count(*) FROM daily_metric") == 1
+
+
+async def test_what_was_lost_before_an_import_is_lost_again_without_it(acme: Database) -> None:
+    store = ImportStore(acme)
+    first, last = TODAY - timedelta(days=220), TODAY - timedelta(days=210)
+    await acme.execute("UPDATE profile SET first_day = $1, lost_through = $2, settle_days = 3", first, last)
+    days = [FileDay("acme", first + timedelta(days=n), (1, None, None, None, None)) for n in range(-5, 11)]
+    await store.take(1, days, "old", replace=False, dry_run=False)
+    assert await store.undo("old") == 16
+    lost, *_ = [gap for gap in await find_gaps(GapStore(acme)) if gap.first_day == first]
+    assert (lost.last_day, lost.lost, lost.reason) == (last, True, GapReason.LOG_GONE)
 
 
 async def test_one_bad_line_keeps_everything_out(collector: Program, acme: Database, tmp_path: Path) -> None:
