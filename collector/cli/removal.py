@@ -31,7 +31,7 @@ async def find(names: Sequence[str], client: str | None, *, gone_is_fine: bool) 
             await Listing(database).insist_on_known(client=client)
         store = RemovalStore(database)
         profiles, gone = await chosen(store, names, client)
-        days = (await store.counts([each.id for each in profiles]))["daily_metric"]
+        days = await store.days([each.id for each in profiles])
     return Found(profiles, days, gone)
 
 

@@ -55,6 +55,7 @@ class Removable(msgspec.Struct, frozen=True):
 
 _NAMED = f"SELECT {names(Removable)} FROM profile WHERE name = ANY ($1::text[]) ORDER BY name"
 _OF = f"SELECT {names(Removable)} FROM profile WHERE client = $1 ORDER BY name"
+_COUNT_DAYS = "SELECT count(*) FROM daily_metric WHERE profile_id = ANY ($1::bigint[])"
 # Or a pin could be queued between looking and deleting.
 _LOCK = "SELECT FROM profile WHERE id = ANY ($1::bigint[]) ORDER BY id FOR UPDATE"
 _OPEN_PINS = """
@@ -128,6 +129,10 @@ class RemovalStore:
 
     async def of_client(self, client: str) -> list[Removable]:
         return values(Removable, await self._database.fetch(_OF, client))
+
+    async def days(self, ids: Sequence[int]) -> int:
+        """Return how many days of metrics these profiles have."""
+        return int(await self._database.fetchval(_COUNT_DAYS, ids))
 
     async def remove(
         self, ids: Sequence[int], advance: Callable[[int], None] = lambda _removed: None, *, open_pins: bool = False
