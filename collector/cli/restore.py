@@ -8,6 +8,7 @@ from collector.app.storage import open_dsn, where
 from collector.backup.archive import open_archive
 from collector.backup.restore import restore as fill_from
 from collector.cli.execute import execute, settings_for_command
+from collector.cli.format import counted
 from collector.cli.progress import progress
 from collector.errors import ConfigurationError
 from collector.models.backup import Contents
@@ -38,7 +39,7 @@ def restore(file: BinaryIO) -> None:
         f"{where(settings)}: counts and digests agree"
     )
     if doubted:
-        click.echo(f"{doubted} pins were due since, and are unknown: a publisher looks whether they are live")
+        click.echo(f"due since, and unknown now: {counted(doubted, 'pin')}; a publisher looks whether they are live")
     click.echo(
         "before a publisher runs: what was cancelled, changed, revoked or erased after that time is as it was then, "
         "see `collector pins list --state queued` and `collector tokens list`; the encryption keys have to be those of "
