@@ -24,12 +24,14 @@ from collector.export.exporter import Exporter
 from collector.history.gaps import note_lost_days
 from collector.loops.every import Heartbeats, every
 from collector.memory import collect_seldom
+from collector.publish.measure import measure_queue
 from collector.registry.register import try_encryption_keys
 from collector.registry.trial import try_api_key
 from collector.store.daemon import DaemonStore
 from collector.store.drop_list import DropList
 from collector.store.fleet import FleetStore
 from collector.store.gap import GapStore
+from collector.store.pin import PinStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
 from collector.store.retention import expire
@@ -105,6 +107,8 @@ def _measuring(process: Process, keeper: OverviewKeeper) -> list[Loop]:
         # First, so that the fleet's sums are there when somebody looks.
         partial(every, REFRESH_SECONDS, "overview", keeper.refresh, heartbeats, longest=LONGEST_SECONDS),
         partial(every, _BACKLOG_SECONDS, "backlog", backlog, heartbeats),
+        # Pins wait, and are to be seen waiting, where no publisher is alive.
+        partial(every, _BACKLOG_SECONDS, "queue", partial(measure_queue, PinStore(database)), heartbeats),
         partial(every, _EXPIRY_SECONDS, "expiry", keep, heartbeats),
     ]
 

@@ -26,14 +26,12 @@ from collector.notify.deliver import PATIENCE_SECONDS
 from collector.notify.targets import load_targets
 from collector.poll.interval import shorten_waits
 from collector.poll.poller import PollResult
-from collector.publish.measure import measure_queue
 from collector.publish.publisher import Published
 from collector.store.drop import DropStore
-from collector.store.pin import PinStore
 from collector.store.pool import Database
 
 _EXPORT_SECONDS = 5.0
-_QUEUE_SECONDS = 15.0
+_RESULTS_SECONDS = 15.0
 _HISTORIES = 32
 _DETECT_SECONDS = 10.0
 _RECONCILE_SECONDS = 5.0
@@ -101,7 +99,6 @@ async def _publisher(process: Process) -> list[Loop]:
     return [
         partial(make_publisher(settings, database, client, gate, process.hooks.published).run, heartbeats),
         partial(every, _RECONCILE_SECONDS, "reconciler", reconcile, heartbeats, longest=longest),
-        partial(every, _QUEUE_SECONDS, "queue", partial(measure_queue, PinStore(database)), heartbeats),
     ]
 
 
@@ -111,7 +108,7 @@ async def _tracker(process: Process) -> list[Loop]:
     tracker = make_tracker(settings, process.database, client, gate)
     return [
         partial(every, _TRACK_SECONDS, "tracker", tracker.run_once, heartbeats, longest=settings.lease_time),
-        partial(every, _QUEUE_SECONDS, "results", tracker.measure, heartbeats),
+        partial(every, _RESULTS_SECONDS, "results", tracker.measure, heartbeats),
     ]
 
 
