@@ -181,19 +181,21 @@ async def test_a_damaged_foreign_or_newer_file_changes_nothing(
     foreign.write_text("-- PostgreSQL database dump")
     with zipfile.ZipFile(file) as archive:
         found = msgspec.json.decode(archive.read("contents.json"), type=Contents)
-        place = archive.getinfo("daily_metric.copy").header_offset + 2000
-    damaged.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
     with zipfile.ZipFile(newer, "w") as archive:
         more = msgspec.structs.replace(found, migrations={**found.migrations, "9999_more.sql": ""}, version="9.0")
         archive.writestr("contents.json", msgspec.json.encode(more))
-    with zipfile.ZipFile(file) as archive, zipfile.ZipFile(short, "w") as copy:
+    with zipfile.ZipFile(file) as archive, zipfile.ZipFile(short, "w") as fewer, zipfile.ZipFile(damaged, "w") as copy:
         for name in archive.namelist():
             text = archive.read(name)
-            copy.writestr(name, text.partition(b"\n")[2] if name == "daily_metric.copy" else text)
+            copy.writestr(name, text)
+            fewer.writestr(name, text.partition(b"\n")[2] if name == "daily_metric.copy" else text)
+        # Another day, which the table would take.
+        line = archive.read("daily_metric.copy").partition(b"\n")[0]
+    damaged.write_bytes(damaged.read_bytes().replace(line, line.replace(b"-", b"/", 1)))
     for wrong, words in (
         (half, "no whole backup"),
         (foreign, "no whole backup"),
-        (damaged, ""),
+        (damaged, "Bad CRC-32"),
         (newer, "9.0"),
         (short, "arrived; nothing was changed"),
     ):
