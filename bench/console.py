@@ -1,8 +1,8 @@
 """Measures the console and the API at 200 requests a second, while the same daemon polls 1,000 of 10,000 profiles.
 
 Generator, emulator and database are processes of their own, which share the machine's cores with the daemon. A round
-polls with and without the load: at a steady pace, and all 1,000 at once. ``--attach`` takes a filled database and
-leaves it as it is, but for what a daemon does. COLLECTOR_PG_BINDIR chooses the server.
+polls with and without the load: at a steady pace, and all 1,000 at once. ``--rate`` takes other rates, ``--attach`` a
+filled database, which it leaves as it is, but for what a daemon does. COLLECTOR_PG_BINDIR chooses the server.
 """
 
 import argparse
@@ -155,10 +155,10 @@ def _rate(batches: Sequence[tuple[datetime, int]]) -> float:
     return polled / (last - first).total_seconds()
 
 
-async def loaded(seed: int, seconds: float) -> list[Answered]:
+async def loaded(seed: int, rate: int, seconds: float) -> list[Answered]:
     """Send requests from another process for so long, and return the answers."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bench.traffic", URL, str(RATE), str(seconds), str(seed)),
+        *(sys.executable, "-m", "bench.traffic", URL, str(rate), str(seconds), str(seed)),
         env=os.environ | {"COLLECTOR_API_TOKEN": TOKEN},
         stdout=asyncio.subprocess.PIPE,
     )
@@ -186,31 +186,37 @@ def _line(name: str, answers: Sequence[Answered]) -> None:
     print(f"{name:26} {len(took):7} {size:6.1f} {middle:7.1f} {late:7.1f} {took[-1]:6.0f}")
 
 
-async def main(rounds: int, seconds: float, attached: str | None, roles: str) -> None:
+async def main(rounds: int, rates: Sequence[int], seconds: float, attached: str | None, roles: str) -> None:
     async with running(attached, roles) as fleet:
-        answers: list[Answered] = []
-        print(f"{RATE} requests a second for {seconds:.0f} s; load of the machine: {os.getloadavg()[0]:.1f}")
-        for number in range(rounds):
-            for title, polling in ((f"{PACE} due a second", paced), (f"all {POLLED:,} at once", at_once)):
-                quiet = await polling(fleet, seconds)
-                async with asyncio.TaskGroup() as group:
-                    busy = group.create_task(polling(fleet, seconds))
-                    found = await loaded(number, seconds)
-                if polling is paced:
-                    answers += found
-                late = sorted(answer.milliseconds for answer in found)[len(found) * 99 // 100]
-                print(
-                    f"{title:22} {quiet:6.0f} polls/s alone, {busy.result():6.0f} under load, ratio "
-                    f"{busy.result() / quiet:.2f}; p99 {late:.0f} ms; load {os.getloadavg()[0]:.1f}"
-                )
-        show(answers)
+        for rate in rates:
+            print(f"{rate} requests a second for {seconds:.0f} s; load of the machine: {os.getloadavg()[0]:.1f}")
+            show([answer for number in range(rounds) for answer in await played(fleet, number, rate, seconds)])
+
+
+async def played(fleet: Fleet, number: int, rate: int, seconds: float) -> list[Answered]:
+    """Poll in both ways with and without the load; return the answers beside polls at a steady pace."""
+    answers: list[Answered] = []
+    for title, polling in ((f"{PACE} due a second", paced), (f"all {POLLED:,} at once", at_once)):
+        quiet = await polling(fleet, seconds)
+        async with asyncio.TaskGroup() as group:
+            busy = group.create_task(polling(fleet, seconds))
+            found = await loaded(number, rate, seconds)
+        if polling is paced:
+            answers += found
+        late = sorted(answer.milliseconds for answer in found)[len(found) * 99 // 100]
+        print(
+            f"{title:22} {quiet:6.0f} polls/s alone, {busy.result():6.0f} under load, ratio "
+            f"{busy.result() / quiet:.2f}; p99 {late:.0f} ms; load {os.getloadavg()[0]:.1f}"
+        )
+    return answers
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rate", type=int, nargs="+", default=[RATE], help="requests a second, one after the other")
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--attach", metavar="DSN", help="a database that bench.dashboards has filled")
     parser.add_argument("--roles", default="poller,publisher,exporter,detector")
     options = parser.parse_args()
-    uvloop.run(main(options.rounds, options.seconds, options.attach, options.roles))
+    uvloop.run(main(options.rounds, options.rate, options.seconds, options.attach, options.roles))
