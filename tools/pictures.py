@@ -11,6 +11,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date, timedelta
 from pathlib import Path
 
 from PIL import Image
@@ -18,9 +19,11 @@ from playwright.sync_api import Browser, ViewportSize, sync_playwright
 
 from tools.preview import ROOT
 
+_MONTH = (date.today().replace(day=1) - timedelta(days=1)).strftime("%Y-%m")  # noqa: DTZ011 -- the last whole one
 PAGES = {
     "fleet": "/",
     "client": "/client?name=Alder+%26+Oak",
+    "report": f"/client/report?name=Dune+Swimwear&month={_MONTH}",
     "profile": "/profiles/1?compare=1",
     "unlinked": "/profiles/14",
     "drops": "/drops",
@@ -37,6 +40,7 @@ _IN_DOCUMENTS = {
     "fleet": "light",
     "profile": "light",
     "client": "dark",
+    "report": "light",
     "calendar": "light",
     "pin-form": "light",
 }
