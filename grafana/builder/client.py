@@ -6,7 +6,7 @@ from grafana_foundation_sdk.models.dashboard import Dashboard, DynamicConfigValu
 
 from grafana.builder import variables
 from grafana.builder.board import Row, annotation, board
-from grafana.builder.links import CLIENT, FLEET, OPERATIONS, PUBLISHING, Link, to
+from grafana.builder.links import CLIENT, FLEET, OPERATIONS, to
 from grafana.builder.panels import (
     AGO,
     BAD,
@@ -15,7 +15,6 @@ from grafana.builder.panels import (
     NEUTRAL,
     PALE,
     SHARE,
-    TIME,
     UNEASY,
     About,
     Column,
@@ -24,13 +23,13 @@ from grafana.builder.panels import (
     lines,
     rows,
 )
+from grafana.builder.pins import PIN_MARKS, TO_PUBLISHING, pins, top_pins
 from grafana.builder.query import nested, series, table
 from grafana.builder.restated import restatements, versions
 from grafana.builder.sums import DASHED, SETTLED_THROUGH, Scope, actions, impressions, rates, sums_of_the_week
 from grafana.builder.variables import CHOSEN_PROFILES, CHOSEN_PROFILES_AS_P, chosen_metric
 
 _TO_FLEET = to(FLEET, "All clients")
-_TO_PUBLISHING = to(PUBLISHING, "Its pins", client="${client:percentencode}")
 _TO_OPERATIONS = to(OPERATIONS, "Is the collector well?")
 
 _EDGE = f"""
@@ -38,7 +37,7 @@ _EDGE = f"""
     FROM profile p
     WHERE {CHOSEN_PROFILES_AS_P}
 """
-_CHOSEN = Scope(_EDGE, "profile_day c", CHOSEN_PROFILES, _TO_PUBLISHING)
+_CHOSEN = Scope(_EDGE, "profile_day c", CHOSEN_PROFILES, TO_PUBLISHING)
 
 # Materialized, because the planner takes a verdict for one day, and would scan all of them for each.
 _DAYS = f"""
@@ -149,7 +148,7 @@ def _weekdays() -> barchart.Panel:
         GROUP BY extract(isodow FROM d.day)
         ORDER BY extract(isodow FROM d.day)
     """
-    return columns(about, table(query), "Weekday", link=_TO_PUBLISHING)
+    return columns(about, table(query), "Weekday", link=TO_PUBLISHING)
 
 
 def _followers() -> timeseries.Panel:
@@ -274,73 +273,6 @@ def _drops() -> tables.Panel:
     return rows(about, table(_DROPS), looks, size=(24, 8), link=_TO_FLEET)
 
 
-def _pins() -> tables.Panel:
-    about = About(
-        "Pins",
-        "The pins that were to be published in the time range, the newest first.",
-        "one is failed or unknown.",
-        "No pin in this time range",
-    )
-    query = f"""
-        SELECT
-            p.name AS "Profile",
-            n.client_ref AS "Pin",
-            n.state AS "State",
-            n.publish_at AS "Due",
-            n.published_at AS "Published",
-            n.pin_url AS "Link"
-        FROM pin n
-        JOIN profile p ON p.id = n.profile_id
-        WHERE {CHOSEN_PROFILES_AS_P}
-          AND $__timeFilter(n.publish_at)
-        ORDER BY n.publish_at DESC, n.id DESC
-        LIMIT 100
-    """
-    looks = [
-        Column("State", states=True, width=110),
-        Column("Due", unit=TIME, width=150),
-        Column("Published", unit=TIME, width=150),
-        Column("Link", link=Link("Open the pin at Pinterest", "${__value.raw}", new_tab=True)),
-    ]
-    return rows(about, table(query), looks, size=(12, 9), link=_TO_PUBLISHING)
-
-
-def _top_pins() -> tables.Panel:
-    about = About(
-        "Best pins",
-        "The pins published in the time range with the most engagements: saves, pin clicks and outbound clicks, as totals since each went out. "
-        "Only pins that the collector published are followed, for 90 days. The first week tells how young pins compare with old ones.",
-        "never by itself: it shows what is worth repeating.",
-        "No pin of this time range has results yet: they come one to three days after it went out",
-    )
-    query = f"""
-        SELECT
-            c.profile AS "Profile",
-            c.client_ref AS "Pin",
-            c.published_at AS "Published",
-            c.engagement AS "Engagement",
-            c.week_engagement AS "First week",
-            c.impression AS "Impressions",
-            c.engagement_rate AS "Rate",
-            c.save AS "Saves",
-            c.pin_click AS "Pin clicks",
-            c.outbound_click AS "Outbound clicks",
-            c.pin_url AS "Link"
-        FROM top_pin c
-        WHERE {CHOSEN_PROFILES}
-          AND $__timeFilter(c.published_at)
-          AND c.engagement IS NOT NULL
-        ORDER BY c.engagement DESC, c.pin_id DESC
-        LIMIT 20
-    """
-    looks = [
-        Column("Published", unit=TIME, width=150),
-        Column("Rate", unit=SHARE, decimals=1, width=90),
-        Column("Link", link=Link("Open the pin at Pinterest", "${__value.raw}", new_tab=True)),
-    ]
-    return rows(about, table(query), looks, size=(24, 8), link=_TO_PUBLISHING)
-
-
 _DROP_MARKS = f"""
     SELECT
         c.first_day::timestamp AT TIME ZONE 'UTC' AS time,
@@ -352,24 +284,6 @@ _DROP_MARKS = f"""
       AND c.first_day <= $__timeTo()::date
       AND c.last_day >= $__timeFrom()::date
     ORDER BY time
-    LIMIT 200
-"""
-# The text is HTML, from which Grafana removes scripts; a name must not look like a tag.
-_PIN_MARKS = f"""
-    SELECT
-        n.published_at AS time,
-        format(
-            '<a href="%s" target="_blank" rel="noopener">%s</a>',
-            replace(n.pin_url, '"', '%22'),
-            replace(replace(n.client_ref, '&', '&amp;'), '<', '&lt;')
-        ) AS text,
-        p.name AS tags
-    FROM pin n
-    JOIN profile p ON p.id = n.profile_id
-    WHERE {CHOSEN_PROFILES_AS_P}
-      AND n.state = 'published'
-      AND $__timeFilter(n.published_at)
-    ORDER BY time DESC
     LIMIT 200
 """
 
@@ -387,7 +301,7 @@ def dashboard() -> Dashboard:
             variables.compared(),
             variables.day(),
         ],
-        annotations=[annotation("Drops", BAD, _DROP_MARKS), annotation("Pins", NEUTRAL, _PIN_MARKS)],
+        annotations=[annotation("Drops", BAD, _DROP_MARKS), annotation("Pins", NEUTRAL, PIN_MARKS)],
         # The other charts show other metrics, on which marks of drops would not belong.
         annotated=_CHOSEN_METRIC,
         since="now-90d",
@@ -397,7 +311,7 @@ def dashboard() -> Dashboard:
             Row("By day", [_days(), impressions(_CHOSEN), actions(_CHOSEN), rates(_CHOSEN), _weekdays()]),
             Row("Drops", [_drops()]),
             Row("Profiles", [_profiles()]),
-            Row("Audience and pins", [_followers(), _pins(), _top_pins()]),
+            Row("Audience and pins", [_followers(), pins(), top_pins()]),
             Row("Restatements", [restatements(), versions()]),
         ],
     )
