@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from datetime import date
+from typing import Final
 
 import msgspec
 
@@ -12,6 +13,9 @@ from collector.detect.reason import open_episode, verdict_in_words
 from collector.errors import RegistryError
 from collector.models.drop import Decision, Episode, Unmet
 from collector.store.drop import DropStore
+
+# Below what any window is expected to have, and above what stands for none.
+_NOTHING: Final = 1e-3
 
 
 class CheckedWindow(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,7 +88,8 @@ def _checks(checks: Checks) -> Iterator[CheckedWindow]:
         for window in range(windows if row == rows - 1 else windows - 1):
             where = window, row, 0
             decision, days = checks.decision(where), int(checks.scores.days[window, 0])
-            if not days:
+            # All metrics together are those that are in no drop: where all are, nothing is left to compare.
+            if not days or checks.scores.expected[where] < _NOTHING:
                 continue
             yield CheckedWindow(
                 series=decision.decided_by,

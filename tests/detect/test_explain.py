@@ -63,6 +63,17 @@ async def test_a_day_that_was_not_called_is_explained(
     )
 
 
+async def test_nothing_is_said_of_a_sum_of_which_nothing_was_expected(
+    database: Database, detector: Detector, collector: Program
+) -> None:
+    """All metrics are in the drop, so none is left for the sum of those that are in none."""
+    await fill(database, "acme-eu", dropped=12, left=0.3)
+    await detector.run_once()
+    checks = (await explained(collector, "acme-eu"))["checks"]
+    assert {check["series"] for check in checks} == {"engagement", "impression", "outbound_click", "save"}
+    assert all(check["expected"] > 1 and check["loss"] < 0.9 for check in checks)
+
+
 async def test_the_newest_verdict_says_why(database: Database, detector: Detector) -> None:
     await fill(database, "acme-eu")
     await fill(database, "new", days=20)
