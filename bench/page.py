@@ -11,7 +11,7 @@ import aiohttp
 import uvloop
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
-from collector.export.page import FAMILIES, Fleet, Page
+from collector.fleet.page import FAMILIES, Fleet, Page
 from collector.models.profile import ProfileState
 from collector.store.fleet import ProfileStatus
 from collector.web.health import Health

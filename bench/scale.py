@@ -28,7 +28,7 @@ from bench.page import longest_wait
 from bench.polls import polled
 from bench.startup import daemon
 from bench.support import bench_dsn, describe, emulator_process, identities, register
-from collector.export.exporter import Exporter
+from collector.fleet.exporter import Exporter
 from collector.models.poll import Claim
 from collector.store.drop_list import DropList
 from collector.store.fleet import FleetStore

@@ -16,7 +16,7 @@ from prometheus_client import Metric
 from collector.cli import main, settings_help
 from collector.cli.group import LazyCommand
 from collector.config import Settings
-from collector.export.page import FAMILIES
+from collector.fleet.page import FAMILIES
 from collector.setting_file import PREFIX
 from collector.store.grafana_role import ROLE
 from collector.telemetry import REGISTRY

@@ -8,7 +8,7 @@ from aiohttp import hdrs
 from collector import __version__
 from collector.api.route import Answer, route
 from collector.api.services import Services
-from collector.export.status import Status, gather_status
+from collector.fleet.status import Status, gather_status
 from collector.loops.every import LoopState
 from collector.loops.recent import Recent
 

@@ -19,8 +19,8 @@ from collector.console.elsewhere import Elsewhere
 from collector.console.overview import LONGEST_SECONDS, REFRESH_SECONDS, OverviewKeeper
 from collector.console.site import Console
 from collector.errors import ConfigurationError, DatabaseUnavailableError
-from collector.export.backlog import measure_backlog
-from collector.export.exporter import Exporter
+from collector.fleet.backlog import measure_backlog
+from collector.fleet.exporter import Exporter
 from collector.history.gaps import note_lost_days
 from collector.loops.every import Heartbeats, every
 from collector.memory import collect_seldom

@@ -18,7 +18,7 @@ from collector.app.workers import (
     poll_policy,
 )
 from collector.config import Role, Settings
-from collector.export.exporter import Exporter
+from collector.fleet.exporter import Exporter
 from collector.loops.every import Heartbeats, every
 from collector.loops.gate import Gate
 from collector.memory import release_memory

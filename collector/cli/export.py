@@ -14,10 +14,10 @@ from collector.cli.execute import execute, settings_for_command
 from collector.cli.option import Day, Moment
 from collector.cli.progress import progress
 from collector.cli.whole_file import whole_file
-from collector.extract.write import FileFormat, write_gaps, write_table
+from collector.export.write import FileFormat, write_gaps, write_table
 from collector.history.gaps import find_gaps
-from collector.models.extract import Choice, Table
-from collector.store.extract import ExtractStore
+from collector.models.export import Choice, Table
+from collector.store.export import ExportStore
 from collector.store.gap import GapStore
 from collector.store.listing import Listing
 
@@ -82,7 +82,7 @@ async def _write(table: Table, choice: Choice, form: FileFormat, file: BinaryIO)
         await Listing(database).insist_on_known(client=choice.client)
         if table is Table.GAPS:
             return write_gaps(await find_gaps(GapStore(database), client=choice.client), choice, form, file)
-        store = ExtractStore(database)
+        store = ExportStore(database)
         with progress(f"exporting {table}", await store.about_rows(table, choice)) as advance:
 
             def note(rows: int) -> None:

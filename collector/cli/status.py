@@ -8,7 +8,7 @@ from collector.app.storage import open_storage, where
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import ago, as_json_text, counted, print_table, span
 from collector.config import Role, Settings
-from collector.export.status import PinsStatus, Status, gather_status
+from collector.fleet.status import PinsStatus, Status, gather_status
 from collector.store.clock import clock_problem
 from collector.store.daemon import DaemonProcess
 from collector.store.fleet import CollectedProfile, StateSummary

@@ -1,1 +1,1 @@
-"""The fleet page: every profile's gauges as Prometheus text, rendered when data changed and served as bytes."""
+"""Data out: tables of days, pins, drops and gaps, of any length, as files that other programs read."""

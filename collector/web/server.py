@@ -12,7 +12,7 @@ from collector import __version__
 from collector.api.site import as_problems
 from collector.console.page import as_pages
 from collector.errors import CollectorError, DatabaseUnavailableError
-from collector.export.page import CONTENT_TYPE, Page
+from collector.fleet.page import CONTENT_TYPE, Page
 from collector.telemetry import REGISTRY
 from collector.web.door import Door
 from collector.web.health import Health

@@ -13,7 +13,7 @@ from collector.ayrshare.client import open_client
 from collector.detect.backtest import Asked, backtest
 from collector.detect.detector import Detector
 from collector.emulator import EmulatorConfig, serve
-from collector.export.exporter import Exporter
+from collector.fleet.exporter import Exporter
 from collector.loops.gate import Gate
 from collector.poll.decision import Policy
 from collector.poll.poller import Poller

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from collector.export.page import FAMILIES
+from collector.fleet.page import FAMILIES
 from collector.telemetry import REGISTRY
 from tests.support.paths import ROOT
 

@@ -2,7 +2,7 @@
 
 import gzip
 
-from collector.export.exporter import Exporter
+from collector.fleet.exporter import Exporter
 from collector.store.drop_list import DropList
 from collector.store.fleet import FleetStore
 from collector.store.pool import Database

@@ -10,8 +10,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from collector.errors import CollectorError
-from collector.export.backlog import measure_backlog
-from collector.export.exporter import Exporter
+from collector.fleet.backlog import measure_backlog
+from collector.fleet.exporter import Exporter
 from collector.loops.every import Heartbeats
 from collector.loops.gate import Hold
 from collector.store.drop_list import DropList

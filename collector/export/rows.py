@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, Final, Protocol
 import msgspec
 
 from collector.errors import ConfigurationError
-from collector.models.extract import Column, Kind
+from collector.models.export import Column, Kind
 
 # With its header, what a sheet holds at most.
 _ROWS_OF_A_SHEET: Final = 1_048_576

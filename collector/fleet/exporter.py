@@ -5,8 +5,8 @@ from datetime import datetime
 
 import structlog
 
-from collector.export.drops import render_drops
-from collector.export.page import Fleet, Page
+from collector.fleet.drops import render_drops
+from collector.fleet.page import Fleet, Page
 from collector.store.drop_list import DropList
 from collector.store.fleet import FleetStore
 

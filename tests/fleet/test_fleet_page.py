@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from collector.export.exporter import Exporter
-from collector.export.page import Fleet, Page
+from collector.fleet.exporter import Exporter
+from collector.fleet.page import Fleet, Page
 from collector.models.profile import ProfileState
 from collector.store.drop_list import DropList
 from collector.store.fleet import FleetStore, ProfileStatus
@@ -123,7 +123,7 @@ async def test_what_was_polled_is_shown_without_reading_everything_again(
     await fill(database, "one")
     await fill(database, "two")
     exporter = Exporter(FleetStore(database), DropList(database))
-    monkeypatch.setattr("collector.export.exporter._SHARE", 0.0)
+    monkeypatch.setattr("collector.fleet.exporter._SHARE", 0.0)
     await exporter.refresh()
     first = exporter.page
     await exporter.refresh()
@@ -142,8 +142,8 @@ async def test_what_was_polled_is_shown_without_reading_everything_again(
 async def test_a_removed_profile_leaves_the_page_with_the_next_full_reading(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("collector.export.exporter._FULL_SECONDS", 0.0)
-    monkeypatch.setattr("collector.export.exporter._SHARE", 0.0)
+    monkeypatch.setattr("collector.fleet.exporter._FULL_SECONDS", 0.0)
+    monkeypatch.setattr("collector.fleet.exporter._SHARE", 0.0)
     await fill(database, "one")
     await fill(database, "two")
     exporter = Exporter(FleetStore(database), DropList(database))

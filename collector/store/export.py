@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from collector.models.extract import Choice, Column, Kind, Table
+from collector.models.export import Choice, Column, Kind, Table
 from collector.store.pool import Database
 
 # A table of ten million rows takes a minute; one that hangs is noticed all the same.
@@ -171,7 +171,7 @@ def _as_is(column: Column) -> str:
     return column.name
 
 
-class ExtractStore:
+class ExportStore:
     """Reads tables; each method is one statement, so what it reads belongs together."""
 
     def __init__(self, database: Database) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from collector.export.page import escaped
+from collector.fleet.page import escaped
 from collector.store.drop_list import ListedDrop
 from collector.store.fleet_drop import FleetDrop
 

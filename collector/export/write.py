@@ -7,10 +7,10 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
-from collector.extract.rows import RowWriter, columns_of, open_parquet, open_workbook
-from collector.models.extract import Choice, Column, Table
+from collector.export.rows import RowWriter, columns_of, open_parquet, open_workbook
+from collector.models.export import Choice, Column, Table
 from collector.models.gap import Gap
-from collector.store.extract import COLUMNS, ExtractStore
+from collector.store.export import COLUMNS, ExportStore
 from collector.table.line import csv_lines
 
 Advance = Callable[[int], None]
@@ -32,7 +32,7 @@ _OPEN: Final[dict[FileFormat, Callable[[BinaryIO, str, Sequence[Column]], RowWri
 
 
 async def write_table(
-    store: ExtractStore, table: Table, choice: Choice, form: FileFormat, file: BinaryIO, advance: Advance
+    store: ExportStore, table: Table, choice: Choice, form: FileFormat, file: BinaryIO, advance: Advance
 ) -> None:
     """Write a table; ``advance`` is told of rows as they are written.
 
