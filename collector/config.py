@@ -48,6 +48,7 @@ class Role(StrEnum):
     EXPORTER = "exporter"
     DETECTOR = "detector"
     NOTIFIER = "notifier"
+    REPORTER = "reporter"
 
 
 class OpenPages(StrEnum):
@@ -203,6 +204,11 @@ class Settings(BaseSettings):
         None,
         description="TOML file with logo, colour and words of the reports, of the agency and of its clients. Unset: "
         "plain ones in English.",
+    )
+    report_dir: Path | None = Field(
+        None,
+        description="Folder into which the role `reporter` writes the reports of each month that is over, on the 2nd "
+        "or as soon as it can after that. The notifier tells that they are there. Unset: none are written.",
     )
     console_url: Annotated[str, BeforeValidator(if_text(page_url))] | None = Field(
         None, description="Address at which people reach these pages, for the links in notifications."

@@ -77,6 +77,7 @@ PIN_RESULT_LAG = _gauge(
     "collector_pin_result_lag_seconds", "For how long the first published pin has been waiting to be asked about."
 )
 NOTIFICATIONS = _counter("collector_notifications", "Messages to people: sent, failed, or given up.", ["outcome"])
+REPORTS = _counter("collector_reports", "Reports of the month that is over: written, or failed.", ["outcome"])
 DATABASE_UP = _gauge("collector_database_up", "1 while the database answers.")
 DATABASE_CONNECTIONS = _gauge(
     "collector_database_connections", "Connections of this process's pool: busy or idle.", ["state"]
@@ -92,6 +93,8 @@ for _change in ("new", "changed", "unchanged"):
     ROWS.labels(_change)
 for _outcome in ("sent", "failed", "given_up"):
     NOTIFICATIONS.labels(_outcome)
+for _outcome in ("written", "failed"):
+    REPORTS.labels(_outcome)
 
 
 @contextmanager

@@ -954,6 +954,24 @@ CREATE VIEW missing_day AS
 
 COMMENT ON VIEW missing_day IS 'Days between the first and the newest due one that are not there; lost when Ayrshare no longer serves them, with whose fault it is and why as soon as that is written down';
 
+CREATE TABLE monthly_report (
+    month date NOT NULL,
+    client text NOT NULL,
+    attempts integer DEFAULT 0 NOT NULL,
+    owner text,
+    lease_until timestamp with time zone,
+    file text,
+    written_at timestamp with time zone
+);
+
+COMMENT ON TABLE monthly_report IS 'Reports of clients that are written without being asked for';
+
+COMMENT ON COLUMN monthly_report.month IS 'Its first day';
+
+COMMENT ON COLUMN monthly_report.lease_until IS 'Until then its owner is writing it';
+
+COMMENT ON COLUMN monthly_report.file IS 'Within COLLECTOR_REPORT_DIR: the PDF where there is one, else the HTML';
+
 CREATE TABLE moved_to (
     place text NOT NULL,
     moved_at timestamp with time zone DEFAULT now() NOT NULL
@@ -1538,6 +1556,9 @@ ALTER TABLE ONLY fleet_drop
 ALTER TABLE ONLY lost_day
     ADD CONSTRAINT lost_day_pkey PRIMARY KEY (profile_id, day);
 
+ALTER TABLE ONLY monthly_report
+    ADD CONSTRAINT monthly_report_pkey PRIMARY KEY (month, client);
+
 ALTER TABLE ONLY notice
     ADD CONSTRAINT notice_key_key UNIQUE (key);
 
@@ -1596,6 +1617,8 @@ CREATE INDEX drop_episode_detected_day_idx ON drop_episode USING btree (detected
 CREATE UNIQUE INDEX drop_episode_id_idx ON drop_episode USING btree (id);
 
 CREATE INDEX drop_episode_open_idx ON drop_episode USING btree (profile_id) WHERE (closed_on IS NULL);
+
+CREATE INDEX monthly_report_written_at_idx ON monthly_report USING btree (written_at);
 
 CREATE UNIQUE INDEX moved_to_once_idx ON moved_to USING btree ((true));
 

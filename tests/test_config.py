@@ -44,6 +44,7 @@ WRITTEN: list[tuple[str, str, object]] = [
     ("http_behind_proxy", "true", True),
     ("notify_file", "notify.toml", Path("notify.toml")),
     ("report_file", "report.toml", Path("report.toml")),
+    ("report_dir", "reports", Path("reports")),
     ("console_url", "http://pins.example.com/", "http://pins.example.com"),
     ("log_format", "json", "json"),
     ("log_level", "WARNING", "warning"),
@@ -182,11 +183,18 @@ WRONG: list[tuple[str, str, str]] = [
             "`openssl rand -base64 32 | tr '+/' '-_'`"
         ),
     ),
-    ("roles", "poller,dancer", "dancer is not one of poller, publisher, tracker, exporter, detector, notifier"),
+    (
+        "roles",
+        "poller,dancer",
+        "dancer is not one of poller, publisher, tracker, exporter, detector, notifier, reporter",
+    ),
     (
         "roles",
         ",",
-        ", holds 0 values; 1 to 100 are taken, each one of poller, publisher, tracker, exporter, detector, notifier",
+        (
+            ", holds 0 values; 1 to 100 are taken, each one of poller, publisher, tracker, exporter, detector, "
+            "notifier, reporter"
+        ),
     ),
     ("poll_interval", "0s", "0s is not a duration from 1s to 1d"),
     ("poll_interval", "2d", "2d is not a duration from 1s to 1d"),
@@ -241,7 +249,7 @@ WRONG: list[tuple[str, str, str]] = [
     ("secrets_dir", "/no/such/folder", "there is no folder /no/such/folder"),
 ]
 # Any text is one of these; whether it is the right one is found out when it is used.
-FREE = {"data_dir", "pg_bindir", "notify_file", "report_file", "ayrshare_api_key", "grafana_password"}
+FREE = {"data_dir", "pg_bindir", "notify_file", "report_file", "report_dir", "ayrshare_api_key", "grafana_password"}
 
 
 def test_the_table_of_wrong_values_holds_every_setting() -> None:

@@ -13,6 +13,7 @@ from collector.app.workers import (
     make_poller,
     make_publisher,
     make_reconciler,
+    make_reporter,
     make_tracker,
     open_notifier,
     poll_policy,
@@ -27,6 +28,7 @@ from collector.notify.targets import load_targets
 from collector.poll.interval import shorten_waits
 from collector.poll.poller import PollResult
 from collector.publish.publisher import Published
+from collector.report.pdf import PRINT_SECONDS
 from collector.store.drop import DropStore
 from collector.store.pool import Database
 
@@ -36,6 +38,7 @@ _HISTORIES = 32
 _DETECT_SECONDS = 10.0
 _RECONCILE_SECONDS = 5.0
 _NOTIFY_SECONDS = 15.0
+_REPORT_SECONDS = 60.0
 # A round may use a second's worth of the pace, so polls and pins have at least half of it.
 _TRACK_SECONDS = 2.0
 _TRACKED_AT_ONCE = 16
@@ -139,6 +142,15 @@ async def _notifier(process: Process) -> list[Loop]:
     return [partial(every, _NOTIFY_SECONDS, "notifier", work, process.heartbeats, longest=PATIENCE_SECONDS)]
 
 
+async def _reporter(process: Process) -> list[Loop]:
+    settings, heartbeats = process.settings, process.heartbeats
+    if settings.report_dir is None:
+        return []
+    reporter = make_reporter(settings, settings.report_dir, process.database)
+    write = partial(reporter.run_once, partial(heartbeats.beat, "reporter"))
+    return [partial(every, _REPORT_SECONDS, "reporter", write, heartbeats, longest=PRINT_SECONDS)]
+
+
 _ROLES: dict[Role, Callable[[Process], Awaitable[list[Loop]]]] = {
     Role.POLLER: _poller,
     Role.PUBLISHER: _publisher,
@@ -146,4 +158,5 @@ _ROLES: dict[Role, Callable[[Process], Awaitable[list[Loop]]]] = {
     Role.EXPORTER: _exporter,
     Role.DETECTOR: _detector,
     Role.NOTIFIER: _notifier,
+    Role.REPORTER: _reporter,
 }

@@ -1,10 +1,11 @@
-"""Makes the workers of polling, publishing, tracking and telling, as the settings want them."""
+"""Makes the workers of polling, publishing, tracking, telling and reporting, as the settings want them."""
 
 import os
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from collector.app.storage import key_ring
 from collector.ayrshare.client import AyrshareClient
@@ -21,14 +22,20 @@ from collector.publish.decision import PublishPolicy
 from collector.publish.publisher import Published, Publisher
 from collector.publish.reconciler import Reconciler
 from collector.publish.sender import Sender
+from collector.report.brand import load_brand
+from collector.report.pdf import installed_browser
+from collector.report.reporter import LEASE_SECONDS, Reporter, make_folder
 from collector.store.event import EventStore
+from collector.store.gap import GapStore
 from collector.store.lease import LeaseStore
 from collector.store.metric import MetricStore
+from collector.store.monthly_report import MonthlyReportStore
 from collector.store.notice import NoticeStore
 from collector.store.pin_check import CheckStore
 from collector.store.pin_queue import PinQueue
 from collector.store.pin_result import ResultStore
 from collector.store.pool import Database
+from collector.store.report import ReportStore
 from collector.track.tracker import Tracker
 
 # Longer than a message takes.
@@ -120,4 +127,20 @@ async def open_notifier(settings: Settings, targets: Targets, database: Database
     """Yield what tells these targets; its connections are closed at the end."""
     store = NoticeStore(database, owner=make_owner(), seconds=_NOTICE_LEASE_SECONDS)
     async with open_deliverer(targets) as deliverer:
-        yield Notifier(EventStore(database), store, targets, deliverer, settings.console_url)
+        yield Notifier(
+            EventStore(database), store, targets, deliverer, settings.console_url, report_dir=settings.report_dir
+        )
+
+
+def make_reporter(settings: Settings, folder: Path, database: Database) -> Reporter:
+    """Return what writes into a folder. Raises ``ConfigurationError`` for what would keep every report from it."""
+    make_folder(folder)
+    load_brand(settings.report_file)
+    return Reporter(
+        ReportStore(database),
+        GapStore(database),
+        MonthlyReportStore(database, owner=make_owner(), seconds=LEASE_SECONDS),
+        folder=folder,
+        looks=settings.report_file,
+        browser=installed_browser(),
+    )

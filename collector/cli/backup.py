@@ -12,10 +12,10 @@ from collector.app.storage import open_connection
 from collector.backup.archive import write_archive
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.progress import progress
-from collector.cli.whole_file import whole_file
 from collector.errors import CollectorError, ConfigurationError
 from collector.models.backup import Contents
 from collector.store.contents import contents, snapshot
+from collector.whole_file import whole_file
 
 _STDOUT = Path("-")
 

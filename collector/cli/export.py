@@ -13,13 +13,13 @@ from collector.app.storage import open_storage
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.option import Day, Moment
 from collector.cli.progress import progress
-from collector.cli.whole_file import whole_file
 from collector.export.write import FileFormat, write_gaps, write_table
 from collector.history.gaps import find_gaps
 from collector.models.export import Choice, Table
 from collector.store.export import ExportStore
 from collector.store.gap import GapStore
 from collector.store.listing import Listing
+from collector.whole_file import whole_file
 
 _STDOUT = Path("-")
 

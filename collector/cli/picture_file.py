@@ -7,9 +7,9 @@ from datetime import date
 from functools import partial
 from pathlib import Path
 
-from collector.cli.whole_file import whole_file
 from collector.detect.panel import Panels
 from collector.errors import ConfigurationError
+from collector.whole_file import whole_file
 
 _KINDS = ("png", "svg", "pdf")
 Draw = Callable[[Panels, str, date | None], None]

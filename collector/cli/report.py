@@ -11,7 +11,6 @@ import click
 from collector.app.storage import open_storage
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.progress import progress
-from collector.cli.whole_file import whole_file
 from collector.errors import ConfigurationError
 from collector.history.gaps import find_gaps
 from collector.report.brand import Brand, load_brand
@@ -26,6 +25,7 @@ from collector.store.gap import GapStore
 from collector.store.listing import Listing
 from collector.store.pool import Database
 from collector.store.report import ReportStore
+from collector.whole_file import whole_file
 
 # As many clients are read by one set of statements.
 _AT_ONCE = 50
@@ -133,7 +133,7 @@ async def _write_all(
 
 async def _write_one(contents: Contents, name: str, wish: _Wish, today: date) -> None:
     brand = wish.brand.of(contents.client)
-    page = render(contents, brand, wish.locale or brand.locale or Locale.EN, today)
+    page = render(contents, brand, wish.locale, today)
     target = wish.output if wish.output.suffix.lower() == ".html" else wish.output / f"{name}.html"
     if target.parent == wish.output:
         _make(wish.output)

@@ -20,6 +20,7 @@ from collector.chart import sparkline
 from collector.console import element, words
 from collector.console.assets import ASSETS
 from collector.console.zone import zone_names
+from collector.template import templates_of
 
 # Nothing inline and nothing from elsewhere: a name that a client chose can be markup, and still does nothing.
 POLICY: Final = (
@@ -88,14 +89,7 @@ _FILTERS = {
 
 
 def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader(__package__),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
+    environment = templates_of(__package__)
     environment.filters |= _FILTERS
     environment.globals |= {
         "asset": lambda name: ASSETS[name].path,

@@ -68,7 +68,7 @@ class ReportPage:
             raise web.HTTPConflict(text=str(error)) from None
         except DatabaseUnavailableError as error:
             return away(request, error)
-        page = render(contents, brand, _locale(wished, brand), today)
+        page = render(contents, brand, Locale(wished) if wished in set(Locale) else None, today)
         policy = f"{policy_of(brand)}; frame-ancestors 'none'"
         headers = {hdrs.CACHE_CONTROL: "private, no-cache", "Content-Security-Policy": policy}
         return web.Response(text=page, content_type="text/html", charset="utf-8", headers=headers)
@@ -89,7 +89,3 @@ class ReportPage:
         if not found:
             raise web.HTTPNotFound(text=f"you have no client {client}")
         return found[0], today
-
-
-def _locale(wished: str, brand: Brand) -> Locale:
-    return Locale(wished) if wished in set(Locale) else brand.locale or Locale.EN

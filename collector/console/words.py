@@ -160,6 +160,7 @@ LOOPS: Final = {
     "presence": "tells the other processes that this one is alive",
     "queue": "counts the pins of the queue",
     "results": "counts the published pins that are due to be asked for",
+    "reporter": "writes the reports of the month that is over",
     "reconciler": "looks for pins of which nobody knows whether they are live",
     "tracker": "asks how published pins do",
 }

@@ -19,12 +19,14 @@ class NoticeKind(StrEnum):
     DAYS_AT_RISK = "days_at_risk"
     PIN_FAILED = "pin_failed"
     PIN_UNKNOWN = "pin_unknown"
+    REPORT_READY = "report_ready"
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """An event that people are told of; without a profile it concerns the whole fleet.
 
-    ``detail`` is what is known besides, in the words of whoever found it: a sentence, an error, a number of days.
+    ``detail`` is what is known besides, in the words of whoever found it: a sentence, an error, a number of days,
+    a file.
     """
 
     id: int

@@ -16,6 +16,7 @@ import msgspec
 from pydantic import SecretStr
 
 from collector.models.notice import Notice
+from collector.notify.attachment import Attachment
 from collector.notify.sentence import Line, clean, subject, title
 
 _LONGEST_SUBJECT: Final = 150
@@ -29,11 +30,15 @@ _STYLE: Final = "font:15px/1.5 system-ui,sans-serif;color:#1c1c1e;max-width:40re
 
 
 class Message(msgspec.Struct, frozen=True):
-    """What is told to a target at once; ``reference`` is the same each time that it is sent."""
+    """What is told to a target at once; ``reference`` is the same each time that it is sent.
+
+    ``attachments`` are carried by e-mail alone.
+    """
 
     reference: str
     created_at: datetime
     lines: Sequence[Line]
+    attachments: Sequence[Attachment] = ()
 
     @property
     def subject(self) -> str:
@@ -52,6 +57,9 @@ def mail(message: Message, *, sender: str, to: Sequence[str]) -> EmailMessage:
     made["Auto-Submitted"] = "auto-generated"
     made.set_content(_plain(message))
     made.add_alternative(_html(message), subtype="html")
+    for each in message.attachments:
+        kind, subtype = each.media_type
+        made.add_attachment(each.content, maintype=kind, subtype=subtype, filename=each.name)
     return made
 
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 import structlog
@@ -11,10 +12,11 @@ import structlog
 from collector.cancellation import uninterrupted
 from collector.loops.every import backoff
 from collector.models.notice import Notice, NoticeKind
+from collector.notify.attachment import attachments
 from collector.notify.body import Message
 from collector.notify.deliver import Deliverer, DeliveryError
 from collector.notify.sentence import lines
-from collector.notify.targets import Targets
+from collector.notify.targets import MailTarget, Targets
 from collector.store.event import EventStore, Limits
 from collector.store.notice import MessageClaim, NewNotice, NoticeStore, Telling
 from collector.telemetry import NOTIFICATIONS
@@ -41,6 +43,8 @@ class Notifier:
         targets: Targets,
         deliverer: Deliverer,
         console_url: str | None,
+        *,
+        report_dir: Path | None = None,
     ) -> None:
         self._events = events
         self._store = store
@@ -48,6 +52,7 @@ class Notifier:
         self._by_name = targets.by_name
         self._deliverer = deliverer
         self._console_url = console_url
+        self._report_dir = report_dir
         self._limits = Limits(targets.stale_after, targets.loss_within_days)
         self._losses_at = 0.0
 
@@ -88,9 +93,11 @@ class Notifier:
         return await uninterrupted(self._deliver(claim, message), seconds=_LAST_SECONDS)
 
     async def _message(self, claim: MessageClaim) -> Message:
-        told = lines(await self._store.notices(claim), self._console_url)
-        stamp = int(claim.created_at.timestamp())
-        return Message(f"notice-{claim.message_id}-{stamp}", claim.created_at, told)
+        notices = await self._store.notices(claim)
+        carries = isinstance(self._by_name[claim.target], MailTarget)
+        carried = await asyncio.to_thread(attachments, notices, self._report_dir) if carries else ()
+        reference = f"notice-{claim.message_id}-{int(claim.created_at.timestamp())}"
+        return Message(reference, claim.created_at, lines(notices, self._console_url), carried)
 
     async def _deliver(self, claim: MessageClaim, message: Message) -> bool:
         try:

@@ -5,7 +5,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC
-from urllib.parse import quote
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -44,9 +44,15 @@ def subject(notices: Sequence[Notice]) -> str:
     kinds = Counter(each.kind for each in notices)
     if len(notices) == 1:
         only = notices[0]
-        about = f": {clean(only.profile, 60)} ({clean(only.client or '', 60)})" if only.profile else ""
-        return f"{_TITLES[only.kind]}{about}"
+        return f"{_TITLES[only.kind]}{_about(only)}"
     return ", ".join(f"{_TITLES[kind]} ({kinds[kind]})" for kind in NoticeKind if kinds[kind])
+
+
+def _about(notice: Notice) -> str:
+    client = clean(notice.client or "", 60)
+    if notice.profile:
+        return f": {clean(notice.profile, 60)} ({client})"
+    return f": {client}" if client else ""
 
 
 def title(kind: NoticeKind) -> str:
@@ -64,6 +70,7 @@ _TITLES = {
     NoticeKind.DAYS_AT_RISK: "Days will be lost",
     NoticeKind.PIN_FAILED: "Pin not published",
     NoticeKind.PIN_UNKNOWN: "Pin may or may not be live",
+    NoticeKind.REPORT_READY: "Report is ready",
 }
 
 
@@ -82,6 +89,7 @@ _SENTENCES = {
     NoticeKind.PIN_FAILED: "A pin of {who} was not published: {detail}",
     NoticeKind.PIN_UNKNOWN: "A pin of {who} was sent, and nobody knows whether it is live. Look before it is sent "
     "again: {detail}",
+    NoticeKind.REPORT_READY: "The report of {client} is ready: {file}.",
 }
 
 
@@ -90,7 +98,9 @@ def _sentence(notice: Notice) -> str:
     detail = clean(notice.detail)
     return _SENTENCES[notice.kind].format(
         who=clean(notice.profile or "", 120),
+        client=clean(notice.client or "", 120),
         detail=detail,
+        file=detail.rpartition("/")[2],
         days=_days_left(detail),
         since=f"{at.day} {at:%B, %H:%M} UTC",
     )
@@ -104,4 +114,10 @@ def _link(notice: Notice, console_url: str | None) -> str | None:
     if console_url is None:
         return None
     base = console_url.rstrip("/")
-    return f"{base}/" if notice.profile_id is None else f"{base}/profiles/{quote(str(notice.profile_id))}"
+    match notice:
+        case Notice(kind=NoticeKind.REPORT_READY, client=str(client)):
+            asked = {"name": client, "month": notice.detail.partition("/")[0]}
+            return f"{base}/client/report?{urlencode(asked)}"
+        case Notice(profile_id=None):
+            return f"{base}/"
+    return f"{base}/profiles/{notice.profile_id}"

@@ -10,7 +10,6 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import Final
 
-import jinja2
 import msgspec
 from markupsafe import Markup
 
@@ -20,19 +19,13 @@ from collector.report.brand import Brand
 from collector.report.contents import YEAR, Contents
 from collector.report.language import Language, Locale, language_of
 from collector.store.overview import COUNTS
+from collector.template import templates_of
 
 _MOST_GAPS: Final = 12
 _MOST_DROPS: Final = 12
 _CHARTED: Final = ("engagement", "impression")
 _STYLE: Final = files(__package__).joinpath("templates", "report.css").read_text(encoding="utf-8")
-_TEMPLATES: Final = jinja2.Environment(
-    loader=jinja2.PackageLoader(__package__),
-    autoescape=True,
-    undefined=jinja2.StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-    auto_reload=False,
-)
+_TEMPLATES: Final = templates_of(__package__)
 
 
 class _Chart(msgspec.Struct, frozen=True):
@@ -40,8 +33,9 @@ class _Chart(msgspec.Struct, frozen=True):
     drawing: Markup
 
 
-def render(contents: Contents, brand: Brand, locale: Locale, made_on: date) -> str:
-    """Return the page of a client; ``brand`` is that client's."""
+def render(contents: Contents, brand: Brand, locale: Locale | None, made_on: date) -> str:
+    """Return the page of a client; ``brand`` is that client's, and chooses the language where ``locale`` does not."""
+    locale = locale or brand.locale or Locale.EN
     language = language_of(locale)
     return _TEMPLATES.get_template("report.html").render(
         language=language,

@@ -10,18 +10,25 @@ from typing import Final
 from collector.errors import CollectorError, ConfigurationError
 
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome", "microsoft-edge")
-_LONGEST_SECONDS = 120.0
+PRINT_SECONDS: Final = 120.0
+"""How long a browser may take for a page."""
+
 _MOST_SHOWN = 300
 
 
 def find_browser() -> str:
     """Return where the browser is. Raises ``ConfigurationError`` where there is none."""
-    found = next(filter(None, map(shutil.which, _NAMES)), None)
+    found = installed_browser()
     if found is None:
         raise ConfigurationError(
             [f"--pdf needs Chromium or Chrome: none of {', '.join(_NAMES)} is on the PATH; the HTML prints the same"]
         )
     return found
+
+
+def installed_browser() -> str | None:
+    """Return where a browser is, None without one."""
+    return next(filter(None, map(shutil.which, _NAMES)), None)
 
 
 async def print_page(browser: str, page: str) -> bytes:
@@ -63,10 +70,10 @@ async def _run(*command: str) -> str:
         *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
     )
     try:
-        async with asyncio.timeout(_LONGEST_SECONDS):
+        async with asyncio.timeout(PRINT_SECONDS):
             _, said = await process.communicate()
     except TimeoutError:
-        raise CollectorError(f"{command[0]} did not print the page within {_LONGEST_SECONDS:.0f} s") from None
+        raise CollectorError(f"{command[0]} did not print the page within {PRINT_SECONDS:.0f} s") from None
     finally:
         if process.returncode is None:
             process.kill()

@@ -147,6 +147,22 @@ WHERE true
 {_IF_NEW}
 """
 
+_FIND_REPORTS = f"""
+{_PUT}
+SELECT e.*
+FROM (
+    SELECT
+        format('report_ready:%s:%s', r.month, r.client) AS key, 'report_ready', NULL::bigint, NULL, r.client,
+        r.written_at, r.file
+    FROM monthly_report r
+    WHERE r.written_at > now() - {_NEWS}
+) e
+WHERE true
+{_IF_NEW}
+"""
+
+_FIND = (_FIND_DROPS, _FIND_RECOVERIES, _FIND_FLEET_DROPS, _FIND_STATES, _FIND_PINS, _FIND_REPORTS)
+
 
 class EventStore:
     """What happened, in the tables that know it."""
@@ -157,7 +173,7 @@ class EventStore:
     async def find(self, limits: Limits) -> int:
         """Note what happened since the last time; return how many events those are."""
         found = 0
-        for statement in (_FIND_DROPS, _FIND_RECOVERIES, _FIND_FLEET_DROPS, _FIND_STATES, _FIND_PINS):
+        for statement in _FIND:
             found += await self._database.execute(statement)
         return found + await self._database.execute(_FIND_STALE, limits.stale_seconds)
 

@@ -41,6 +41,7 @@ _OF_CLIENT: Final = {
     "client": "name",
     "api_token": "client",
     "notice": "client",
+    "monthly_report": "client",
     "pin_upload": "client",
 }
 

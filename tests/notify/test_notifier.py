@@ -194,6 +194,7 @@ async def test_every_kind_of_event_is_found(database: Database, hook: Receiver) 
         await database.execute("UPDATE profile SET last_success_at = now() - interval '27 hours' WHERE name = 'p003'")
         await database.execute(_PINS)
         await database.execute(_DROPS)
+        await database.execute(_REPORT)
         await database.execute(
             "UPDATE profile SET last_day = current_date - 88, window_days = 90 WHERE name = 'dropping'"
         )
@@ -215,6 +216,10 @@ SELECT id, 'r', '{https://images.example.com/a.jpg}', 'Spring', CASE name WHEN '
     now(), CASE name WHEN 'p004' THEN 'too small' END
 FROM profile
 WHERE name IN ('p004', 'p005')
+"""
+_REPORT = """
+INSERT INTO monthly_report (month, client, file, written_at)
+VALUES ('2026-10-01', 'acme', '2026-10/acme 2026-10.html', now())
 """
 _DROPS = """
 WITH fleet AS (INSERT INTO fleet_drop VALUES (current_date - 4, current_date - 3, 9, 0.9, true, 'Nine dropped.'))
