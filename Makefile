@@ -13,7 +13,7 @@ INSTALLED := .venv/.installed
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint bench bench-peers bench-console bench-dashboards bench-detect chaos dashboards preview pictures docs clean
+.PHONY: help install demo test lint bench bench-peers bench-console bench-dashboards bench-detect chaos dashboards manifests preview pictures docs clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -64,6 +64,9 @@ chaos: $(INSTALLED)  ## play all that can go wrong through real processes: ARGS=
 
 dashboards: $(INSTALLED)  ## write grafana/dashboards from grafana/builder
 	@$(BIN)/python -m grafana.builder
+
+manifests: $(INSTALLED)  ## write deploy/kubernetes' alert rules from prometheus/rules
+	@$(BIN)/python -m tools.prometheus_rule
 
 preview: $(INSTALLED)  ## draw the dashboards into docs/images; needs npm, Chromium and Prometheus
 	@$(BIN)/python -m tools.preview $(ARGS)

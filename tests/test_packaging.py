@@ -247,8 +247,9 @@ def commands(document: Path) -> Iterator[str]:
     for line in shell + [span for span in spans if span.startswith("collector ")]:
         for match in _COLLECTOR.finditer(line):
             rest = re.split(r"[|<>;&()`]", line[match.end() :])[0]
-            # `docker compose exec collector collector status`: the first is the service.
-            yield rest.removeprefix("collector ")
+            # `docker compose exec collector collector status`, `kubectl exec deploy/collector -- collector status`: the
+            # first is where it runs.
+            yield rest.removeprefix("-- ").removeprefix("collector ")
 
 
 def problem_of(words: list[str]) -> str | None:
