@@ -5,7 +5,7 @@ import resource
 import statistics
 import time
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import aiohttp
 import uvloop
@@ -95,7 +95,7 @@ async def main() -> None:
     print(f"render and gzip, loop watched {statistics.median(taken for taken, _, _ in found):8.1f} ms")
     print(f"longest hold of the loop      {statistics.median(wait for _, wait, _ in found):8.1f} ms")
     # Health, which asks a database, is not measured here.
-    pages = Pages(Mock(Health), lambda: page)
+    pages = Pages(Mock(Health), AsyncMock(return_value=page))
     async with serving(pages, "127.0.0.1", 0) as url:
         print(f"served gzipped                {await served(url, 'gzip'):8.1f} ms")
         print(f"served plain                  {await served(url, 'identity'):8.1f} ms")

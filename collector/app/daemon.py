@@ -141,7 +141,7 @@ def _pages(process: Process, keeper: OverviewKeeper) -> Pages:
     console = Console(
         readers, keeper, elsewhere, health.problems, heartbeats, where=where(settings), report_file=settings.report_file
     )
-    return Pages(health, (lambda: exporter.page) if exporter else None, console, Api(services))
+    return Pages(health, exporter.page if exporter else None, console, Api(services))
 
 
 def _door(settings: Settings, database: Database) -> Door:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from collector.fleet.page import escaped
+from collector.fleet.page import Part, escaped
 from collector.store.drop_list import ListedDrop
 from collector.store.fleet_drop import FleetDrop
 
@@ -19,15 +19,16 @@ _FLEET = (
 )
 
 
-def render_drops(drops: Iterable[ListedDrop], fleet: Iterable[FleetDrop]) -> bytes:
-    """Return the lines of drops that are told; clients' drops that are the fleet's are left to the fleet's line."""
+def render_drops(drops: Iterable[ListedDrop], fleet: Iterable[FleetDrop], part: Part) -> bytes:
+    """Return the lines of a part's drops that are told; clients' drops that are the fleet's are left to the fleet's."""
     lines = [_INFO]
     for drop in drops:
-        if drop.told:
+        if drop.told and part.has(drop.profile_id, drop.client):
             labels = {"client": drop.client, "profile": drop.profile, "metric": drop.metric, "sentence": drop.sentence}
             text = ",".join(f'{name}="{escaped(value)}"' for name, value in labels.items())
             lines.append(f"pinterest_engagement_drop_info{{{text}}} 1\n")
-    open_ = [drop for drop in fleet if drop.open]
-    lines.append(_FLEET.format(int(bool(open_))))
-    lines += [f'pinterest_fleet_drop_info{{sentence="{escaped(drop.sentence)}"}} 1\n' for drop in open_]
+    if part.tells_of_the_fleet:
+        open_ = [drop for drop in fleet if drop.open]
+        lines.append(_FLEET.format(int(bool(open_))))
+        lines += [f'pinterest_fleet_drop_info{{sentence="{escaped(drop.sentence)}"}} 1\n' for drop in open_]
     return "".join(lines).encode()

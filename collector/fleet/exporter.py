@@ -1,49 +1,87 @@
-"""Keeps the fleet page current: what was polled is read again at once, everything now and then."""
+"""Keeps the fleet current, what was polled at once, everything now and then; renders the pages that are asked for."""
 
+import asyncio
 import time
+from collections.abc import Sequence
 from datetime import datetime
 
 import structlog
 
 from collector.fleet.drops import render_drops
-from collector.fleet.page import Fleet, Page
-from collector.store.drop_list import DropList
+from collector.fleet.page import EVERYONE, Fleet, Page, Part
+from collector.store.drop_list import DropList, ListedDrop
 from collector.store.fleet import FleetStore
+from collector.store.fleet_drop import FleetDrop
 
 log = structlog.get_logger(__name__)
 
 # Everything is read again (registry changes, the date that moves on) at most this often, and for large fleets so
-# rarely that it takes at most a twentieth of the time. The same share bounds the rendering.
+# rarely that it takes at most a twentieth of the time. The same share bounds the rendering of a part.
 _FULL_SECONDS = 15.0
 _SHARE = 20.0
+# A page that nobody has asked for this long is forgotten.
+_KEPT_SECONDS = 300.0
+
+
+class _Kept:
+    """The page of a part: of which reading it is, until when it is sent as it is, and when it was last asked for."""
+
+    def __init__(self) -> None:
+        self.page: Page | None = None
+        self.reading = 0
+        self.until = 0.0
+        self.asked = time.monotonic()
+        self.rendering = asyncio.Lock()
 
 
 class Exporter:
-    """Holds the newest page; it stays as it was while the database is away."""
+    """Holds the newest values of all profiles; they stay as they were while the database is away."""
 
     def __init__(self, fleet_store: FleetStore, drops: DropList) -> None:
         self._store = fleet_store
         self._drops = drops
         self._fleet = Fleet()
+        self._listed: tuple[Sequence[ListedDrop], Sequence[FleetDrop]] = ((), ())
         self._read_at: datetime | None = None
         self._full_due = 0.0
-        self._render_due = 0.0
-        self.page: Page | None = None
+        self._reading = 0
+        self._kept: dict[Part, _Kept] = {}
 
     async def refresh(self) -> None:
-        """Read what changed and render the page when anything did."""
-        if time.monotonic() < self._render_due:
-            return
+        """Read what changed."""
+        self._forget()
         now = await self._store.now()
         if self._read_at is None or time.monotonic() >= self._full_due:
             await self._read_all()
         elif not await self._read_polled(self._read_at):
             return
-        drops = render_drops(await self._drops.listed(0), await self._drops.fleet_listed(0))
+        self._listed = await self._drops.listed(0), await self._drops.fleet_listed(0)
         self._read_at = now
-        started = time.monotonic()
-        self.page = await self._fleet.render(drops)
-        self._render_due = time.monotonic() + _SHARE * (time.monotonic() - started)
+        self._reading += 1
+
+    async def page(self, part: Part = EVERYONE) -> Page | None:
+        """Return the part's page, rendered now if anything was read since; None before the first reading.
+
+        Raises:
+            LookupError: no profile has the part's client.
+        """
+        if self._read_at is None:
+            return None
+        if part.client is not None and not self._fleet.has_client(part.client):
+            raise LookupError(part.client)
+        kept = self._kept.setdefault(part, _Kept())
+        async with kept.rendering:
+            kept.asked = started = time.monotonic()
+            if kept.page is None or (kept.reading != self._reading and started >= kept.until):
+                kept.reading = self._reading
+                kept.page = await self._fleet.render(part, render_drops(*self._listed, part))
+                now = time.monotonic()
+                kept.until = now + _SHARE * (now - started)
+        return kept.page
+
+    def _forget(self) -> None:
+        before = time.monotonic() - _KEPT_SECONDS
+        self._kept = {part: kept for part, kept in self._kept.items() if kept.asked > before}
 
     async def _read_all(self) -> None:
         started = time.monotonic()

@@ -2,15 +2,19 @@
 
 import asyncio
 import math
+import sys
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from operator import attrgetter
+from typing import TypeVar
 
 import msgspec
 
 from collector.store.fleet import ProfileStatus
+
+T = TypeVar("T")
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -98,6 +102,28 @@ _STATE = (
 )
 
 
+class Part(msgspec.Struct, frozen=True):
+    """Which profiles a page shows: one of so many shards of the fleet, a client's, or a shard of a client's.
+
+    ``shard`` is from 1 to ``shards``. A profile is in the shard that its id says, in every process and at any time.
+    """
+
+    shard: int = 1
+    shards: int = 1
+    client: str | None = None
+
+    def has(self, profile_id: int, client: str) -> bool:
+        return profile_id % self.shards == self.shard - 1 and self.client in {None, client}
+
+    @property
+    def tells_of_the_fleet(self) -> bool:
+        """Whether it has the lines that are of no profile: once among all shards, and not for a client."""
+        return self.shard == 1 and self.client is None
+
+
+EVERYONE = Part()
+
+
 class Page(msgspec.Struct, frozen=True):
     """A rendered page; ``plain_bytes`` is how long it is unpacked."""
 
@@ -117,6 +143,7 @@ class Fleet:
 
     def __init__(self) -> None:
         self._index: dict[int, int] = {}
+        self._clients: list[str] = []
         self._labels: list[str] = []
         self._states: list[str] = []
         self._values = [array("d") for _ in FAMILIES]
@@ -128,6 +155,7 @@ class Fleet:
         """Take over the present values of profiles, replacing those of the same profile."""
         for profile in profiles:
             index = self._index_of(profile.id)
+            self._clients[index] = sys.intern(profile.client)
             self._labels[index] = f'{{client="{escaped(profile.client)}",profile="{escaped(profile.name)}"'
             self._states[index] = profile.state.value
             for values, value in zip(self._values, _SHOWN(profile), strict=True):
@@ -138,28 +166,39 @@ class Fleet:
         index = self._index.get(profile_id)
         if index is None:
             index = self._index[profile_id] = len(self._labels)
+            self._clients.append("")
             self._labels.append("")
             self._states.append("")
             for values in self._values:
                 values.append(_NAN)
         return index
 
-    async def render(self, more: bytes = b"") -> Page:
-        """Render all gauges, and ``more`` lines after them; a value that is not known has no line."""
+    def has_client(self, client: str) -> bool:
+        return client in self._clients
+
+    async def render(self, part: Part = EVERYONE, more: bytes = b"") -> Page:
+        """Render all gauges of a part, and ``more`` lines after them; a value that is not known has no line."""
         page = _Gzip()
+        slices = self._slices(part)
         for family, values in zip(FAMILIES, self._values, strict=True):
             await page.add(f"# HELP {family.name} {family.help}\n# TYPE {family.name} gauge\n".encode())
-            for start in range(0, len(values), _SLICE):
-                labels = self._labels[start : start + _SLICE]
-                await page.add(_lines(family.name, labels, values[start : start + _SLICE]))
+            for some in slices:
+                await page.add(_lines(family.name, _of(self._labels, some), _of(values, some)))
         await page.add(_STATE.encode())
-        for start in range(0, len(self._labels), _SLICE):
-            some = slice(start, start + _SLICE)
-            pairs = zip(self._labels[some], self._states[some], strict=True)
+        for some in slices:
+            pairs = zip(_of(self._labels, some), _of(self._states, some), strict=True)
             lines = [f'collector_profile_state{label},state="{state}"}} 1\n' for label, state in pairs]
             await page.add("".join(lines).encode())
         await page.add(more)
-        return Page(page.finish(), page.plain_bytes, len(self))
+        return Page(page.finish(), page.plain_bytes, sum(len(some) for some in slices))
+
+    def _slices(self, part: Part) -> list[Sequence[int]]:
+        """Return where the part's profiles are, in slices."""
+        found: Sequence[int] = range(len(self))
+        if part != EVERYONE:
+            pairs = zip(self._index.items(), self._clients, strict=True)
+            found = [index for (profile_id, index), client in pairs if part.has(profile_id, client)]
+        return [found[start : start + _SLICE] for start in range(0, len(found), _SLICE)]
 
 
 class _Gzip:
@@ -179,7 +218,13 @@ class _Gzip:
         return b"".join([*self._pieces, self._compressor.flush()])
 
 
-def _lines(name: str, labels: list[str], values: "array[float]") -> bytes:
+def _of(column: Sequence[T], places: Sequence[int]) -> Sequence[T]:
+    if isinstance(places, range):
+        return column[places.start : places.stop]
+    return [column[place] for place in places]
+
+
+def _lines(name: str, labels: Sequence[str], values: Sequence[float]) -> bytes:
     # "%.17g" would spell 0.1 as 0.10000000000000001; repr is exact and short, and integral values need no point.
     return "".join(
         [

@@ -25,6 +25,7 @@ class ListedDrop(Episode, frozen=True, kw_only=True):
     """
 
     id: int
+    profile_id: int
     profile: str
     client: str
     open: bool
@@ -38,9 +39,8 @@ class ListedDrop(Episode, frozen=True, kw_only=True):
 
 
 class DropRow(ListedDrop, frozen=True, kw_only=True):
-    """A drop with the id of its profile, and when it was found and last changed."""
+    """A drop with when it was found and last changed."""
 
-    profile_id: int
     opened_at: datetime
     updated_at: datetime
 

@@ -1,5 +1,6 @@
-"""Serves the pages. A scrape never works: it sends bytes that are there already."""
+"""Serves the pages."""
 
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
@@ -12,7 +13,7 @@ from collector import __version__
 from collector.api.site import as_problems
 from collector.console.page import as_pages
 from collector.errors import CollectorError, DatabaseUnavailableError
-from collector.fleet.page import CONTENT_TYPE, Page
+from collector.fleet.page import CONTENT_TYPE, Page, Part
 from collector.telemetry import REGISTRY
 from collector.web.door import Door
 from collector.web.health import Health
@@ -39,7 +40,7 @@ class Site(Protocol):
 class Pages:
     """The handlers, and what they show; ``page`` is None where this process has no exporter."""
 
-    def __init__(self, health: Health, page: Callable[[], Page | None] | None, *sites: Site) -> None:
+    def __init__(self, health: Health, page: Callable[[Part], Awaitable[Page | None]] | None, *sites: Site) -> None:
         self._health = health
         self._page = page
         self._sites = sites
@@ -72,7 +73,11 @@ class Pages:
     async def profiles(self, request: web.Request) -> web.StreamResponse:
         if self._page is None:
             raise web.HTTPNotFound(text="this process has no exporter: add it to COLLECTOR_ROLES, or ask another one\n")
-        page = self._page()
+        part = _part(request)
+        try:
+            page = await self._page(part)
+        except LookupError as error:
+            raise web.HTTPNotFound(text=f"no profile has the client {part.client!r}\n") from error
         if page is None:
             raise web.HTTPServiceUnavailable(text="the profiles have not been read yet; try again in a moment\n")
         headers = {"Content-Type": CONTENT_TYPE, "Vary": "Accept-Encoding"}
@@ -92,6 +97,18 @@ async def answer_outages(
         return await handler(request)
     except DatabaseUnavailableError as error:
         raise web.HTTPServiceUnavailable(text=f"{error}; try again in a moment\n") from error
+
+
+def _part(request: web.Request) -> Part:
+    """Return which part of the fleet is asked for. Raises ``HTTPBadRequest``: half a fleet is not to pass for all."""
+    shard = re.fullmatch(r"([0-9]{1,3})/([0-9]{1,3})", request.query.get("shard", "1/1"))
+    part = Part(int(shard[1]), int(shard[2]), request.query.get("client")) if shard else None
+    if part is None or not 1 <= part.shard <= part.shards or request.query.keys() - {"shard", "client"}:
+        raise web.HTTPBadRequest(
+            text=f"{request.query_string!r}: it is shard=1/8 to shard=8/8 for an eighth of the profiles each (up to "
+            "999 shards), client=NAME for those of a client, or both\n"
+        )
+    return part
 
 
 async def _forbid_frames(_request: web.Request, response: web.StreamResponse) -> None:

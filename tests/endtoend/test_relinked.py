@@ -75,8 +75,9 @@ async def mean(database: Database, since: date) -> float:
 async def page(database: Database) -> str:
     exporter = Exporter(FleetStore(database), DropList(database))
     await exporter.refresh()
-    assert exporter.page is not None
-    return gzip.decompress(exporter.page.gzipped).decode()
+    page = await exporter.page()
+    assert page is not None
+    return gzip.decompress(page.gzipped).decode()
 
 
 async def test_a_relinked_profile_is_marked_until_somebody_accepts_it(

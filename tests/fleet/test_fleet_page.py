@@ -9,12 +9,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from collector.fleet.exporter import Exporter
-from collector.fleet.page import Fleet, Page
+from collector.fleet.page import EVERYONE, Fleet, Page, Part
 from collector.models.profile import ProfileState
 from collector.store.drop_list import DropList
 from collector.store.fleet import FleetStore, ProfileStatus
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
+from tests.support.drops import stored_drop
 from tests.support.profiles import new_profile, remove
 
 TODAY = datetime.now(UTC).date()
@@ -38,8 +39,13 @@ def samples(page: Page) -> Samples:
 async def page_of(database: Database) -> Page:
     exporter = Exporter(FleetStore(database), DropList(database))
     await exporter.refresh()
-    assert exporter.page is not None
-    return exporter.page
+    return await shown(exporter)
+
+
+async def shown(exporter: Exporter, part: Part = EVERYONE) -> Page:
+    page = await exporter.page(part)
+    assert page is not None
+    return page
 
 
 async def fill(database: Database, name: str, *, client: str = "acme") -> None:
@@ -125,17 +131,16 @@ async def test_what_was_polled_is_shown_without_reading_everything_again(
     exporter = Exporter(FleetStore(database), DropList(database))
     monkeypatch.setattr("collector.fleet.exporter._SHARE", 0.0)
     await exporter.refresh()
-    first = exporter.page
+    first = await exporter.page()
     await exporter.refresh()
-    assert exporter.page is first, "nothing changed, so nothing was rendered"
+    assert await exporter.page() is first, "nothing changed, so nothing was rendered"
     await database.execute("UPDATE daily_metric SET impression = impression + 1")
     await database.execute(
         "INSERT INTO poll_log (profile_id, outcome, duration_seconds, rows_new, rows_changed, problems) "
         "SELECT id, 'ok', 0, 0, 1, 0 FROM profile WHERE name = 'two'"
     )
     await exporter.refresh()
-    assert exporter.page is not None
-    found = samples(exporter.page)["pinterest_impressions"]
+    found = samples(await shown(exporter))["pinterest_impressions"]
     assert found == {("acme", "one"): 997.0, ("acme", "two"): 998.0}
 
 
@@ -150,8 +155,47 @@ async def test_a_removed_profile_leaves_the_page_with_the_next_full_reading(
     await exporter.refresh()
     await remove(database, "one")
     await exporter.refresh()
-    assert exporter.page is not None
-    assert list(samples(exporter.page)["pinterest_impressions"]) == [("acme", "two")]
+    assert list(samples(await shown(exporter))["pinterest_impressions"]) == [("acme", "two")]
+
+
+async def test_shards_together_are_the_whole_page_and_have_nothing_twice(database: Database) -> None:
+    for number in range(7):
+        await fill(database, f"p{number}", client=f"c{number % 2}")
+    await stored_drop(database, await database.fetchval("SELECT id FROM profile WHERE name = 'p3'"))
+    exporter = Exporter(FleetStore(database), DropList(database))
+    await exporter.refresh()
+    whole = samples(await shown(exporter))
+    assert len(whole["pinterest_engagement_drop_info"]) == 1
+    together: Samples = {}
+    for shard in (1, 2, 3):
+        for metric, found in samples(await shown(exporter, Part(shard, 3))).items():
+            of_metric = together.setdefault(metric, {})
+            assert of_metric.keys().isdisjoint(found), "a series on two shards is a duplicate for Prometheus"
+            of_metric |= found
+    assert together == whole
+
+
+async def test_the_page_of_a_client_has_its_profiles_alone(database: Database) -> None:
+    for name, client in (("one", "Acme"), ("two", "Acme"), ("three", "Acme and Sons")):
+        await fill(database, name, client=client)
+    exporter = Exporter(FleetStore(database), DropList(database))
+    await exporter.refresh()
+    found = samples(await shown(exporter, Part(client="Acme")))
+    assert set(found["pinterest_impressions"]) == {("Acme", "one"), ("Acme", "two")}
+    assert "pinterest_fleet_drop" not in found, "the other clients' trouble is not its business"
+    with pytest.raises(LookupError):
+        await exporter.page(Part(client="acme"))
+
+
+async def test_many_scrapes_at_once_render_a_part_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    await fill(database, "one")
+    exporter = Exporter(FleetStore(database), DropList(database))
+    await exporter.refresh()
+    first, *others = await asyncio.gather(*(exporter.page(Part(1, 2)) for _ in range(5)))
+    assert all(other is first for other in others)
+    monkeypatch.setattr("collector.fleet.exporter._KEPT_SECONDS", -1.0)
+    await exporter.refresh()
+    assert await exporter.page(Part(1, 2)) is not first, "a part that nobody asks for any more is not kept"
 
 
 def status(profile_id: int, **values: Any) -> ProfileStatus:

@@ -133,9 +133,16 @@ async def alerting(folder: Path, target: str) -> AsyncIterator[Alerting]:
 @asynccontextmanager
 async def scraping(folder: Path, target: str) -> AsyncIterator[str]:
     """Run Prometheus without Alertmanager, scraping ``target``; yield its address."""
+    write_prometheus(folder, target, f"127.0.0.1:{free_port()}")
+    async with prometheus(folder) as address:
+        yield address
+
+
+@asynccontextmanager
+async def prometheus(folder: Path) -> AsyncIterator[str]:
+    """Run Prometheus with the ``prometheus.yml`` of ``folder``; yield its address."""
     if shutil.which("prometheus") is None:
         pytest.skip("prometheus is not installed; .ci/servers installs it")
-    write_prometheus(folder, target, f"127.0.0.1:{free_port()}")
     address = f"127.0.0.1:{free_port()}"
     async with _prometheus(folder, address):
         yield f"http://{address}"

@@ -12,5 +12,6 @@ async def fleet_page(database: Database) -> str:
     """Return the page of all profiles, as it is made of the database now."""
     exporter = Exporter(FleetStore(database), DropList(database))
     await exporter.refresh()
-    assert exporter.page is not None
-    return gzip.decompress(exporter.page.gzipped).decode()
+    page = await exporter.page()
+    assert page is not None
+    return gzip.decompress(page.gzipped).decode()

@@ -31,7 +31,7 @@ class Site:
         self.exporter = Exporter(FleetStore(database), DropList(database))
         self.hold: str | None = None
         health = Health(database, self.heartbeats, hold=lambda: self.hold)
-        self.pages = Pages(health, lambda: self.exporter.page, make_console(database))
+        self.pages = Pages(health, self.exporter.page, make_console(database))
 
 
 @asynccontextmanager
@@ -70,6 +70,24 @@ async def test_the_fleet_page_is_served_plain_and_gzipped(database: Database) ->
             assert response.headers["Content-Encoding"] == "gzip"
             assert await response.read() == plain
             assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    "query", ["shard=0/8", "shard=9/8", "shard=1/0", "shard=1", "shard=", "shards=1/8", "shard=a/b"]
+)
+async def test_a_wrong_shard_is_refused_rather_than_answered_with_everything(database: Database, query: str) -> None:
+    async with site(database) as (made, session):
+        await made.exporter.refresh()
+        async with session.get(f"/metrics/profiles?{query}") as response:
+            assert response.status == 400
+            assert "shard=1/8 to shard=8/8" in await response.text()
+
+
+async def test_an_unknown_client_is_not_found(database: Database) -> None:
+    async with site(database) as (made, session):
+        await made.exporter.refresh()
+        async with session.get("/metrics/profiles?client=nobody") as response:
+            assert (response.status, await response.text()) == (404, "no profile has the client 'nobody'\n")
 
 
 async def test_a_healthy_process_is_ready_and_its_front_page_names_the_others(database: Database) -> None:
@@ -142,4 +160,4 @@ async def test_a_port_in_use_is_a_clear_error(database: Database) -> None:
         with pytest.raises(CollectorError, match=rf"cannot listen on 127\.0\.0\.1:{port}: .*COLLECTOR_HTTP_HOST"):
             async with serving(Site(database).pages, "127.0.0.1", port or 0):
                 pass
-        assert made.exporter.page is None
+        assert await made.exporter.page() is None
