@@ -583,6 +583,8 @@ CREATE TABLE profile (
     lease_owner text,
     behind boolean DEFAULT false NOT NULL,
     lost_through date,
+    rate_limited_in_row integer DEFAULT 0 NOT NULL,
+    rate_limited_until timestamp with time zone,
     CONSTRAINT profile_client_check CHECK ((client <> ''::text)),
     CONSTRAINT profile_name_check CHECK ((name <> ''::text)),
     CONSTRAINT profile_state_check CHECK ((state = ANY (ARRAY['active'::text, 'paused'::text, 'unlinked'::text, 'suspended'::text, 'key_invalid'::text])))
@@ -626,6 +628,10 @@ COMMENT ON COLUMN profile.days_changed_at IS 'When a poll last brought a settled
 COMMENT ON COLUMN profile.behind IS 'The last poll brought nothing, and a day is due that was never read: polled before others';
 
 COMMENT ON COLUMN profile.lost_through IS 'Up to this day, all that is missing is lost, and is in lost_day';
+
+COMMENT ON COLUMN profile.rate_limited_in_row IS 'Answers of 429 since the last good one, of which those that came during a wait count as one';
+
+COMMENT ON COLUMN profile.rate_limited_until IS 'Until when nobody asks because of them; polls go first';
 
 CREATE VIEW client_day AS
  SELECT ''::text AS client,
@@ -1278,6 +1284,7 @@ CREATE VIEW profile_status AS
             WHEN (p.rate_limited_on = t.today) THEN p.rate_limited_count
             ELSE 0
         END AS rate_limited_today,
+    NULLIF(p.rate_limited_in_row, 0) AS rate_limited_in_row,
     p.first_day,
     p.last_day,
     p.settled_through,

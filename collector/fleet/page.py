@@ -95,6 +95,11 @@ FAMILIES = (
         "account_changed_at",
     ),
     Family("collector_profile_rate_limited_today", "Answers of 429 today (UTC); 1,000 suspend.", "rate_limited_today"),
+    Family(
+        "collector_profile_rate_limited_in_row",
+        "Answers of 429 since the last good answer; no series where there was none.",
+        "rate_limited_in_row",
+    ),
 )
 _SHOWN = attrgetter(*(family.field for family in FAMILIES))
 _STATE = (

@@ -72,7 +72,7 @@ def after_error(claim: PinClaim, error: AyrshareError, policy: PublishPolicy) ->
         wait = _backoff(claim.lane_failures)
         return _result(claim, PinState.QUEUED, failure.value, wait, lane_failed=True, **answer)
     if failure is Failure.RATE_LIMITED:
-        wait = _rate_limit_wait(claim, error)
+        wait = _rate_limit_wait(error)
         return _result(claim, PinState.QUEUED, failure.value, wait, lane_failed=True, **answer)
     if _is_spam_block(error) and not _is_refusal(error):
         pause = PauseReason.SPAM_BLOCK
@@ -218,10 +218,10 @@ def _result(
     )
 
 
-def _rate_limit_wait(claim: PinClaim, error: AyrshareError) -> float:
-    # However little the answer asks for: a thousand of them in a day suspend the profile.
+def _rate_limit_wait(error: AyrshareError) -> float:
+    # For the first time; after further ones the profile waits for longer.
     asked = RATE_LIMIT_WINDOW if error.retry_after_seconds is None else error.retry_after_seconds
-    wait = min(max(asked, _LEAST_RATE_LIMIT_WAIT) * 2.0 ** min(claim.lane_failures, 10), max(asked, 3600.0))
+    wait = max(asked, _LEAST_RATE_LIMIT_WAIT)
     return wait + jitter(wait / 10)
 
 

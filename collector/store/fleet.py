@@ -33,6 +33,7 @@ class ProfileStatus(msgspec.Struct, frozen=True, kw_only=True):
     rate_limit_max: int | None
     rate_limit_count: int | None
     rate_limited_today: int
+    rate_limited_in_row: int | None
     first_day: date | None
     last_day: date | None
     settled_through: date | None

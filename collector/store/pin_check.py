@@ -9,6 +9,7 @@ from collector.models.pin import PinState
 from collector.store.columns import arrays, columns, names, values
 from collector.store.pin_queue import LOCK_LANES_OF_PINS
 from collector.store.pool import Database
+from collector.store.rate_limit import OTHERS_WAIT, OTHERS_WAIT_UNTIL
 
 _COLUMNS = """
     p.profile_id, f.name AS profile, f.key_ciphertext, p.id AS pin_id, p.attempts AS attempt, p.token::text AS token,
@@ -29,29 +30,35 @@ CROSS JOIN LATERAL (
 ) a
 """
 
-# Moving next_look_at is the claim: a process that dies with it only makes the check later.
+# Moving next_look_at is the claim: a process that dies with it only makes the check later. A profile that was refused
+# with 429 is left alone.
 _CLAIM = f"""
 WITH claimed AS (
     UPDATE pin AS p
-    SET next_look_at = now() + $2 * interval '1 second',
-        look_until = now() + $2 * interval '1 second'
-    WHERE p.profile_id IN (
+    SET next_look_at = CASE WHEN {OTHERS_WAIT} THEN {OTHERS_WAIT_UNTIL} ELSE now() + $2 * interval '1 second' END,
+        look_until = CASE WHEN {OTHERS_WAIT} THEN p.look_until ELSE now() + $2 * interval '1 second' END
+    FROM profile f
+    WHERE f.id = p.profile_id
+      AND p.profile_id IN (
             SELECT profile_id FROM pin WHERE state = 'unknown' AND next_look_at <= now() ORDER BY next_look_at LIMIT $1
         )
       AND p.state = 'unknown'
       AND p.next_look_at <= now()
-    RETURNING p.id, p.profile_id
+    RETURNING p.id, p.profile_id, {OTHERS_WAIT} AS waits
+),
+asked AS (
+    SELECT id, profile_id FROM claimed WHERE NOT waits
 ),
 beside AS (
     UPDATE pin
     SET look_until = now() + $2 * interval '1 second'
-    WHERE profile_id IN (SELECT profile_id FROM claimed)
-      AND id NOT IN (SELECT id FROM claimed)
+    WHERE profile_id IN (SELECT profile_id FROM asked)
+      AND id NOT IN (SELECT id FROM asked)
       AND state = 'unknown'
 )
-SELECT {_COLUMNS}, p.id IN (SELECT id FROM claimed) AS due
+SELECT {_COLUMNS}, p.id IN (SELECT id FROM asked) AS due
 {_OPEN_ATTEMPTS}
-WHERE p.profile_id IN (SELECT profile_id FROM claimed)
+WHERE p.profile_id IN (SELECT profile_id FROM asked)
   AND p.state = 'unknown'
 ORDER BY p.profile_id, p.id
 """

@@ -13,6 +13,7 @@ from collector.models.outcome import Failure
 from collector.models.pin import LostCall, PauseReason, PinClaim, PinContent, PinResult
 from collector.store.columns import arrays, columns, names, values
 from collector.store.pool import Database
+from collector.store.rate_limit import OTHERS_WAIT_UNTIL, note_rate_limited
 
 CHANNEL = "collector_pin"
 
@@ -54,18 +55,18 @@ FOR NO KEY UPDATE SKIP LOCKED
 CLAIM_OLDEST = f"""
 WITH head AS MATERIALIZED (
     SELECT
-        p.id AS profile_id, p.name, p.key_ciphertext, p.state, p.last_day IS NOT NULL AS read_before, h.id AS pin_id,
-        h.publish_at, h.state AS pin_state
-    FROM profile p
+        f.id AS profile_id, f.name, f.key_ciphertext, f.state, f.last_day IS NOT NULL AS read_before, h.id AS pin_id,
+        greatest(h.publish_at, {OTHERS_WAIT_UNTIL}) AS may_go_at, h.state AS pin_state
+    FROM profile f
     LEFT JOIN LATERAL (
         SELECT id, publish_at, state
         FROM pin
-        WHERE profile_id = p.id
+        WHERE profile_id = f.id
           AND state = 'queued'
         ORDER BY publish_at, id
         LIMIT 1
     ) h ON true
-    WHERE p.id = ANY ($1::bigint[])
+    WHERE f.id = ANY ($1::bigint[])
 ),
 sending AS (
     UPDATE pin AS p
@@ -78,7 +79,7 @@ sending AS (
     WHERE p.id = h.pin_id
       AND p.state = h.pin_state
       AND h.state = 'active'
-      AND h.publish_at <= now()
+      AND h.may_go_at <= now()
     RETURNING
         p.id, p.profile_id, p.token, p.attempts, p.refusals, p.publish_at, p.created_at, {names(PinContent, "p.")}
 ),
@@ -93,7 +94,7 @@ laned AS (
     SET sending_pin = s.id,
         due_at = CASE
             WHEN s.id IS NOT NULL OR h.pin_id IS NULL OR h.state <> 'active' THEN NULL
-            ELSE greatest(h.publish_at, now())
+            ELSE greatest(h.may_go_at, now())
         END,
         paused_reason = CASE WHEN h.state <> 'active' AND h.pin_id IS NOT NULL THEN h.state END,
         paused_since = CASE WHEN h.state <> 'active' AND h.pin_id IS NOT NULL THEN coalesce(l.paused_since, now()) END,
@@ -227,6 +228,15 @@ laned AS (
     ) h ON true
     WHERE l.profile_id = f.profile_id
       AND l.sending_pin = f.pin_id
+),
+served AS (
+    UPDATE profile AS p
+    SET rate_limited_in_row = 0,
+        rate_limited_until = NULL
+    FROM recorded f
+    WHERE p.id = f.profile_id
+      AND f.state = 'published'
+      AND p.rate_limited_in_row > 0
 )
 SELECT pin_id FROM recorded
 """
@@ -236,32 +246,6 @@ UPDATE profile
 SET state = $2, state_reason = $3, state_since = now()
 WHERE id = $1
   AND state = 'active'
-"""
-
-# The count that Ayrshare suspends by is of all requests, whoever made them.
-_NOTE_RATE_LIMITED = """
-UPDATE profile
-SET rate_limited_on = (now() AT TIME ZONE 'UTC')::date,
-    rate_limited_count = CASE
-        WHEN rate_limited_on = (now() AT TIME ZONE 'UTC')::date THEN rate_limited_count + 1
-        ELSE 1
-    END
-WHERE id = $1
-"""
-
-# Every call of the profile counts, so neither its pins nor other checks may use the window up any further.
-_HOLD_LANE = """
-UPDATE pin_lane
-SET not_before = greatest(not_before, now() + $2 * interval '1 second'),
-    due_at = CASE WHEN due_at IS NOT NULL THEN greatest(due_at, now() + $2 * interval '1 second') END
-WHERE profile_id = $1
-"""
-_HOLD_CHECKS = """
-UPDATE pin
-SET next_look_at = greatest(next_look_at, now() + $2 * interval '1 second')
-WHERE profile_id = $1
-  AND state = 'unknown'
-  AND next_look_at IS NOT NULL
 """
 
 _STRAY = """
@@ -313,12 +297,10 @@ class PinQueue:
                     await _mark_profile(connection, result)
         return recorded
 
-    async def note_rate_limited(self, profile_id: int, *, seconds: float) -> None:
-        """Count an answer of 429 that was not a pin's, and hold the profile's pins and checks for so long."""
-        async with self._database.transaction() as connection:
-            await connection.execute(_HOLD_LANE, profile_id, seconds)
-            await connection.execute(_HOLD_CHECKS, profile_id, seconds)
-            await connection.execute(_NOTE_RATE_LIMITED, profile_id)
+    async def note_rate_limited(self, profile_id: int, *, seconds: float, lengthens: bool = True) -> None:
+        """Count an answer of 429 that was not a pin's, and let the profile wait, as for ``note_rate_limited``."""
+        async with self._database.connection() as connection:
+            await note_rate_limited(connection, [profile_id], [seconds], lengthens=lengthens)
 
     async def stray(self, started: Collection[int]) -> list[LostCall]:
         """Return what was claimed in the name of this worker, of which it ``started`` nothing."""
@@ -333,5 +315,4 @@ async def _mark_profile(connection: asyncpg.Connection, result: PinResult) -> No
     if result.pause in _PROFILE_STATES:
         await connection.execute(_MARK_PROFILE, result.profile_id, result.pause, result.detail)
     if result.reason == Failure.RATE_LIMITED:
-        await connection.execute(_HOLD_CHECKS, result.profile_id, result.wait_seconds)
-        await connection.execute(_NOTE_RATE_LIMITED, result.profile_id)
+        await note_rate_limited(connection, [result.profile_id], [result.wait_seconds])

@@ -7,9 +7,10 @@ import msgspec
 from collector.models.result import PinNumbers, ResultClaim, ResultRecord
 from collector.store.columns import arrays, columns, names, values
 from collector.store.pool import Database
+from collector.store.rate_limit import OTHERS_WAIT, OTHERS_WAIT_UNTIL
 
 _NUMBERS = names(PinNumbers)
-# A profile that is not read is left alone: its pins come back to the head of the index a few hours later.
+# A profile that is not read, or was refused with 429, is left alone: its pins come back to the head of the index later.
 CLAIM = f"""
 WITH due AS MATERIALIZED (
     SELECT profile_id, pin_id
@@ -21,13 +22,18 @@ WITH due AS MATERIALIZED (
 ),
 claimed AS (
     UPDATE pin_result AS r
-    SET next_at = now() + CASE WHEN f.state = 'active' THEN $2 * interval '1 second' ELSE interval '6 hours' END
+    SET next_at = CASE
+        WHEN f.state <> 'active' THEN now() + interval '6 hours'
+        WHEN {OTHERS_WAIT} THEN {OTHERS_WAIT_UNTIL}
+        ELSE now() + $2 * interval '1 second'
+    END
     FROM due d
     JOIN profile f ON f.id = d.profile_id
     WHERE r.profile_id = d.profile_id
       AND r.pin_id = d.pin_id
     RETURNING
-        r.profile_id, r.pin_id, f.name AS profile, f.key_ciphertext, f.state, r.next_at AS claimed_until, r.failures,
+        r.profile_id, r.pin_id, f.name AS profile, f.key_ciphertext, f.state = 'active' AND NOT {OTHERS_WAIT} AS asked,
+        r.next_at AS claimed_until, r.failures,
         CASE WHEN f.rate_limited_on = (now() AT TIME ZONE 'UTC')::date THEN f.rate_limited_count ELSE 0 END AS refusals,
         r.impression, r.save, r.pin_click, r.outbound_click, r.extra::text AS extra
 )
@@ -37,7 +43,7 @@ SELECT
     p.ayrshare_id, p.pinterest_pin_id, p.published_at, now() AS claimed_at
 FROM claimed c
 JOIN pin p ON p.id = c.pin_id
-WHERE c.state = 'active'
+WHERE c.asked
 ORDER BY c.profile_id, p.published_at DESC
 """
 

@@ -7,10 +7,11 @@ import asyncpg
 import msgspec
 
 from collector.models.analytics import AccountAnalytics, DayMetrics, SeenAnswer
-from collector.models.outcome import Outcome
+from collector.models.outcome import Failure, Outcome
 from collector.models.poll import PollRecord, Written
 from collector.models.profile import ProfileState
 from collector.store.columns import arrays, columns, names
+from collector.store.rate_limit import note_rate_limited
 
 
 class _PolledProfile(msgspec.Struct, frozen=True):
@@ -61,15 +62,8 @@ SET state = coalesce(r.state, p.state),
     answer_day = CASE WHEN r.good THEN (now() AT TIME ZONE 'UTC')::date ELSE p.answer_day END,
     rate_limit_max = coalesce(r.rate_limit_max, p.rate_limit_max),
     rate_limit_count = coalesce(r.rate_limit_count, p.rate_limit_count),
-    rate_limited_on = CASE
-        WHEN r.outcome = 'rate_limited' THEN (now() AT TIME ZONE 'UTC')::date
-        ELSE p.rate_limited_on
-    END,
-    rate_limited_count = CASE
-        WHEN r.outcome <> 'rate_limited' THEN p.rate_limited_count
-        WHEN p.rate_limited_on = (now() AT TIME ZONE 'UTC')::date THEN p.rate_limited_count + 1
-        ELSE 1
-    END,
+    rate_limited_in_row = CASE WHEN r.good THEN 0 ELSE p.rate_limited_in_row END,
+    rate_limited_until = CASE WHEN NOT r.good THEN p.rate_limited_until END,
     account_name = coalesce(r.account_name, p.account_name),
     account_name_asked_at = CASE WHEN r.name_asked THEN now() ELSE p.account_name_asked_at END,
     last_outcome = r.outcome,
@@ -105,7 +99,12 @@ async def end_polls(
 ) -> set[int]:
     """Write to the profiles how their polls ended and end their leases; return those whose lease was still ours."""
     polled = [_polled(record, amount) for record, amount in zip(records, written, strict=True)]
-    return {row["id"] for row in await connection.fetch(_FINISH, *columns(_PolledProfile, polled))}
+    ours = {row["id"] for row in await connection.fetch(_FINISH, *columns(_PolledProfile, polled))}
+    limited = [each for each in polled if each.outcome is Failure.RATE_LIMITED and each.profile_id in ours]
+    if limited:
+        waits = [each.next_poll_in or 0.0 for each in limited]
+        await note_rate_limited(connection, [each.profile_id for each in limited], waits)
+    return ours
 
 
 def days_of(record: PollRecord) -> tuple[DayMetrics, ...]:

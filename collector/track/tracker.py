@@ -72,7 +72,7 @@ class Tracker:
             await self._results.put_off(profile_id, claims[len(records) :], seconds=wait)
             if records[-1].outcome is Failure.RATE_LIMITED:
                 # Results may wait for hours, and pins must not.
-                await self._queue.note_rate_limited(profile_id, seconds=RATE_LIMIT_WINDOW)
+                await self._queue.note_rate_limited(profile_id, seconds=RATE_LIMIT_WINDOW, lengthens=False)
 
     async def _write(self, claims: Sequence[ResultClaim], records: Sequence[ResultRecord]) -> None:
         """Write records, and what can be of one that the database does not take: that there was no usable answer."""

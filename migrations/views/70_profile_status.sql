@@ -20,6 +20,7 @@ SELECT
     p.rate_limit_max,
     p.rate_limit_count,
     CASE WHEN p.rate_limited_on = t.today THEN p.rate_limited_count ELSE 0 END AS rate_limited_today,
+    nullif(p.rate_limited_in_row, 0) AS rate_limited_in_row,
     p.first_day,
     p.last_day,
     p.settled_through,

@@ -148,25 +148,29 @@ async def test_a_history_that_is_rate_limited_holds_the_profile_for_the_window(
         await until(lambda: count_of(database, "unknown", 2))
         await database.execute("UPDATE pin SET next_look_at = now() WHERE id = 1")
         await worker.reconciler.run_once()
-        await database.execute("UPDATE pin SET next_look_at = now() WHERE next_look_at < now() + interval '4 min'")
+        await database.execute("UPDATE pin SET next_look_at = now()")
         await store.enqueue(pin("client-001", "c"))
         await worker.reconciler.run_once()
-        assert (await worker.queue.claim(10))[0] == [], "a post would be refused as well"
+        # A post would be refused as well.
+        await until(lambda: truth(database, "SELECT due_at > now() + interval '4 min 50 s' FROM pin_lane"))
+    assert await states(database) == {"a": "unknown", "b": "unknown", "c": "queued"}
     assert (await ayrshare.record())["requests"]["GET /history"] == 1
     assert await truth(database, "SELECT rate_limited_count = 1 FROM profile")
     assert await truth(database, "SELECT min(next_look_at) > now() + interval '4 min 50 s' FROM pin WHERE id < 3")
-    assert await truth(database, "SELECT not_before > now() + interval '4 min 50 s' FROM pin_lane")
 
 
 async def test_a_publish_that_is_rate_limited_puts_checks_off_too(database: Database, ayrshare: Ayrshare) -> None:
     await register(database, ayrshare, 1)
     await ayrshare.fault("*", "reset_after", endpoint="/post", times=1)
     await PinStore(database).enqueue(pin("client-001", "a"))
-    async with working(database, ayrshare):
+    async with working(database, ayrshare) as worker:
         await until(lambda: count_of(database, "unknown", 1))
         await ayrshare.fault("*", "rate_limited", endpoint="/post")
         await PinStore(database).enqueue(pin("client-001", "b"))
         await until(lambda: ended(database, 2))
+        await database.execute("UPDATE pin SET next_look_at = now() WHERE id = 1")
+        await worker.reconciler.run_once()
+    assert "GET /history" not in (await ayrshare.record())["requests"]
     assert await truth(database, "SELECT next_look_at > now() + interval '4 min 50 s' FROM pin WHERE id = 1")
 
 
