@@ -1,4 +1,7 @@
-"""Reports of 500 clients with six profiles and fourteen months each, as `collector report --all` writes them."""
+"""Reports of 500 clients with six profiles and fourteen months each, as `collector report --all` writes them.
+
+Each shows five pins with pictures of 150 kB, for which a server on this machine takes 50 ms each.
+"""
 
 import asyncio
 import os
@@ -6,13 +9,18 @@ import resource
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import uvloop
+from aiohttp import web
 
 from bench.support import bench_dsn, describe
 from collector.cli.report import report
+from collector.report.pictures import open_pictures
 from collector.store.pool import open_database
+from tests.support.images import PNG, make_identity, serving, trusting
 
 CLIENTS = int(os.environ.get("CLIENTS", "500"))
 PROFILES = 6
@@ -38,11 +46,27 @@ _FILL = (
     FROM generate_series(1, 90) AS n, profile
     """,
 )
+_PINS = """
+INSERT INTO pin (profile_id, client_ref, media_urls, title, state, published_at)
+SELECT
+    id, 'r' || n, ARRAY[$1 || '/' || id || '-' || n], 'pin ' || n, 'published',
+    date_trunc('month', now()) - n * interval '1 day'
+FROM generate_series(1, 2) AS n, profile
+"""
+_RESULTS = """
+INSERT INTO pin_result (profile_id, pin_id, observed_at, impression, save)
+SELECT profile_id, id, now(), 1000, id
+FROM pin
+ON CONFLICT (profile_id, pin_id) DO UPDATE SET observed_at = now(), impression = 1000, save = excluded.save
+"""
+_PICTURE = PNG + bytes(150_000)
 
 
 def write_here() -> None:
-    """Write the reports, and print the most MiB that it took."""
-    report.main(sys.argv[1:], standalone_mode=False)
+    """Write the reports, with pictures of this machine too, and print the most MiB that it took."""
+    here = partial(open_pictures, allowed=lambda _address: True, tls=trusting())
+    with patch("collector.cli.report.open_pictures", here):
+        report.main(sys.argv[1:], standalone_mode=False)
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
@@ -50,13 +74,27 @@ def sizes_in(folder: Path) -> list[int]:
     return [each.stat().st_size for each in folder.iterdir()]
 
 
+async def picture(_request: web.Request) -> web.Response:
+    await asyncio.sleep(0.05)
+    return web.Response(body=_PICTURE, content_type="image/png")
+
+
 async def main() -> None:
+    with tempfile.TemporaryDirectory(prefix="collector-bench-") as folder:
+        identity = make_identity(Path(folder))
+        async with serving(identity, picture) as pictures:
+            await measure(pictures)
+
+
+async def measure(pictures: str) -> None:
     async with bench_dsn() as dsn:
         async with open_database(dsn, statement_seconds=3600.0) as database:
             await describe(database)
             await database.execute(_FILL[0], CLIENTS, PROFILES)
             for statement in _FILL[1:]:
                 await database.execute(statement)
+            await database.execute(_PINS, pictures)
+            await database.execute(_RESULTS)
             await database.execute("VACUUM ANALYZE daily_metric")
         with tempfile.TemporaryDirectory(prefix="collector-bench-") as name:
             started = time.perf_counter()

@@ -42,6 +42,14 @@ def whole_file(path: Path, option: str) -> Iterator[BinaryIO]:
             half.unlink()
 
 
+def make_folder(folder: Path, option: str) -> None:
+    """Make a folder for files. Raises ``ConfigurationError``, which names ``option``, where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigurationError([f"{option}: the folder {folder} cannot be made: {error.strerror}"]) from None
+
+
 def _name(file: BinaryIO, half: Path) -> None:
     folder = os.open(half.parent, os.O_RDONLY)
     try:

@@ -27,6 +27,7 @@ from collector.memory import collect_seldom
 from collector.publish.measure import measure_queue
 from collector.registry.register import try_encryption_keys
 from collector.registry.trial import try_api_key
+from collector.report.pictures import open_pictures
 from collector.store.daemon import DaemonStore
 from collector.store.drop_list import DropList
 from collector.store.fleet import FleetStore
@@ -73,6 +74,7 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
             heartbeats=Heartbeats(),
             hooks=hooks,
             exporter=Exporter(FleetStore(database), DropList(database)) if Role.EXPORTER in settings.roles else None,
+            pictures=await resources.enter_async_context(open_pictures()),
             resources=resources,
         )
         report = partial(daemons.report, owner, __version__, settings.roles)
@@ -137,6 +139,7 @@ def _pages(process: Process, keeper: OverviewKeeper) -> Pages:
         check_pins=services.check_pins,
         look_at_media=services.look_at_media,
         boards_of=partial(boards_of, settings, readers),
+        pictures_of=process.pictures.of,
     )
     console = Console(
         readers, keeper, elsewhere, health.problems, heartbeats, where=where(settings), report_file=settings.report_file

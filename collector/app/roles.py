@@ -29,6 +29,7 @@ from collector.poll.interval import shorten_waits
 from collector.poll.poller import PollResult
 from collector.publish.publisher import Published
 from collector.report.pdf import PRINT_SECONDS
+from collector.report.pictures import Pictures
 from collector.store.drop import DropStore
 from collector.store.pool import Database
 
@@ -69,6 +70,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     heartbeats: Heartbeats
     hooks: Hooks
     exporter: Exporter | None
+    pictures: Pictures
     resources: AsyncExitStack
 
 
@@ -146,7 +148,7 @@ async def _reporter(process: Process) -> list[Loop]:
     settings, heartbeats = process.settings, process.heartbeats
     if settings.report_dir is None:
         return []
-    reporter = make_reporter(settings, settings.report_dir, process.database)
+    reporter = make_reporter(settings, settings.report_dir, process.database, process.pictures.of)
     write = partial(reporter.run_once, partial(heartbeats.beat, "reporter"))
     return [partial(every, _REPORT_SECONDS, "reporter", write, heartbeats, longest=PRINT_SECONDS)]
 

@@ -24,7 +24,8 @@ from collector.publish.reconciler import Reconciler
 from collector.publish.sender import Sender
 from collector.report.brand import load_brand
 from collector.report.pdf import installed_browser
-from collector.report.reporter import LEASE_SECONDS, Reporter, make_folder
+from collector.report.pictures import PicturesOf
+from collector.report.reporter import FOLDER_SETTING, LEASE_SECONDS, Reporter
 from collector.store.event import EventStore
 from collector.store.gap import GapStore
 from collector.store.lease import LeaseStore
@@ -37,6 +38,7 @@ from collector.store.pin_result import ResultStore
 from collector.store.pool import Database
 from collector.store.report import ReportStore
 from collector.track.tracker import Tracker
+from collector.whole_file import make_folder
 
 # Longer than a message takes.
 _NOTICE_LEASE_SECONDS = 60.0
@@ -132,9 +134,9 @@ async def open_notifier(settings: Settings, targets: Targets, database: Database
         )
 
 
-def make_reporter(settings: Settings, folder: Path, database: Database) -> Reporter:
+def make_reporter(settings: Settings, folder: Path, database: Database, pictures_of: PicturesOf) -> Reporter:
     """Return what writes into a folder. Raises ``ConfigurationError`` for what would keep every report from it."""
-    make_folder(folder)
+    make_folder(folder, FOLDER_SETTING)
     load_brand(settings.report_file)
     return Reporter(
         ReportStore(database),
@@ -143,4 +145,5 @@ def make_reporter(settings: Settings, folder: Path, database: Database) -> Repor
         folder=folder,
         looks=settings.report_file,
         browser=installed_browser(),
+        pictures_of=pictures_of,
     )

@@ -7,11 +7,11 @@ from datetime import date
 from pathlib import Path
 
 import click
+import msgspec
 
 from collector.app.storage import open_storage
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.progress import progress
-from collector.errors import ConfigurationError
 from collector.history.gaps import find_gaps
 from collector.report.brand import Brand, load_brand
 from collector.report.contents import Contents
@@ -21,14 +21,17 @@ from collector.report.language import Locale
 from collector.report.month import Month, month_of, read_month
 from collector.report.page import render
 from collector.report.pdf import find_browser, print_page
+from collector.report.pictures import Pictures, open_pictures
 from collector.store.gap import GapStore
 from collector.store.listing import Listing
 from collector.store.pool import Database
 from collector.store.report import ReportStore
-from collector.whole_file import whole_file
+from collector.whole_file import make_folder, whole_file
 
 # As many clients are read by one set of statements.
 _AT_ONCE = 50
+# Of so many, the pictures are held in memory.
+_FETCHING = 16
 
 
 class MonthOption(click.ParamType[Month]):
@@ -43,23 +46,27 @@ class MonthOption(click.ParamType[Month]):
             self.fail(str(error), param, ctx)
 
 
-class _Wish:
+class _Wish(msgspec.Struct, frozen=True, kw_only=True):
     """What is written, of which month (None is the last whole one), and where to."""
 
-    def __init__(
-        self, *, month: Month | None, locale: str | None, browser: str | None, output: Path, brand: Brand
-    ) -> None:
-        self.month = month
-        self.locale = None if locale is None else Locale(locale)
-        self.browser = browser
-        self.output = output
-        self.brand = brand
+    month: Month | None
+    locale: Locale | None
+    browser: str | None
+    output: Path
+    brand: Brand
+    pictures: Pictures | None
+
+    @property
+    def folder(self) -> Path | None:
+        """Where files with the names of clients are written; None where ``output`` is the one file."""
+        return None if self.output.suffix.lower() == ".html" else self.output
 
 
 @click.command()
 @click.option("--client", help="Of this client.")
 @click.option("--all", "every", is_flag=True, help="Of every client, a file each; -o is their folder.")
 @click.option("--month", type=MonthOption(), help="Such as 2026-10; by default the last that is over.")
+@click.option("--no-pictures", is_flag=True, help="Fetch no pictures of the best pins.")
 @click.option("--pdf", is_flag=True, help="A PDF beside each page, by a Chromium that is installed.")
 @click.option(
     "--locale",
@@ -74,7 +81,14 @@ class _Wish:
     help="A file that ends in .html, or the folder of a file with the client's name; by default this folder.",
 )
 def report(
-    client: str | None, month: Month | None, locale: str | None, output: Path, *, every: bool, pdf: bool
+    client: str | None,
+    month: Month | None,
+    locale: str | None,
+    output: Path,
+    *,
+    every: bool,
+    pdf: bool,
+    no_pictures: bool,
 ) -> None:
     """Write a client's month as a page to send: HTML, and PDF where there is a Chromium.
 
@@ -86,11 +100,19 @@ def report(
     if every and output.suffix.lower() == ".html":
         raise click.UsageError("-o: --all writes many files; name a folder")
     settings = settings_for_command()
-    browser = find_browser() if pdf else None
-    wish = _Wish(month=month, locale=locale, browser=browser, output=output, brand=load_brand(settings.report_file))
+    browser, brand = find_browser() if pdf else None, load_brand(settings.report_file)
+    chosen = None if locale is None else Locale(locale)
 
     async def write() -> int:
-        async with open_storage(settings) as database:
+        async with open_storage(settings) as database, open_pictures() as pictures:
+            wish = _Wish(
+                month=month,
+                locale=chosen,
+                browser=browser,
+                output=output,
+                brand=brand,
+                pictures=None if no_pictures else pictures,
+            )
             return await _write(database, client, wish)
 
     written = execute(write())
@@ -107,6 +129,8 @@ async def _write(database: Database, client: str | None, wish: _Wish) -> int:
     clients = everybody if client is None else [client]
     written = 0
     gaps = await find_gaps(GapStore(database), client=client)
+    if wish.folder is not None:
+        make_folder(wish.folder, "-o")
     with progress("writing reports", len(clients)) as advance:
         for start in range(0, len(clients), _AT_ONCE):
             found = await gather(store, clients[start : start + _AT_ONCE], month, gaps, today)
@@ -118,35 +142,27 @@ async def _write(database: Database, client: str | None, wish: _Wish) -> int:
 async def _write_all(
     found: list[tuple[Contents, str]], wish: _Wish, today: date, advance: Callable[[int], None]
 ) -> None:
-    # A browser takes a core for itself.
-    free = asyncio.Semaphore(os.cpu_count() or 1)
+    # Pictures of these are waited for meanwhile; a browser takes a core for itself.
+    begun, free = asyncio.Semaphore(_FETCHING), asyncio.Semaphore(os.cpu_count() or 1)
 
     async def write(contents: Contents, name: str) -> None:
-        async with free:
-            await _write_one(contents, name, wish, today)
-            advance(1)
+        async with begun:
+            brand = wish.brand.of(contents.client)
+            pictures = {} if wish.pictures is None else await wish.pictures.of(contents, brand)
+            async with free:
+                await _write_one(render(contents, brand, wish.locale, today, pictures), name, wish)
+        advance(1)
 
     async with asyncio.TaskGroup() as group:
         for contents, name in found:
             group.create_task(write(contents, name))
 
 
-async def _write_one(contents: Contents, name: str, wish: _Wish, today: date) -> None:
-    brand = wish.brand.of(contents.client)
-    page = render(contents, brand, wish.locale, today)
-    target = wish.output if wish.output.suffix.lower() == ".html" else wish.output / f"{name}.html"
-    if target.parent == wish.output:
-        _make(wish.output)
+async def _write_one(page: str, name: str, wish: _Wish) -> None:
+    target = wish.output if wish.folder is None else wish.folder / f"{name}.html"
     with whole_file(target, "-o") as file:
         file.write(page.encode())
     if wish.browser is not None:
         printed = await print_page(wish.browser, page)
         with whole_file(target.with_name(f"{target.stem}.pdf"), "-o") as file:
             file.write(printed)
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError([f"-o: the folder {folder} cannot be made: {error.strerror}"]) from None

@@ -17,6 +17,7 @@ from collector.report.gather import gather
 from collector.report.language import Locale, language_of
 from collector.report.month import Month, month_of, read_month
 from collector.report.page import policy_of, render
+from collector.report.pictures import PicturesOf
 from collector.store.gap import GapStore
 from collector.store.pool import Database
 from collector.store.report import ReportStore
@@ -46,10 +47,11 @@ def offer(today: date) -> Offer:
 class ReportPage:
     """Answers with a report; ``looks`` is the file that chooses how it looks, read each time."""
 
-    def __init__(self, database: Database, looks: Path | None) -> None:
+    def __init__(self, database: Database, looks: Path | None, pictures_of: PicturesOf) -> None:
         self._store = ReportStore(database)
         self._gaps = GapStore(database)
         self._looks = looks
+        self._pictures_of = pictures_of
 
     @for_each_client
     async def answer(self, request: web.Request) -> web.Response:
@@ -68,7 +70,8 @@ class ReportPage:
             raise web.HTTPConflict(text=str(error)) from None
         except DatabaseUnavailableError as error:
             return away(request, error)
-        page = render(contents, brand, Locale(wished) if wished in set(Locale) else None, today)
+        pictures = await self._pictures_of(contents, brand)
+        page = render(contents, brand, Locale(wished) if wished in set(Locale) else None, today, pictures)
         policy = f"{policy_of(brand)}; frame-ancestors 'none'"
         headers = {hdrs.CACHE_CONTROL: "private, no-cache", "Content-Security-Policy": policy}
         return web.Response(text=page, content_type="text/html", charset="utf-8", headers=headers)

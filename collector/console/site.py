@@ -58,7 +58,7 @@ class Console:
         self._calendar = CalendarPage(database)
         self._fleet = FleetPage(database, keeper)
         self._client = ClientPage(database, keeper)
-        self._report = ReportPage(database, report_file)
+        self._report = ReportPage(database, report_file, elsewhere.pictures_of)
         self._profile = ProfilePage(database)
 
     def add_to(self, app: web.Application) -> None:

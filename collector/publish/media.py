@@ -1,19 +1,16 @@
 """Looks at images where they are, before a pin is queued: whether Ayrshare could fetch them, and how large they are.
 
-Nothing but public addresses is asked, since a table of pins may come from somebody else: else it could have this
-machine call its neighbours. What cannot be known from here is said and is no fault of the pin.
+What cannot be known from here is said and is no fault of the pin.
 """
 
 import asyncio
 import io
-import ipaddress
-import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
 import imagesize
@@ -21,6 +18,7 @@ import msgspec
 
 from collector.errors import PinError
 from collector.models.pin import Override, PinContent, PinProblem
+from collector.publish.public_session import Address, PrivateAddressError, is_public, public_session
 
 # Width and height are in the first bytes, but for a JPEG with much in front of them.
 _HEADER_BYTES: Final = 65_536
@@ -40,10 +38,6 @@ _SIGNATURES: Final = {
     b"MM\0*": "TIFF",
 }
 _HEADERS: Final = {"Range": f"bytes=0-{_HEADER_BYTES - 1}", "Accept": "image/*", "Accept-Encoding": "identity"}
-# NAT64: the address of version 4 is in the last four bytes.
-_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class WhichMedia(StrEnum):
@@ -72,21 +66,6 @@ class Media(msgspec.Struct, frozen=True):
 
 LookAtMedia = Callable[[Sequence[str]], Awaitable[Mapping[str, Media]]]
 """Looks at what is at each address."""
-
-
-class _PrivateAddressError(OSError):
-    pass
-
-
-def is_public(address: Address) -> bool:
-    """Tell whether an address is one of the public internet, also where it carries another one in it."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if inner is None and address in _NAT64:
-            inner = ipaddress.IPv4Address(address.packed[-4:])
-        if inner is not None:
-            return is_public(inner)
-    return address.is_global and not address.is_multicast
 
 
 class MediaCheck:
@@ -130,7 +109,7 @@ async def _read(url: str, response: aiohttp.ClientResponse) -> Media:
     head = await _head(response)
     size_bytes = _size(response)
     kind = response.content_type
-    form = _form(head)
+    form = image_form(head)
     if form is None:
         problem = f"it is no image but {kind}" if kind.startswith("text/") or kind.endswith(("json", "xml")) else None
         return Media(url, size_bytes=size_bytes, problem=problem, unknown=None if problem else f"not read: {kind}")
@@ -144,7 +123,8 @@ async def _read(url: str, response: aiohttp.ClientResponse) -> Media:
     return Media(url, round(width), round(height), size_bytes, form=form)
 
 
-def _form(head: bytes) -> str | None:
+def image_form(head: bytes) -> str | None:
+    """Return how an image is written, as PNG or JPEG, by its first bytes; None for anything else."""
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "WEBP"
     return next((form for signature, form in _SIGNATURES.items() if head.startswith(signature)), None)
@@ -172,7 +152,7 @@ def _size(response: aiohttp.ClientResponse) -> int | None:
 def _reason(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         cause: BaseException | None = error.os_error
-        return str(cause) if isinstance(cause, _PrivateAddressError) else f"no connection: {error.strerror or cause}"
+        return str(cause) if isinstance(cause, PrivateAddressError) else f"no connection: {error.strerror or cause}"
     return f"{type(error).__name__}: {' '.join(str(error).split())[:150]}"
 
 
@@ -232,21 +212,8 @@ async def insist_on_media(content: PinContent, which: WhichMedia, look: LookAtMe
 async def open_media_check(
     *, allowed: Callable[[Address], bool] = is_public, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[MediaCheck]:
-    """Yield a check that connects to ``allowed`` addresses only, whatever a name resolves to."""
-
-    def make_socket(info: tuple[Any, ...]) -> socket.socket:
-        family, kind, protocol, _, peer = info
-        if not allowed(ipaddress.ip_address(peer[0].partition("%")[0])):
-            raise _PrivateAddressError(f"{peer[0]} is no public address, so it is not asked")
-        return socket.socket(family, kind, protocol)
-
-    connector = aiohttp.TCPConnector(
-        limit=_AT_ONCE, limit_per_host=_AT_ONCE_OF_A_HOST, ssl=tls or True, socket_factory=make_socket
-    )
-    async with aiohttp.ClientSession(
-        connector=connector,
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=_SECONDS),
-        auto_decompress=False,
+    """Yield a check that connects to ``allowed`` addresses only; its connections are closed at the end."""
+    async with public_session(
+        at_once=_AT_ONCE, at_once_of_a_host=_AT_ONCE_OF_A_HOST, seconds=_SECONDS, allowed=allowed, tls=tls
     ) as session:
         yield MediaCheck(session)

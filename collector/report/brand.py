@@ -42,7 +42,10 @@ Text = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class Looks(BaseModel):
-    """What the agency or a client may choose; ``logo`` is a file beside the TOML file."""
+    """What the agency or a client may choose; ``logo`` is a file beside the TOML file.
+
+    Without ``pictures = false``, best pins are shown with theirs.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -52,6 +55,7 @@ class Looks(BaseModel):
     accent: Annotated[str, AfterValidator(_colour)] | None = None
     locale: Locale | None = None
     logo: str | None = None
+    pictures: bool | None = None
 
 
 class Brand(Looks):

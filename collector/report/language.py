@@ -17,6 +17,8 @@ from collector.report.month import Month
 
 _MOST_DIGITS = 10_000_000
 _DECIMALS_BELOW = 10
+# Less than this is 0.0 per cent.
+_LEAST_SHOWN = 0.0005
 # Around a name, so that one that is written from right to left does not turn the words beside it.
 _ISOLATE, _END = "\N{FIRST STRONG ISOLATE}", "\N{POP DIRECTIONAL ISOLATE}"
 
@@ -76,7 +78,7 @@ class Language(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     def change(self, value: float) -> str:
         """Return a change in per cent with its sign."""
-        sign = "+" if value > 0 else "\N{MINUS SIGN}" if value < 0 else "\N{PLUS-MINUS SIGN}"
+        sign = "\N{PLUS-MINUS SIGN}" if abs(value) < _LEAST_SHOWN else "+" if value > 0 else "\N{MINUS SIGN}"
         return sign + self.share(value)
 
     def on(self, day: date) -> str:

@@ -5,9 +5,11 @@ is text.
 """
 
 from base64 import b64encode
+from collections.abc import Mapping
 from datetime import date, timedelta
 from hashlib import sha256
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -33,8 +35,17 @@ class _Chart(msgspec.Struct, frozen=True):
     drawing: Markup
 
 
-def render(contents: Contents, brand: Brand, locale: Locale | None, made_on: date) -> str:
-    """Return the page of a client; ``brand`` is that client's, and chooses the language where ``locale`` does not."""
+def render(
+    contents: Contents,
+    brand: Brand,
+    locale: Locale | None,
+    made_on: date,
+    pictures: Mapping[str, str] = MappingProxyType({}),
+) -> str:
+    """Return the page of a client; ``brand`` is that client's, and chooses the language where ``locale`` does not.
+
+    ``pictures`` holds pictures of pins by where they were, as addresses that hold them.
+    """
     locale = locale or brand.locale or Locale.EN
     language = language_of(locale)
     return _TEMPLATES.get_template("report.html").render(
@@ -61,6 +72,7 @@ def render(contents: Contents, brand: Brand, locale: Locale | None, made_on: dat
         made_on=language.dated(made_on),
         style=Markup(_style(brand)),  # noqa: S704 -- ours, and a colour that was checked
         policy=policy_of(brand),
+        pictures=pictures,
     )
 
 
@@ -69,7 +81,7 @@ def _style(brand: Brand) -> str:
 
 
 def policy_of(brand: Brand) -> str:
-    """Return what the page allows a browser: its own style sheet, and the logo that it holds."""
+    """Return what the page allows a browser: its own style sheet, and the logo and pictures that it holds."""
     digest = b64encode(sha256(_style(brand).encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
 

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from collector.errors import CollectorError, ConfigurationError, DatabaseUnavailableError
+from collector.errors import CollectorError, DatabaseUnavailableError
 from collector.history.gaps import find_gaps
 from collector.models.gap import Gap
 from collector.report.brand import Brand, load_brand
@@ -22,11 +22,12 @@ from collector.report.gather import gather
 from collector.report.month import Month, month_of
 from collector.report.page import render
 from collector.report.pdf import print_page
+from collector.report.pictures import PicturesOf
 from collector.store.gap import GapStore
 from collector.store.monthly_report import MonthlyReportStore, ReportClaim
 from collector.store.report import ReportStore
 from collector.telemetry import REPORTS
-from collector.whole_file import whole_file
+from collector.whole_file import make_folder, whole_file
 
 log = structlog.get_logger(__name__)
 
@@ -34,7 +35,7 @@ LEASE_SECONDS: Final = 600.0
 """For how long a claim holds: a batch takes seconds, and a browser that hangs two minutes for each PDF."""
 
 _AT_ONCE: Final = 10
-_SETTING: Final = "COLLECTOR_REPORT_DIR"
+FOLDER_SETTING: Final = "COLLECTOR_REPORT_DIR"
 
 
 class _Task(msgspec.Struct, frozen=True):
@@ -58,6 +59,7 @@ class Reporter:
         folder: Path,
         looks: Path | None,
         browser: str | None,
+        pictures_of: PicturesOf,
     ) -> None:
         self._reports = reports
         self._gaps = gaps
@@ -65,6 +67,7 @@ class Reporter:
         self._folder = folder
         self._looks = looks
         self._browser = browser
+        self._pictures_of = pictures_of
 
     async def run_once(self, beat: Callable[[], None]) -> None:
         """Write what is due by the database's clock; ``beat`` is called after each report."""
@@ -111,10 +114,11 @@ class Reporter:
     async def _write(self, contents: Contents, name: str, task: _Task) -> str:
         """Return the file that people are to be given."""
         folder = self._folder / str(contents.month)
-        make_folder(folder)
-        page = render(contents, task.brand.of(contents.client), None, task.today)
+        make_folder(folder, FOLDER_SETTING)
+        brand = task.brand.of(contents.client)
+        page = render(contents, brand, None, task.today, await self._pictures_of(contents, brand))
         file = f"{name}.html"
-        with whole_file(folder / file, _SETTING) as target:
+        with whole_file(folder / file, FOLDER_SETTING) as target:
             target.write(page.encode())
         if self._browser is None:
             return file
@@ -123,14 +127,6 @@ class Reporter:
         except CollectorError as error:
             log.warning("a report has no PDF", client=contents.client, reason=str(error))
             return file
-        with whole_file(folder / f"{name}.pdf", _SETTING) as target:
+        with whole_file(folder / f"{name}.pdf", FOLDER_SETTING) as target:
             target.write(printed)
         return f"{name}.pdf"
-
-
-def make_folder(folder: Path) -> None:
-    """Make the folder of the reports. Raises ``ConfigurationError`` where that cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigurationError([f"{_SETTING}: the folder {folder} cannot be made: {error.strerror}"]) from None

@@ -76,12 +76,16 @@ class PublishedDay(msgspec.Struct, frozen=True):
 
 
 class BestPin(msgspec.Struct, frozen=True, kw_only=True):
-    """A pin that was published in the period, with its totals since then; ``text`` is its title, or its description."""
+    """A pin that was published in the period, with its totals since then; ``text`` is its title, or its description.
+
+    ``picture_url`` is where its image was when it was queued, or the cover of its video.
+    """
 
     client: str
     profile: str
     text: str
     pin_url: str | None
+    picture_url: str | None
     published_on: date
     impression: int | None
     engagement: int
@@ -172,6 +176,7 @@ FROM (
     SELECT
         t.client, t.profile, t.impression, t.engagement, t.save, t.outbound_click,
         CASE WHEN t.pin_url LIKE 'https://%' THEN t.pin_url END AS pin_url,
+        coalesce(nullif(p.thumbnail_url, ''), p.media_urls[1]) AS picture_url,
         (t.published_at AT TIME ZONE 'UTC')::date AS published_on,
         coalesce(nullif(t.title, ''), left(p.description, 80)) AS text,
         row_number() OVER (PARTITION BY t.client ORDER BY t.engagement DESC, t.pin_id) AS place

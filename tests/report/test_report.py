@@ -21,6 +21,7 @@ from collector.report.language import Language, Locale, language_of
 from collector.report.month import Month, month_of, read_month
 from collector.report.page import render
 from collector.report.pdf import find_browser, print_page
+from collector.report.pictures import open_pictures
 from collector.store.gap import GapStore
 from collector.store.overview import COUNTS
 from collector.store.pool import Database
@@ -137,7 +138,8 @@ async def test_the_best_pins_of_the_month_are_shown(database: Database) -> None:
         """
         INSERT INTO pin (profile_id, client_ref, media_urls, title, description, state, published_at, pin_url)
         SELECT
-            1, 'r' || n, '{https://x.example/a.jpg}', CASE WHEN n > 1 THEN '<b>pin ' || n END, 'described', 'published',
+            1, 'r' || n, ARRAY['https://x.example/' || n || '.jpg'],
+            CASE WHEN n > 1 THEN '<b>pin ' || n END, 'described', 'published',
             '2025-09-02'::date + 4 * n, CASE WHEN n < 6 THEN 'https://pin.example/' || n ELSE 'javascript:x' END
         FROM generate_series(-5, 6) AS n
         """
@@ -158,6 +160,16 @@ async def test_the_best_pins_of_the_month_are_shown(database: Database) -> None:
         '<a href="https://pin.example/2">&lt;b&gt;pin 2</a>',
     ]
     assert '<td class="number">121</td>' in page
+    assert "<img" not in page
+    found = await read(database, "Acme", SEPTEMBER)
+    async with open_pictures() as pictures:
+        pass
+    assert await pictures.of(found, Brand(pictures=False)) == {}
+    with pytest.raises(RuntimeError, match="Session is closed"):
+        await pictures.of(found, Brand())
+    held = "data:image/png;base64,AAAA"
+    page = render(found, Brand(), Locale.EN, date(2025, 11, 1), {"https://x.example/5.jpg": held})
+    assert re.findall(r'<td class="picture">(.*?)</td>', page) == ["", f'<img src="{held}" alt="">', "", "", ""]
 
 
 async def test_a_month_that_has_not_begun_is_refused(database: Database) -> None:
@@ -342,3 +354,8 @@ async def test_what_cannot_be_written_is_said(
     ended = await collector("report", *arguments)
     assert ended.code > 0
     assert said in ended.err
+
+
+def test_a_change_that_is_too_small_to_be_seen_has_no_sign() -> None:
+    language = language_of(Locale.EN)
+    assert [language.change(each) for each in (-0.0004, 0.0, 0.0006, -0.2)] == ["±0.0%", "±0.0%", "+0.1%", "\N{MINUS SIGN}20%"]

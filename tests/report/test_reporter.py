@@ -16,6 +16,7 @@ from collector.store.monthly_report import MonthlyReportStore
 from collector.store.notice import NoticeStore
 from collector.store.pool import Database
 from collector.store.report import ReportStore
+from tests.support.away import Away
 from tests.support.program import PATIENCE_SECONDS, Program
 from tests.support.receivers import mail_server
 
@@ -61,7 +62,15 @@ to = ["all@example.com"]
 
 def reporter(database: Database, folder: Path, *, owner: str = "me", browser: str | None = None) -> Reporter:
     monthly = MonthlyReportStore(database, owner=owner, seconds=60.0)
-    return Reporter(ReportStore(database), GapStore(database), monthly, folder=folder, looks=None, browser=browser)
+    return Reporter(
+        ReportStore(database),
+        GapStore(database),
+        monthly,
+        folder=folder,
+        looks=None,
+        browser=browser,
+        pictures_of=Away().pictures_of,
+    )
 
 
 async def register(database: Database, *clients: str, on: str = "2025-08-01 00:00Z") -> None:

@@ -11,6 +11,8 @@ from collector.models.history import HistoryCheck, UnknownPins
 from collector.models.pin import Board, PinState
 from collector.publish.media import Media
 from collector.registry.trial import Standing, Trial
+from collector.report.brand import Brand
+from collector.report.contents import Contents
 from tests.support.profiles import KEYS
 
 
@@ -21,11 +23,16 @@ class Away:
         self.trial = Trial(Standing.LINKED)
         self.history: HistoryCheck | None = None
         self.media: dict[str, Media] = {}
+        self.pictures: dict[str, str] = {}
         self.keys: KeyRing | CollectorError = KEYS
         self.boards: list[Board] | bytes | CollectorError = []
 
     async def try_key(self, _key: SecretStr) -> Trial:
         return self.trial
+
+    async def pictures_of(self, contents: Contents, _brand: Brand) -> dict[str, str]:
+        urls = [pin.picture_url for pin in contents.best_pins]
+        return {url: self.pictures[url] for url in urls if url is not None and url in self.pictures}
 
     async def look_at_media(self, urls: Sequence[str]) -> dict[str, Media]:
         return {url: self.media[url] for url in urls if url in self.media}

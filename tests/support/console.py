@@ -43,7 +43,12 @@ def make_console(
     heartbeats = Heartbeats()
     heartbeats.outage = outage or heartbeats.outage
     away = away or Away()
-    elsewhere = Elsewhere(check_pins=away.check_pins, look_at_media=away.look_at_media, boards_of=away.boards_of)
+    elsewhere = Elsewhere(
+        check_pins=away.check_pins,
+        look_at_media=away.look_at_media,
+        boards_of=away.boards_of,
+        pictures_of=away.pictures_of,
+    )
     return Console(
         *(database, keeper or OverviewKeeper(database), elsewhere, told, heartbeats),
         where="a database of a test",
