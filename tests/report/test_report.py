@@ -358,4 +358,5 @@ async def test_what_cannot_be_written_is_said(
 
 def test_a_change_that_is_too_small_to_be_seen_has_no_sign() -> None:
     language = language_of(Locale.EN)
-    assert [language.change(each) for each in (-0.0004, 0.0, 0.0006, -0.2)] == ["±0.0%", "±0.0%", "+0.1%", "\N{MINUS SIGN}20%"]
+    shown = [language.change(each) for each in (-0.0004, 0.0, 0.0006, -0.2)]
+    assert shown == ["±0.0%", "±0.0%", "+0.1%", "\N{MINUS SIGN}20%"]
