@@ -1,6 +1,7 @@
 """The poller: a claimer, readers and a writer in a row, for as long as the daemon lives or for one pass."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 
@@ -55,11 +56,14 @@ class Poller:
         self._concurrency = concurrency
         self._gate = gate
         self._on_result = on_result
-        self._claims: asyncio.Queue[Claim] = asyncio.Queue()
+        # Claims that no reader has taken yet, and when they were made.
+        self._claims: asyncio.Queue[tuple[Claim, float]] = asyncio.Queue()
         # The readers want more, and there may be more.
         self._hungry = asyncio.Event()
         self._more_due = True
         self._recall = Recall(gate, leases)
+        # How many claims were lost before their call.
+        self._lost = 0
         # Claims whose results are not written.
         self._open: dict[int, Claim] = {}
 
@@ -81,7 +85,7 @@ class Poller:
 
         ``only_due`` leaves out those that are no longer due either, another process having polled them.
         """
-        busy = 0
+        busy = self._lost = 0
         waiting = list(profile_ids)
         self._more_due = True
         async with self._readers_and_writer():
@@ -98,7 +102,7 @@ class Poller:
                 await asyncio.sleep(self._gate.seconds_to_next())
             await self._claims.join()
             await self._writer.join()
-        return busy
+        return busy + self._lost
 
     @asynccontextmanager
     async def _readers_and_writer(self) -> AsyncIterator[None]:
@@ -133,23 +137,38 @@ class Poller:
         return self._more_due
 
     def _room(self) -> int:
-        """Return how many to claim: few enough to be polled well within their leases, many enough to be worth it."""
+        """Return how many to claim: few enough that other replicas find work, many enough to be worth it."""
         return 3 * self._concurrency - self._claims.qsize()
 
     def _enqueue(self, claims: list[Claim]) -> None:
         for claim in claims:
             self._open[claim.profile_id] = claim
-            self._claims.put_nowait(claim)
+            self._claims.put_nowait((claim, time.monotonic()))
 
     async def _read(self) -> None:
         while True:
-            claim = await self._claims.get()
+            claim, claimed_at = await self._claims.get()
             if self._more_due and self._claims.qsize() < self._concurrency:
                 self._hungry.set()
             try:
-                await self._poll(claim)
+                if (ours := await self._for_call(claim, time.monotonic() - claimed_at)) is not None:
+                    await self._poll(ours)
             finally:
                 self._claims.task_done()
+
+    async def _for_call(self, claim: Claim, waited_seconds: float) -> Claim | None:
+        """Return the claim with a lease that outlasts its call; None if it is lost, and nobody is to be asked."""
+        try:
+            ours = await self._leases.for_call(claim, waited_seconds)
+        except DatabaseUnavailableError:
+            ours = None  # the lease ends by itself
+        if ours is None:
+            self._open.pop(claim.profile_id, None)
+            self._lost += 1
+            log.warning("not polled: its lease was lost before the call", profile=claim.name)
+            return None
+        self._open[claim.profile_id] = ours
+        return ours
 
     async def _poll(self, claim: Claim) -> None:
         try:
@@ -185,7 +204,7 @@ class Poller:
     async def _give_back_queued(self) -> None:
         claims = []
         while not self._claims.empty():
-            claims.append(self._claims.get_nowait())
+            claims.append(self._claims.get_nowait()[0])
             self._claims.task_done()
         if claims:
             with suppress(DatabaseUnavailableError):  # then the leases end by themselves

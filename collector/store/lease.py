@@ -2,10 +2,15 @@
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from collector.models.poll import Claim
 from collector.store.clock import clock_offset, machine_time
 from collector.store.columns import values
 from collector.store.pool import Database
+
+# The share of a lease that a claim may wait before its call; answers that are not slow cost no renewal.
+_LONGEST_WAIT = 0.1
 
 _CLAIM = f"""
 UPDATE profile AS p
@@ -64,6 +69,14 @@ WITH claimable AS MATERIALIZED (
     FOR NO KEY UPDATE SKIP LOCKED
 )
 {_CLAIM}
+"""
+
+_RENEW = """
+UPDATE profile
+SET lease_until = now() + $3 * interval '1 second'
+WHERE id = $1
+  AND lease_until = $2
+RETURNING lease_until, now() AS claimed_at
 """
 
 _RELEASE = """
@@ -139,6 +152,7 @@ class LeaseStore:
         self._database = database
         self._owner = owner
         self._seconds = seconds
+        self._renewed_after = seconds * _LONGEST_WAIT
 
     async def claim_due(self, limit: int) -> list[Claim]:
         """Claim due profiles: in half of the places those that miss days, in the others those that waited longest."""
@@ -151,6 +165,16 @@ class LeaseStore:
     async def _claim(self, sql: str, *arguments: object) -> list[Claim]:
         rows = await self._database.fetch(sql, self._owner, self._seconds, machine_time(), *arguments)
         return values(Claim, rows)
+
+    async def for_call(self, claim: Claim, waited_seconds: float) -> Claim | None:
+        """Return the claim as it is to be called with, begun anew where it has waited; None if it is no longer ours.
+
+        So a lease runs from the call, however many slow ones were before it.
+        """
+        if waited_seconds < self._renewed_after:
+            return claim
+        row = await self._database.fetchrow(_RENEW, claim.profile_id, claim.lease_until, self._seconds)
+        return None if row is None else msgspec.structs.replace(claim, **row)
 
     async def release(self, claims: Sequence[Claim]) -> None:
         """Give claims back unused; those that are no longer ours are left alone."""

@@ -93,6 +93,10 @@ async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
             await asyncio.sleep(0.02)
 
 
+async def is_number(database: Database, sql: str, number: int) -> bool:
+    return bool(await database.fetchval(sql) == number)
+
+
 async def test_all_due_profiles_are_polled_concurrently_and_once(database: Database, ayrshare: Ayrshare) -> None:
     await register(database, ayrshare, 50)
     await ayrshare.fault("*", "latency", seconds=0.02)
@@ -214,6 +218,36 @@ async def test_the_work_of_a_dead_worker_is_taken_up_when_its_lease_ends(
         assert not fixture.results
     async with polling(database, ayrshare) as fixture, running(fixture.poller):
         await until(lambda: len(fixture.results) == 10)
+
+
+async def test_a_lease_runs_from_the_call_so_slow_answers_make_nobody_polled_twice(
+    database: Database, ayrshare: Ayrshare
+) -> None:
+    await register(database, ayrshare, 24)
+    # A poller claims for three rounds, which take longer than a lease.
+    await ayrshare.fault("*", "latency", seconds=1.2)
+    fetched = "SELECT count(*) FROM profile WHERE last_success_at IS NOT NULL"
+    async with (
+        polling(database, ayrshare, owner="a", concurrency=4, patience=5.0, lease=3.0) as a,
+        polling(database, ayrshare, owner="b", concurrency=4, patience=5.0, lease=3.0) as b,
+        running(a.poller),
+        running(b.poller),
+    ):
+        await until(lambda: is_number(database, fetched, 24))
+    assert (await ayrshare.record())["requests"]["POST /analytics/social"] == 24
+    assert a.results
+    assert b.results
+
+
+async def test_a_claim_that_was_lost_while_it_waited_is_not_called(database: Database, ayrshare: Ayrshare) -> None:
+    ids = await register(database, ayrshare, 2)
+    await ayrshare.fault("*", "latency", seconds=1.0)
+    async with polling(database, ayrshare, concurrency=1, patience=5.0, lease=2.0) as fixture:
+        both = asyncio.create_task(fixture.poller.poll_named(ids))
+        await until(lambda: is_number(database, "SELECT count(*) FROM profile WHERE lease_owner = 'me'", 2))
+        await database.execute("UPDATE profile SET lease_owner = 'other', lease_until = now() + interval '1 h'")
+        assert await both == 1, "another process polls it"
+    assert (await ayrshare.record())["requests"]["POST /analytics/social"] == 1
 
 
 async def test_a_stop_stores_what_was_read_and_gives_back_what_was_not(database: Database, ayrshare: Ayrshare) -> None:
