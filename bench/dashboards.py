@@ -19,8 +19,8 @@ import asyncpg
 import uvloop
 
 from bench.support import bench_dsn, describe
-from collector.store.grafana_role import ROLE
 from collector.store.pool import Database, connected, open_database
+from collector.store.role import GRAFANA
 from grafana.builder.__main__ import FOLDER
 from grafana.queries import expand
 from grafana.queries.expand import Choice, Window
@@ -104,7 +104,7 @@ async def main(profiles: int) -> int:
             timescaledb = await describe(database)
             await fill(database, profiles, timescaledb=timescaledb)
         scheme, _, rest = dsn.partition("://")
-        async with connected(f"{scheme}://{ROLE}@{rest.partition('@')[2]}") as reader:
+        async with connected(f"{scheme}://{GRAFANA}@{rest.partition('@')[2]}") as reader:
             missed = await measure(reader, LIMIT_MS[timescaledb])
     print(f"{missed} missed" if missed else "all pass")
     return missed

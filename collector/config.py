@@ -166,6 +166,11 @@ class Settings(BaseSettings):
         description="Delete days, their former versions, snapshots, results of pins, and what was found of the days, "
         "when older than this many days. Unset: kept for ever.",
     )
+    daemon_password: SecretStr | None = Field(
+        None,
+        description="Password that `collector migrate` gives to the role `collector_daemon`, with which the daemon can "
+        "work instead of as the owner of the tables. Unset: the role keeps the one it has.",
+    )
     grafana_password: SecretStr | None = Field(
         None,
         description="Password that `collector migrate` gives to the role `grafana_reader`, with which Grafana reads. "

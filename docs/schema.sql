@@ -154,6 +154,21 @@ END;
 
 COMMENT ON FUNCTION daily_metric_as_of(at timestamp with time zone) IS 'The days as they were known at that time';
 
+CREATE FUNCTION drop_old_chunks(days integer) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+BEGIN
+    RETURN (
+        SELECT count(*)
+        FROM unnest('{daily_metric,daily_metric_revision,account_snapshot,pin_metric}'::text[]) AS name
+        CROSS JOIN LATERAL drop_chunks(name::regclass, older_than => days * interval '1 day')
+    );
+END
+$$;
+
+COMMENT ON FUNCTION drop_old_chunks(days integer) IS 'Delete whole chunks of what has a retention; for TimescaleDB';
+
 CREATE FUNCTION enqueue_pin(profile text, client_ref text, media_urls text[], description text DEFAULT ''::text, title text DEFAULT NULL::text, link text DEFAULT NULL::text, board_id text DEFAULT NULL::text, alt_texts text[] DEFAULT '{}'::text[], carousel jsonb DEFAULT NULL::jsonb, thumbnail_url text DEFAULT NULL::text, note text DEFAULT NULL::text, publish_at timestamp with time zone DEFAULT NULL::timestamp with time zone, past boolean DEFAULT false, OUT id bigint, OUT created boolean, OUT differs text[]) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'public', 'pg_temp'
@@ -227,6 +242,48 @@ BEGIN
     RETURN NULL;
 END
 $$;
+
+CREATE FUNCTION grant_daemon(daemon name) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'public', 'pg_temp'
+    AS $$
+DECLARE
+    thing record;
+BEGIN
+    -- Everybody may, unless somebody took it away; an owner of tables that does not own the schema could not give it.
+    IF NOT has_schema_privilege(daemon, 'public', 'USAGE') THEN
+        EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', daemon);
+    END IF;
+    EXECUTE format('GRANT EXECUTE ON FUNCTION drop_old_chunks TO %I', daemon);
+    -- Tables of an extension, or of somebody else, are not ours to give.
+    FOR thing IN
+        SELECT
+            c.relname AS name,
+            CASE
+                WHEN c.relkind = 'v' AND to_regclass('_timescaledb_catalog.continuous_agg') IS NOT NULL
+                    AND c.relname LIKE '%\_aggregate' THEN 'SELECT, DELETE'
+                WHEN c.relkind = 'v' OR c.relname IN ('schema_migration', 'moved_to') THEN 'SELECT'
+                WHEN c.relname = 'writer_lock' THEN 'SELECT, UPDATE'
+                WHEN c.relname IN (
+                    'daily_metric_revision', 'account_snapshot', 'poll_log', 'pin_metric', 'profile_state_change'
+                ) THEN 'SELECT, INSERT, DELETE'
+                ELSE 'SELECT, INSERT, UPDATE, DELETE'
+            END AS privileges
+        FROM pg_class c
+        WHERE c.relnamespace = 'public'::regnamespace
+          AND c.relkind IN ('r', 'v')
+          AND c.relowner = current_user::regrole
+          AND NOT EXISTS (
+                SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e'
+            )
+    LOOP
+        EXECUTE format('REVOKE ALL ON %I FROM %I', thing.name, daemon);
+        EXECUTE format('GRANT %s ON %I TO %I', thing.privileges, thing.name, daemon);
+    END LOOP;
+END
+$$;
+
+COMMENT ON FUNCTION grant_daemon(daemon name) IS 'Let a role do what the daemon does, and no more';
 
 CREATE FUNCTION grant_dashboards(reader name) RETURNS void
     LANGUAGE plpgsql

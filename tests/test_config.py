@@ -35,6 +35,7 @@ WRITTEN: list[tuple[str, str, object]] = [
     ("pins_requeue_absent", "true", True),
     ("pin_spam_cooldown", "1d", 86400.0),
     ("retention_days", "365", 365),
+    ("daemon_password", "let-me-work", "let-me-work"),
     ("grafana_password", "let-me-read", "let-me-read"),
     ("http_host", "::1", "::1"),
     ("http_port", "0", 0),
@@ -249,7 +250,16 @@ WRONG: list[tuple[str, str, str]] = [
     ("secrets_dir", "/no/such/folder", "there is no folder /no/such/folder"),
 ]
 # Any text is one of these; whether it is the right one is found out when it is used.
-FREE = {"data_dir", "pg_bindir", "notify_file", "report_file", "report_dir", "ayrshare_api_key", "grafana_password"}
+FREE = {
+    "data_dir",
+    "pg_bindir",
+    "notify_file",
+    "report_file",
+    "report_dir",
+    "ayrshare_api_key",
+    "daemon_password",
+    "grafana_password",
+}
 
 
 def test_the_table_of_wrong_values_holds_every_setting() -> None:

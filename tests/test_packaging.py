@@ -18,7 +18,7 @@ from collector.cli.group import LazyCommand
 from collector.config import Settings
 from collector.fleet.page import FAMILIES
 from collector.setting_file import PREFIX
-from collector.store.grafana_role import ROLE
+from collector.store.role import DAEMON, GRAFANA
 from collector.telemetry import REGISTRY
 from tests.support.paths import ROOT
 
@@ -144,7 +144,15 @@ def test_grafana_reads_with_the_password_that_the_migration_sets() -> None:
     [database] = [each for each in provisioned("datasources")["datasources"] if each["type"] != "prometheus"]
     variable = database["secureJsonData"]["password"].removeprefix("$")
     assert environment[variable] == service("migrate")["environment"]["COLLECTOR_GRAFANA_PASSWORD"]
-    assert database["user"] == ROLE
+    assert database["user"] == GRAFANA
+
+
+def test_the_daemon_logs_in_with_the_password_that_the_migration_sets_and_is_not_the_owner() -> None:
+    url = service("collector")["environment"]["COLLECTOR_DATABASE_URL"]
+    password = service("migrate")["environment"]["COLLECTOR_DAEMON_PASSWORD"]
+    assert url.startswith(f"postgresql://{DAEMON}:{password}@")
+    owner = service("timescaledb")["environment"]["POSTGRES_USER"]
+    assert service("migrate")["environment"]["COLLECTOR_DATABASE_URL"].startswith(f"postgresql://{owner}:")
 
 
 def test_grafana_finds_the_services_by_their_names() -> None:

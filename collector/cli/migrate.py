@@ -1,4 +1,4 @@
-"""``collector migrate``: the schema, and the password of Grafana's role."""
+"""``collector migrate``: the schema, and the passwords of its roles."""
 
 import click
 
@@ -7,8 +7,8 @@ from collector.cli.execute import execute, settings_for_command
 from collector.config import Settings
 from collector.migrate import migrate as apply_migrations
 from collector.migrate import plan
-from collector.store.grafana_role import ROLE, set_password
 from collector.store.pool import connected
+from collector.store.role import DAEMON, GRAFANA, set_password
 
 
 @click.command()
@@ -23,8 +23,9 @@ def migrate(*, check: bool) -> None:
 async def _apply(settings: Settings) -> bool:
     async with open_dsn(settings, create=True) as dsn, connected(dsn) as connection:
         applied = await apply_migrations(connection, on_apply=lambda name: click.echo(f"applying {name}"))
-        if settings.grafana_password is not None and await set_password(connection, settings.grafana_password):
-            click.echo(f"the password of {ROLE} is set")
+        for role, password in ((DAEMON, settings.daemon_password), (GRAFANA, settings.grafana_password)):
+            if password is not None and await set_password(connection, role, password):
+                click.echo(f"the password of {role} is set")
         waiting = (await plan(connection)).waiting
     click.echo(f"{len(applied)} applied" if applied else "the schema is current")
     for migration in waiting:

@@ -37,11 +37,7 @@ WHERE first_day < (now() AT TIME ZONE 'UTC')::date - $1::integer
 
 _IS_HYPERTABLE = "SELECT to_regclass('weekly_metric_aggregate') IS NOT NULL"
 # Deleting rows out of the columnstore would unpack it; whole chunks go at no cost, a chunk's length later.
-_DROP_CHUNKS = """
-SELECT count(*)
-FROM unnest('{daily_metric,daily_metric_revision,account_snapshot,pin_metric}'::text[]) AS name
-CROSS JOIN LATERAL drop_chunks(name::regclass, older_than => $1::integer * interval '1 day')
-"""
+_DROP_CHUNKS = "SELECT drop_old_chunks($1)"
 
 
 async def expire(database: Database, *, retention_days: int | None) -> int:

@@ -18,8 +18,8 @@ from grafana_foundation_sdk.cog.runtime import DataqueryConfig, register_dataque
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from collector.migrate import migrate
-from collector.store.grafana_role import ROLE
 from collector.store.pool import connected, open_database
+from collector.store.role import GRAFANA
 from grafana.builder.__main__ import FOLDER, files
 from grafana.builder.query import POSTGRES_TYPE, PostgresQuery
 from grafana.queries import expand
@@ -199,7 +199,7 @@ def choices(board: str, client: str | None, metric: str) -> dict[str, Choice]:
 @pytest.mark.parametrize("client", [None, AWKWARD], ids=["all", "one"])
 async def test_every_sql_query_brings_what_its_panel_needs(fleet_dsn: str, days: int, client: str | None) -> None:
     window = Window(NOW - timedelta(days=days), datetime.now(UTC))
-    async with connected(as_user(fleet_dsn, ROLE)) as reader:
+    async with connected(as_user(fleet_dsn, GRAFANA)) as reader:
         empty = set()
         for board, query in SQL:
             found = await run(reader, query, window, choices(board, client, "engagement"))
@@ -214,7 +214,7 @@ async def test_every_sql_query_brings_what_its_panel_needs(fleet_dsn: str, days:
 @pytest.mark.parametrize("metric", ["impression", "save", "pin_click", "outbound_click"])
 async def test_every_metric_can_be_chosen(fleet_dsn: str, metric: str) -> None:
     window = Window(NOW - timedelta(days=30), datetime.now(UTC))
-    async with connected(as_user(fleet_dsn, ROLE)) as reader:
+    async with connected(as_user(fleet_dsn, GRAFANA)) as reader:
         for board, query in SQL:
             if "metric" in expand.used(query.text):
                 await run(reader, query, window, choices(board, None, metric))

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from collector.store.grafana_role import ROLE
 from collector.store.pool import Database, connected
 from collector.store.profile import ProfileStore
+from collector.store.role import GRAFANA
 from grafana.builder.__main__ import FOLDER
 from grafana.queries import expand
 from grafana.queries.expand import Choice, Window
@@ -109,7 +109,7 @@ async def ask(
     }  # fmt: skip
     end = datetime.now(UTC) - timedelta(days=until)
     text = expand.sql(query.text, Window(end - timedelta(days=days), end), choices)
-    async with connected(as_user(dsn, ROLE)) as reader:
+    async with connected(as_user(dsn, GRAFANA)) as reader:
         return [dict(row) for row in await reader.fetch(text)]
 
 

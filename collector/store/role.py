@@ -1,4 +1,4 @@
-"""Sets the password of the role that Grafana reads with; a migration makes the role."""
+"""Sets the passwords of the roles that the migrations make: what the daemon works with, and what Grafana reads with."""
 
 import base64
 import hashlib
@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from collector.errors import ConfigurationError
 
-ROLE = "grafana_reader"
+DAEMON = "collector_daemon"
+GRAFANA = "grafana_reader"
 
 _ITERATIONS = 4096  # PostgreSQL's own number
 _SALT_BYTES = 16
@@ -20,20 +21,20 @@ _EXISTS = "SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)"
 log = structlog.get_logger(__name__)
 
 
-async def set_password(connection: asyncpg.Connection, password: SecretStr) -> bool:
+async def set_password(connection: asyncpg.Connection, role: str, password: SecretStr) -> bool:
     """Set the password and return whether that was possible; an administrator has to where it was not.
 
     Raises:
         ConfigurationError: the password cannot be used.
     """
-    if not await connection.fetchval(_EXISTS, ROLE):
-        log.warning("there is no role grafana_reader; docs/dashboards.md says how to make it")
+    if not await connection.fetchval(_EXISTS, role):
+        log.warning("there is no such role; docs/deploy.md says how to make it", role=role)
         return False
     try:
         verifier = scram_verifier(password, secrets.token_bytes(_SALT_BYTES))
-        await connection.execute(f"ALTER ROLE {ROLE} PASSWORD '{verifier}'")
+        await connection.execute(f"ALTER ROLE {role} PASSWORD '{verifier}'")
     except asyncpg.InsufficientPrivilegeError:
-        log.warning("the password of grafana_reader was not set: this user may not; an administrator has to")
+        log.warning("the password was not set: this user may not; an administrator has to", role=role)
         return False
     return True
 
@@ -46,7 +47,7 @@ def scram_verifier(password: SecretStr, salt: bytes) -> str:
     """
     text = password.get_secret_value()
     if not text or not text.isascii() or not text.isprintable():
-        raise ConfigurationError(["COLLECTOR_GRAFANA_PASSWORD: is not made of printable ASCII characters"])
+        raise ConfigurationError(["the password of a role of the database is not made of printable ASCII characters"])
     salted = hashlib.pbkdf2_hmac("sha256", text.encode(), salt, _ITERATIONS)
     stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
     server = hmac.digest(salted, b"Server Key", "sha256")

@@ -1,0 +1,185 @@
+"""The daemon and its commands work as a role that owns nothing."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import asyncpg
+import pytest
+
+from collector.config import Role
+from collector.store.pool import Database, connected, open_database
+from collector.store.profile import ProfileStore
+from collector.store.retention import expire
+from collector.store.role import DAEMON
+from tests.support.ayrshare import Ayrshare
+from tests.support.databases import as_user
+from tests.support.profiles import ENCRYPTION_KEY, register
+from tests.support.program import Program
+
+DEADLINE = 60.0
+NOTIFY = '[[target]]\nname = "hook"\nkind = "webhook"\nurl = { file = "hook.url" }\n'
+
+
+@pytest.fixture
+def lowly_dsn(dsn: str) -> str:
+    return as_user(dsn, DAEMON)
+
+
+@pytest.fixture
+async def lowly(lowly_dsn: str) -> AsyncIterator[asyncpg.Connection]:
+    async with connected(lowly_dsn) as connection:
+        yield connection
+
+
+@pytest.fixture
+def program(lowly_dsn: str, ayrshare: Ayrshare, tmp_path: Path) -> Program:
+    """The program as the daemon's role, in a folder of its own."""
+    return Program(
+        tmp_path,
+        DATABASE_URL=lowly_dsn,
+        ENCRYPTION_KEYS=ENCRYPTION_KEY,
+        AYRSHARE_URL=ayrshare.url,
+        AYRSHARE_API_KEY=ayrshare.config.api_key,
+    )
+
+
+async def test_every_role_of_the_daemon_does_its_work(
+    program: Program, database: Database, ayrshare: Ayrshare, tmp_path: Path
+) -> None:
+    (tmp_path / "notify.toml").write_text(NOTIFY, encoding="utf-8")
+    (tmp_path / "hook.url").write_text("http://127.0.0.1:9/", encoding="utf-8")
+    await register(database, ayrshare, 5)
+    name = ayrshare.identity(0).title
+    queued = await program("pins", "add", name, "--client-ref", "a", "--media-url", "https://images.example.com/a.jpg")
+    assert queued.code == 0, queued.err
+    settings = {"HTTP_PORT": "0", "LOG_FORMAT": "json", "RETENTION_DAYS": "91", "NOTIFY_FILE": "notify.toml"}
+    settings |= {"REPORT_DIR": str(tmp_path), "PIN_LANE_GAP": "0s"}
+    async with program.started("run", **settings) as process, asyncio.timeout(DEADLINE):
+        assert process.stderr is not None
+        told: list[str] = []
+        address = ""
+        while not address:
+            line = await process.stderr.readline()
+            told.append(line.decode())
+            assert line, told
+            address = line.decode().partition('"address": "')[2].partition('"')[0]
+        reading = asyncio.create_task(process.stderr.read())
+        await until_done(database)
+        page = await until_every_loop_came_round(address)
+        process.terminate()
+        log = "".join(told) + (await reading).decode()
+    assert "permission denied" not in log
+    assert "42501" not in log
+    assert [line for line in page.splitlines() if line.startswith("collector_loop_failures_total{")
+            and not line.endswith(" 0.0")] == []  # fmt: skip
+
+
+async def until_done(database: Database) -> None:
+    """Wait until all profiles were polled and judged, and the pin is live and followed."""
+    done = """
+    SELECT (SELECT count(*) FROM profile WHERE last_success_at IS NOT NULL) = 5
+       AND (SELECT count(*) FROM drop_verdict) = 5
+       AND (SELECT count(*) FROM pin WHERE state = 'published') = 1
+       AND (SELECT count(*) FROM pin_result) = 1
+    """
+    while not await database.fetchval(done):
+        await asyncio.sleep(0.1)
+
+
+async def until_every_loop_came_round(address: str) -> str:
+    """Wait until the loops of every role have done their work once; return the page of the process."""
+    wanted = {role.value for role in Role} | {"reconciler", "results", "overview", "backlog", "queue", "expiry"}
+    async with aiohttp.ClientSession() as session:
+        while True:
+            async with session.get(f"{address}/metrics") as response:
+                page = await response.text()
+            start = "collector_loop_last_success_timestamp_seconds{loop="
+            if wanted <= {line.split('"')[1] for line in page.splitlines() if line.startswith(start)}:
+                return page
+            await asyncio.sleep(0.1)
+
+
+async def test_what_an_operator_does_works_too(
+    program: Program, lowly_dsn: str, ayrshare: Ayrshare, database: Database, tmp_path: Path
+) -> None:
+    await register(database, ayrshare, 3)
+    names = [ayrshare.identity(index).title for index in range(3)]
+    (tmp_path / "days.csv").write_text(f"profile,day,impressions\n{names[0]},2025-01-02,12\n", encoding="utf-8")
+    for command in (
+        ("poll", "--all"),
+        ("status",),
+        ("profiles", "edit", names[0], "--client", "other"),
+        ("profiles", "pause", names[1]),
+        ("tokens", "add", "me"),
+        ("tokens", "revoke", "me"),
+        ("import", "daily", "days.csv"),
+        ("history", "gaps"),
+        ("export", "daily", "-o", "out.csv"),
+        ("backup", "out.backup"),
+        ("profiles", "remove", *names, "--erase", "--yes"),
+    ):
+        ended = await program(*command)
+        assert ended.code == 0, (command, ended.err)
+    async with open_database(lowly_dsn) as opened:
+        assert await ProfileStore(opened).all() == []
+
+
+@pytest.mark.usefixtures("timescaledb")
+async def test_old_chunks_are_dropped_by_a_role_that_does_not_own_them(
+    lowly_dsn: str, database: Database, ayrshare: Ayrshare
+) -> None:
+    [profile] = await register(database, ayrshare, 1)
+    await database.execute(
+        "INSERT INTO daily_metric (profile_id, day, impression, data_status, revision, first_seen_at, updated_at) "
+        "VALUES ($1, '2020-01-02', 1, 'final', 1, now(), now())",
+        profile,
+    )
+    async with open_database(lowly_dsn) as opened:
+        assert await expire(opened, retention_days=400) == 1
+    assert await database.fetchval("SELECT count(*) FROM daily_metric") == 0
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE mine (x int)",
+        "ALTER TABLE profile ADD COLUMN mine int",
+        "DROP VIEW profile_day",
+        "TRUNCATE pin",
+        "CREATE TRIGGER mine AFTER INSERT ON pin EXECUTE FUNCTION follow_pin()",
+        "UPDATE daily_metric_revision SET impression = 0",
+        "UPDATE poll_log SET excerpt = ''",
+        "DELETE FROM schema_migration",
+        "INSERT INTO moved_to (place) VALUES ('elsewhere')",
+        "DELETE FROM writer_lock",
+        "SELECT grant_dashboards('grafana_reader')",
+        "SELECT grant_daemon('collector_daemon')",
+        "SELECT rolpassword FROM pg_authid",
+        "CREATE ROLE mine",
+        "COPY profile TO PROGRAM 'cat'",
+        "SELECT pg_read_file('/etc/passwd')",
+    ],
+)
+async def test_it_may_not(lowly: asyncpg.Connection, statement: str) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await lowly.execute(statement)
+
+
+async def test_grafana_drops_nothing(dsn: str) -> None:
+    async with connected(as_user(dsn, "grafana_reader")) as reader:
+        await reader.execute("SET default_transaction_read_only = off")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await reader.execute("SELECT drop_old_chunks(91)")
+
+
+async def test_a_migration_by_it_says_who_has_to(program: Program) -> None:
+    ended = await program("migrate")
+    assert ended.code == 1
+    assert "this user may not change the tables" in ended.err
+
+
+async def test_migrate_sets_its_password(dsn: str, tmp_path: Path) -> None:
+    ended = await Program(tmp_path, DATABASE_URL=dsn, DAEMON_PASSWORD="a")("migrate")
+    assert ended.out.startswith("the password of collector_daemon is set\nthe schema is current\n")
