@@ -13,6 +13,8 @@ from collector.models.export import Column, Kind
 # With its header, what a sheet holds at most.
 _ROWS_OF_A_SHEET: Final = 1_048_576
 _LETTERS_OF_A_CELL: Final = 32_767
+# What describes a group of rows is in memory until the file ends, and the group itself until it is written.
+_ROWS_OF_A_GROUP: Final = 65_536
 
 
 class RowWriter(Protocol):
@@ -42,7 +44,13 @@ def open_parquet(file: BinaryIO, name: str, columns: Sequence[Column]) -> RowWri
         Kind.JSON: pyarrow.string(),
     }
     schema = pyarrow.schema([(column.name, types[column.kind]) for column in columns])
-    return _Parquet(parquet.ParquetWriter(file, schema), partial(pyarrow.record_batch, schema=schema))
+    # The usual one keeps what is freed: a sixth more at the peak.
+    pyarrow.set_memory_pool(pyarrow.system_memory_pool())
+    return _Parquet(
+        parquet.ParquetWriter(file, schema),
+        partial(pyarrow.record_batch, schema=schema),
+        partial(pyarrow.Table.from_batches, schema=schema),
+    )
 
 
 def open_workbook(file: BinaryIO, name: str, columns: Sequence[Column]) -> RowWriter:
@@ -61,16 +69,31 @@ def _missing(form: str, library: str, error: ImportError) -> ConfigurationError:
 
 
 class _Parquet:
-    def __init__(self, writer: Any, batch: Callable[[list[Any]], Any]) -> None:  # noqa: ANN401 -- pyarrow has no types
+    def __init__(
+        self,
+        writer: Any,  # noqa: ANN401 -- pyarrow has no types
+        batch: Callable[[list[Any]], Any],
+        group: Callable[[list[Any]], Any],
+    ) -> None:
         self._writer = writer
         self._batch = batch
+        self._group = group
+        self._held: list[Any] = []
 
     def write(self, rows: Sequence[Sequence[Any]]) -> None:
         if rows:
-            self._writer.write_batch(self._batch([list(column) for column in zip(*rows, strict=True)]))
+            self._held.append(self._batch([list(column) for column in zip(*rows, strict=True)]))
+        if sum(map(len, self._held)) >= _ROWS_OF_A_GROUP:
+            self._write_group()
 
     def close(self) -> None:
+        if self._held:
+            self._write_group()
         self._writer.close()
+
+    def _write_group(self) -> None:
+        self._writer.write_table(self._group(self._held))
+        self._held.clear()
 
 
 class _Workbook:
