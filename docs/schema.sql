@@ -1309,6 +1309,13 @@ ALTER TABLE profile ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE profile_import (
+    source text NOT NULL,
+    profile_id bigint NOT NULL
+);
+
+COMMENT ON TABLE profile_import IS 'The profiles that days were imported for, by their source';
+
 CREATE TABLE profile_state_change (
     profile_id bigint NOT NULL,
     changed_at timestamp with time zone NOT NULL,
@@ -1662,6 +1669,9 @@ ALTER TABLE ONLY pin_result
 ALTER TABLE ONLY pin_upload
     ADD CONSTRAINT pin_upload_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY profile_import
+    ADD CONSTRAINT profile_import_pkey PRIMARY KEY (source, profile_id);
+
 ALTER TABLE ONLY profile
     ADD CONSTRAINT profile_name_key UNIQUE (name);
 
@@ -1722,6 +1732,8 @@ CREATE INDEX poll_log_profile_id_polled_at_idx ON poll_log USING btree (profile_
 
 CREATE INDEX profile_behind_idx ON profile USING btree (next_poll_at) WHERE (behind AND (next_poll_at IS NOT NULL));
 
+CREATE INDEX profile_import_profile_id_idx ON profile_import USING btree (profile_id);
+
 CREATE INDEX profile_next_poll_at_idx ON profile USING btree (next_poll_at) WHERE (next_poll_at IS NOT NULL);
 
 CREATE INDEX profile_state_change_profile_id_idx ON profile_state_change USING btree (profile_id, changed_at);
@@ -1761,3 +1773,6 @@ ALTER TABLE ONLY pin
 
 ALTER TABLE ONLY pin_result
     ADD CONSTRAINT pin_result_profile_id_fkey FOREIGN KEY (profile_id) REFERENCES profile(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY profile_import
+    ADD CONSTRAINT profile_import_profile_id_fkey FOREIGN KEY (profile_id) REFERENCES profile(id) ON DELETE CASCADE;

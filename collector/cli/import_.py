@@ -1,5 +1,8 @@
 """``collector import``: history that other programs recorded."""
 
+from asyncio import CancelledError
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -85,13 +88,29 @@ async def _take(store: ImportStore, found: FoundDays, source: str, *, replace: b
     if bad := sorted([*found.bad, *unknown]):
         raise CollectorError(bad_lines(BadLinesError(bad)))
     by_profile = groupby(sorted((each for _, each in found.days), key=_order), key=lambda each: each.profile)
-    taken = []
-    with progress("importing days", len(found.days)) as advance:
+    taken: list[Taken] = []
+    with _told_if_stopped(taken, len(ids), source, dry_run=dry_run), progress("importing", len(found.days)) as advance:
         for profile, days in by_profile:
             given = list(days)
             taken.append(await store.take(ids[profile], given, source, replace=replace, dry_run=dry_run))
             advance(len(given))
     return taken
+
+
+@contextmanager
+def _told_if_stopped(taken: list[Taken], profiles: int, source: str, *, dry_run: bool) -> Iterator[None]:
+    try:
+        yield
+    except (CollectorError, CancelledError):
+        if not dry_run:
+            done = f"{len(taken)} of {counted(profiles, 'profile')}: {counted(_stored(taken), 'day')} of the file"
+            remedy = f"The same command goes on; `collector import undo {source}` takes all back"
+            click.echo(f"stopped after {done} are stored as {source}. {remedy}", err=True)
+        raise
+
+
+def _stored(taken: list[Taken]) -> int:
+    return sum(each.new + each.changed for each in taken)
 
 
 def _order(each: FileDay) -> tuple[str, date]:
@@ -109,9 +128,8 @@ def _tell(found: FoundDays, taken: list[Taken], source: str, *, dry_run: bool) -
         click.echo(f"outside of tables of days, and skipped: line {lines}{more}")
     if different := sum(each.different for each in taken):
         click.echo(f"{counted(different, 'day')} of another import kept its numbers; --replace changes that")
-    done = sum(each.new + each.changed for each in taken)
     click.echo(
-        f"{counted(done, 'day')} {'would be' if dry_run else 'are'} stored as {source}"
+        f"{counted(_stored(taken), 'day')} {'would be' if dry_run else 'are'} stored as {source}"
         + ("; this was a dry run: nothing was changed" if dry_run else "")
     )
 

@@ -70,8 +70,7 @@ async def note_lost_days(store: GapStore) -> int:
             for cause in causes
             if cause.day <= through[one.profile_id]
         ]
-        await store.note_lost(through, lost)
-        noted += len(lost)
+        noted += await store.note_lost(through, lost)
     return noted
 
 

@@ -182,35 +182,43 @@ WHERE p.id > $1
 ORDER BY p.id
 LIMIT $2
 """
-# Of a profile that is removed meanwhile nothing is noted.
-_NOTE = f"""
-INSERT INTO lost_day ({names(_NewlyLost)})
-SELECT {names(_NewlyLost, "l.")}
-FROM unnest({arrays(_NewlyLost)}) AS l ({names(_NewlyLost)})
-JOIN profile p ON p.id = l.profile_id
-FOR KEY SHARE OF p
-ON CONFLICT (profile_id, day) DO NOTHING
+# A profile whose poll is being stored is left for the next time, so that neither waits for the other. Of one that is
+# removed meanwhile nothing is noted. What deletes days takes this lock, too.
+_LOCK_FREE = """
+SELECT id
+FROM profile
+WHERE id = ANY ($1::bigint[])
+FOR NO KEY UPDATE SKIP LOCKED
 """
 _FORGET = """
 DELETE FROM lost_day l
 WHERE l.profile_id = ANY ($1::bigint[])
   AND EXISTS (SELECT FROM daily_metric m WHERE m.profile_id = l.profile_id AND m.day = l.day)
 """
-# A profile whose poll is being stored is left for the next time, so that neither waits for the other. No day counts as
-# looked at that was not lost before: midnight, or a poll that learns another window, may have come between.
+_NOTE = f"""
+INSERT INTO lost_day ({names(_NewlyLost)})
+SELECT {names(_NewlyLost)}
+FROM unnest({arrays(_NewlyLost)}) AS l ({names(_NewlyLost)})
+ON CONFLICT (profile_id, day) DO NOTHING
+"""
+# No day counts as looked at that was not lost before: midnight, or a poll that learns another window, may have come
+# between. Nor does any if a day went meanwhile, as by undoing an import: nobody has found out why it is not there.
 _LOOKED_AT = f"""
-WITH free AS MATERIALIZED (
-    SELECT id
-    FROM profile
-    WHERE id = ANY ($1::bigint[])
-    FOR NO KEY UPDATE SKIP LOCKED
-)
 UPDATE profile AS p
-SET lost_through = least(l.through, {_LOST_THROUGH})
-FROM free
-JOIN unnest($1::bigint[], $2::date[]) AS l (id, through) USING (id)
-CROSS JOIN (SELECT (now() AT TIME ZONE 'UTC')::date AS today) t
-WHERE p.id = free.id
+SET lost_through = n.through
+FROM (
+    SELECT p.id, least(l.through, {_LOST_THROUGH}) AS through
+    FROM unnest($1::bigint[], $2::date[]) AS l (id, through)
+    JOIN profile p USING (id)
+    CROSS JOIN (SELECT (now() AT TIME ZONE 'UTC')::date AS today) t
+) AS n
+WHERE p.id = n.id
+  AND NOT EXISTS (
+      SELECT
+      FROM generate_series(greatest(p.first_day, p.lost_through + 1), n.through, interval '1 day') AS c (day)
+      WHERE NOT EXISTS (SELECT FROM daily_metric m WHERE m.profile_id = p.id AND m.day = c.day::date)
+        AND NOT EXISTS (SELECT FROM lost_day d WHERE d.profile_id = p.id AND d.day = c.day::date)
+  )
 """
 
 
@@ -259,15 +267,21 @@ class GapStore:
         """
         return dict(await self._database.fetch(_TO_LOOK_AT, after, limit))
 
-    async def note_lost(self, through: Mapping[int, date], lost: Sequence[tuple[int, Cause]]) -> None:
+    async def note_lost(self, through: Mapping[int, date], lost: Sequence[tuple[int, Cause]]) -> int:
         """Write down what the profiles lost, and that they were looked at ``through`` a day of each.
 
+        Return how many of the days could be written down: a profile that others write is left for the next time.
         Repeating it changes nothing.
         """
-        await self._database.execute(_FORGET, list(through))
-        rows = [_NewlyLost(profile_id, cause) for profile_id, cause in lost]
-        await self._database.execute(_NOTE, *columns(_NewlyLost, rows))
-        await self._database.execute(_LOOKED_AT, list(through), list(through.values()))
+        async with self._database.transaction() as connection:
+            free = {
+                profile_id: through[profile_id] for (profile_id,) in await connection.fetch(_LOCK_FREE, list(through))
+            }
+            rows = [_NewlyLost(profile_id, cause) for profile_id, cause in lost if profile_id in free]
+            await connection.execute(_FORGET, list(free))
+            await connection.execute(_NOTE, *columns(_NewlyLost, rows))
+            await connection.execute(_LOOKED_AT, list(free), list(free.values()))
+        return len(rows)
 
 
 def log_begins(today: date) -> date:

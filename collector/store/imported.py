@@ -13,7 +13,7 @@ from collector.store.pool import Database
 
 _RATES = tuple(f"{each}_rate" for each in COUNTS[1:])
 _IDS = "SELECT name, id FROM profile WHERE name = ANY ($1::text[])"
-# A poll that is being stored waits, and compares with these days.
+# A poll that is being stored waits, and compares with these days; so does whoever writes lost days down.
 _LOCK = "SELECT FROM profile WHERE id = $1 FOR NO KEY UPDATE"
 _KNOWN = f"""
 SELECT day, source, {", ".join(COUNTS)}
@@ -30,19 +30,21 @@ WHERE profile_id = $1
 """
 # Which the detector then judges again.
 _DOUBT_VERDICT = "UPDATE drop_verdict SET settled_through = NULL WHERE profile_id = $1"
+_NOTE_SOURCE = "INSERT INTO profile_import (source, profile_id) VALUES ($1, $2) ON CONFLICT DO NOTHING"
 _LISTED = f"""
 SELECT {names(ImportedSource)}
 FROM (
     SELECT
         source, count(DISTINCT profile_id) AS profiles, count(*) AS days, min(day) AS first_day, max(day) AS last_day
-    FROM daily_metric
-    WHERE source IS NOT NULL
+    FROM profile_import
+    JOIN daily_metric USING (source, profile_id)
     GROUP BY source
 ) s
 ORDER BY source
 """
-_PROFILES_OF = "SELECT DISTINCT profile_id FROM daily_metric WHERE source = $1"
+_PROFILES_OF = "SELECT profile_id FROM profile_import WHERE source = $1 ORDER BY profile_id"
 _UNDO = "DELETE FROM daily_metric WHERE profile_id = $1 AND source = $2 RETURNING day"
+_FORGET_SOURCE = "DELETE FROM profile_import WHERE profile_id = $1 AND source = $2"
 # What was lost, or would have been, while an import had it: nobody looks at these days again, nor knows the reason.
 _NOTE_LOST = f"""
 INSERT INTO lost_day (profile_id, day, whose, reason, cause_first, cause_last)
@@ -109,6 +111,7 @@ class ImportStore:
                 days = [day for (day,) in await connection.fetch(_UNDO, profile_id, source)]
                 await connection.execute(_NOTE_LOST, profile_id, days)
                 await connection.execute(_DOUBT_VERDICT, profile_id)
+                await connection.execute(_FORGET_SOURCE, profile_id, source)
             deleted += len(days)
         return deleted
 
@@ -122,6 +125,7 @@ async def _write(
     if rows:
         columns = ("profile_id", "day", "source", *COUNTS, *_RATES)
         await connection.copy_records_to_table("daily_metric", columns=columns, records=rows)
+        await connection.execute(_NOTE_SOURCE, source, profile_id)
         await connection.execute(_DOUBT_VERDICT, profile_id)
 
 

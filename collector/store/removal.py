@@ -24,6 +24,7 @@ TABLES: Final = (
     "pin_metric",
     "daily_metric",
     "daily_metric_revision",
+    "profile_import",
     "account_snapshot",
     "profile_state_change",
     "lost_day",

@@ -1,15 +1,17 @@
 """History of other programs: read in its layouts, checked line by line, marked, and used with its mark."""
 
+import asyncio
 import csv
 import io
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from signal import SIGINT
 
 import pytest
 
 from collector.detect.detector import Detector
 from collector.errors import BadLinesError, ConfigurationError
-from collector.history.gaps import find_gaps
+from collector.history.gaps import find_gaps, note_lost_days
 from collector.intake.days import FoundDays, read_days
 from collector.intake.mapping import Mapping, load_mapping
 from collector.models.gap import GapReason
@@ -29,7 +31,7 @@ from collector.table.moment import DateFormat
 from tests.support.console import console_session, page
 from tests.support.drops import SETTLED, fill
 from tests.support.profiles import new_profile
-from tests.support.program import Program
+from tests.support.program import PATIENCE_SECONDS, Program
 
 TODAY = datetime.now(UTC).date()
 NEWEST = date(2026, 6, 30)
@@ -188,6 +190,49 @@ async def test_what_was_lost_before_an_import_is_lost_again_without_it(acme: Dat
     assert await store.undo("old") == 16
     lost, *_ = [gap for gap in await find_gaps(GapStore(acme)) if gap.first_day == first]
     assert (lost.last_day, lost.lost, lost.reason) == (last, True, GapReason.LOG_GONE)
+
+
+async def test_days_that_an_undo_takes_while_lost_ones_are_written_down_are_lost_in_the_books(acme: Database) -> None:
+    gaps, imports = GapStore(acme), ImportStore(acme)
+    day = TODAY - timedelta(days=210)
+    await acme.execute("UPDATE profile SET first_day = $1, lost_through = $1::date - 1, settle_days = 3", day)
+    await imports.take(1, [FileDay("acme", day, (1, None, None, None, None))], "old", replace=False, dry_run=False)
+    looked_at = {1: day}
+    [found] = await gaps.losing([1])
+    assert day not in found.missing
+    await imports.undo("old")
+    await gaps.note_lost(looked_at, [])
+    assert day - timedelta(days=1) == await acme.fetchval("SELECT lost_through FROM profile"), "nobody looked at it"
+
+    await note_lost_days(gaps)
+    await imports.take(1, [FileDay("acme", day, (1, None, None, None, None))], "old", replace=False, dry_run=False)
+    async with acme.transaction() as connection:
+        # An undo that is not over yet: it found the day written down already.
+        await connection.execute("SELECT FROM profile FOR NO KEY UPDATE")
+        await connection.execute("DELETE FROM daily_metric WHERE source = 'old'")
+        await gaps.note_lost(looked_at, [])
+    assert day in {each.cause.day for each in await gaps.lost(None, None)}
+
+
+async def test_an_import_that_is_stopped_says_how_far_it_got(
+    collector: Program, acme: Database, tmp_path: Path
+) -> None:
+    await ProfileStore(acme).put([new_profile("zeta", "K2")])
+    text = table(3)
+    (tmp_path / "tool.csv").write_text(text + "\n" + text.split("\n", 1)[1].replace("acme", "zeta"))
+    async with acme.transaction() as connection:
+        await connection.execute("SELECT FROM profile WHERE name = 'zeta' FOR UPDATE")
+        async with collector.started("import", "daily", "tool.csv") as process:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while not await acme.fetchval("SELECT count(*) FROM daily_metric"):
+                    await asyncio.sleep(0.02)
+            process.send_signal(SIGINT)
+            _, err = await process.communicate()
+    assert process.returncode == 130
+    assert (
+        "stopped after 1 of 2 profiles: 3 days of the file are stored as tool. The same command goes on" in err.decode()
+    )
+    assert (await collector("import", "daily", "tool.csv")).out.endswith("3 days are stored as tool\n")
 
 
 async def test_one_bad_line_keeps_everything_out(collector: Program, acme: Database, tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ INSERT INTO pin (profile_id, client_ref, media_urls, description, state, publish
 SELECT id, 'r', '{https://x.example/a.jpg}', name, 'published', now(), 'a' || id FROM profile;
 INSERT INTO pin_lane (profile_id) SELECT id FROM profile ON CONFLICT DO NOTHING;
 INSERT INTO pin_arrival (profile_id, due_at) SELECT id, now() FROM profile;
+INSERT INTO profile_import (source, profile_id) SELECT 'tool', id FROM profile;
 INSERT INTO pin_metric (profile_id, pin_id, observed_at) SELECT profile_id, id, now() FROM pin;
 UPDATE profile SET state = 'unlinked', state_reason = name;
 INSERT INTO notice (key, kind, profile_id, profile, client, happened_at, detail)
