@@ -1,6 +1,6 @@
 -- The reports that the role `reporter` writes, a row for each client and month. The clients of a month are listed once,
--- so one that is renamed afterwards is not told twice. Files are written first and recorded after; written_at is what the
--- notifier finds.
+-- so one that is renamed afterwards is not told twice. Files are written first and recorded after; written_at is what
+-- the notifier finds.
 
 CREATE TABLE monthly_report (
     month       date NOT NULL,
