@@ -8,6 +8,7 @@ filled database, which it leaves as it is, but for what a daemon does. COLLECTOR
 import argparse
 import asyncio
 import os
+import resource
 import statistics
 import sys
 import time
@@ -23,6 +24,7 @@ import uvloop
 from pydantic import SecretStr
 
 from bench.dashboards import fill
+from bench.peers.server import ServerCpu, postmaster_of
 from bench.startup import URL, daemon
 from bench.support import KEYS, bench_dsn, describe, emulator_process, identities
 from bench.traffic import MIX, PROFILES, Answered
@@ -57,10 +59,34 @@ WHERE p.id = ANY ($1::bigint[])
 
 
 class Fleet(msgspec.Struct, frozen=True):
-    """The database, and the profiles in it that are polled."""
+    """The database, the profiles in it that are polled, and the daemon that polls them."""
 
     database: Database
     ids: Sequence[int]
+    daemon: int
+
+
+class Cores:
+    """What each of the programs takes of the machine's cores from now on."""
+
+    def __init__(self, daemon: int, postmaster: int) -> None:
+        self._began = time.perf_counter()
+        self._programs = {"daemon": ServerCpu(daemon), "PostgreSQL": ServerCpu(postmaster)}
+        self._own = ServerCpu(os.getpid())
+        self._ended = _ended_children()
+
+    def told(self) -> str:
+        """Say how many cores each one used."""
+        used = {name: cpu.seconds() for name, cpu in self._programs.items()}
+        used["generator"] = _ended_children() - self._ended
+        used["emulator and bench"] = self._own.seconds() - used["daemon"] - used["generator"]
+        took = time.perf_counter() - self._began
+        return ", ".join(f"{name} {seconds / took:.2f}" for name, seconds in used.items())
+
+
+def _ended_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @asynccontextmanager
@@ -72,7 +98,6 @@ async def running(attached: str | None, roles: str) -> AsyncIterator[Fleet]:
         rows = await database.fetch(
             _POLLED, [KEYS.encrypt(key) for key in keys], [fingerprint(key) for key in keys], PROFILES // POLLED
         )
-        fleet = Fleet(database, [row["id"] for row in rows])
         variables = {
             "COLLECTOR_DATABASE_URL": dsn,
             "COLLECTOR_AYRSHARE_URL": url,
@@ -81,6 +106,7 @@ async def running(attached: str | None, roles: str) -> AsyncIterator[Fleet]:
             "COLLECTOR_ROLES": roles,
         }
         async with daemon(variables) as process:
+            fleet = Fleet(database, [row["id"] for row in rows], process.pid)
             await warmed(fleet, process)
             yield fleet
 
@@ -198,6 +224,7 @@ async def played(fleet: Fleet, number: int, rate: int, seconds: float) -> list[A
     answers: list[Answered] = []
     for title, polling in ((f"{PACE} due a second", paced), (f"all {POLLED:,} at once", at_once)):
         quiet = await polling(fleet, seconds)
+        cores = Cores(fleet.daemon, await postmaster_of(fleet.database))
         async with asyncio.TaskGroup() as group:
             busy = group.create_task(polling(fleet, seconds))
             found = await loaded(number, rate, seconds)
@@ -208,6 +235,7 @@ async def played(fleet: Fleet, number: int, rate: int, seconds: float) -> list[A
             f"{title:22} {quiet:6.0f} polls/s alone, {busy.result():6.0f} under load, ratio "
             f"{busy.result() / quiet:.2f}; p99 {late:.0f} ms; load {os.getloadavg()[0]:.1f}"
         )
+        print(f"  cores: {cores.told()}")
     return answers
 
 

@@ -1732,6 +1732,8 @@ CREATE INDEX poll_log_profile_id_polled_at_idx ON poll_log USING btree (profile_
 
 CREATE INDEX profile_behind_idx ON profile USING btree (next_poll_at) WHERE (behind AND (next_poll_at IS NOT NULL));
 
+CREATE INDEX profile_client_idx ON profile USING btree (client);
+
 CREATE INDEX profile_import_profile_id_idx ON profile_import USING btree (profile_id);
 
 CREATE INDEX profile_next_poll_at_idx ON profile USING btree (next_poll_at) WHERE (next_poll_at IS NOT NULL);

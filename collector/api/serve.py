@@ -20,6 +20,8 @@ PREFIX: Final = "/api/v1"
 _JSON = "application/json"
 # What is shorter does not get smaller.
 _SHORTEST_COMPRESSED = 1024
+# Up to here, to hand it to a thread takes longer than to do it.
+_COMPRESSED_HERE = 64 * 1024
 _AT = re.compile(r"(?P<message>.*?)(?: - at `(?:key in )?\$\.?(?P<field>.*)`)?", re.DOTALL)
 _UNKNOWN = re.compile(r"(?:contains unknown|missing required) field `([^`]*)`")
 _READING = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
@@ -163,7 +165,9 @@ async def _respond(request: web.Request, result: object) -> web.StreamResponse:
         headers[hdrs.ETAG] = f'W/"{hashlib.sha256(body).hexdigest()[:32]}"'
         if answer.status is HTTPStatus.OK and _is_known(request, headers[hdrs.ETAG]):
             return web.Response(status=HTTPStatus.NOT_MODIFIED, headers=headers)
-    response = web.Response(body=body, status=answer.status, content_type=_JSON, headers=headers)
+    response = web.Response(
+        body=body, status=answer.status, content_type=_JSON, headers=headers, zlib_executor_size=_COMPRESSED_HERE
+    )
     if len(body) >= _SHORTEST_COMPRESSED:
         response.enable_compression()
     return response

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from collector.console.numbers import Whose
 from collector.console.words import Word, percent
 from collector.store.client import ClientStore
 from collector.store.pool import Database
+from collector.store.timeline import Whose
 from collector.store.top_pin import PinRank, TopPin, TopPinStore, TopWish
 from collector.table.moment import zone_named
 from collector.track.timing import DAYS, FEWEST, Finding, Slot, Timing, compare_times

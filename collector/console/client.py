@@ -9,7 +9,7 @@ from aiohttp import web
 from collector.access import VISITOR, for_each_client
 from collector.console.best import BestReader
 from collector.console.fleet import ProfileLine, profile_line
-from collector.console.numbers import Reading, Whose
+from collector.console.numbers import Reading
 from collector.console.overview import OverviewKeeper
 from collector.console.page import Loader, answer
 from collector.console.period import wish_of
@@ -19,9 +19,10 @@ from collector.console.words import counted
 from collector.console.zone import zone_of
 from collector.models.gap import Gap
 from collector.store.drop_list import DropRow
+from collector.store.gap import GapStore
 from collector.store.overview import OverviewStore, ProfileWish
 from collector.store.pool import Database
-from collector.store.timeline import TimelineStore
+from collector.store.timeline import TimelineStore, Whose
 
 _PAGE_SIZE = 50
 _SHOWN_DAYS = 90
@@ -58,18 +59,18 @@ class ClientPage:
         self._keeper = keeper
         self._timeline = TimelineStore(database)
         self._overview = OverviewStore(database)
+        self._gaps = GapStore(database)
         self._best = BestReader(database)
 
     @for_each_client
     async def answer(self, request: web.Request) -> web.Response:
         """Show the client that the query names. Raises ``HTTPNotFound`` where the visitor has none of that name."""
         client = text_of(request, "name")
-        profile_ids = await self._timeline.profiles_of(client) if request[VISITOR].may_see(client) else []
-        if not profile_ids:
+        total = await self._timeline.count_profiles(client) if request[VISITOR].may_see(client) else 0
+        if not total:
             raise web.HTTPNotFound(text=f"you have no client {client}" if client else "name a client")
-        total = len(profile_ids)
-        whose = Whose(name=client, client=client, profile_ids=profile_ids)
-        reading = Reading(self._database, whose, wish_of(request), _SHOWN_DAYS)
+        whose = Whose(name=client, client=client)
+        reading = Reading(self._database, self._gaps, whose, wish_of(request), _SHOWN_DAYS)
         today = datetime.now(UTC).date()
         parts: dict[str, Loader] = {
             "numbers": reading.numbers,

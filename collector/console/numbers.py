@@ -16,19 +16,10 @@ from collector.store.drop_list import DropRow
 from collector.store.gap import GapStore
 from collector.store.overview import OverviewStore
 from collector.store.pool import Database
-from collector.store.timeline import TimelineDay, TimelineStore
+from collector.store.timeline import TimelineStore, Whose
 
 # Longer than a page takes.
 _PAGE_SECONDS = 60.0
-
-
-class Whose(msgspec.Struct, frozen=True, kw_only=True):
-    """A profile, or all profiles of a client, and its name for people; ``profile_id`` None is a client."""
-
-    name: str
-    client: str
-    profile_ids: list[int]
-    profile_id: int | None = None
 
 
 class Numbers(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,22 +44,23 @@ class Numbers(msgspec.Struct, frozen=True, kw_only=True):
 class Reading:
     """Reads for one page about ``whose``, whose lists go back ``shown_days``; what several parts show is asked once."""
 
-    def __init__(self, database: Database, whose: Whose, wish: Wish, shown_days: int) -> None:
+    def __init__(self, database: Database, gaps: GapStore, whose: Whose, wish: Wish, shown_days: int) -> None:
         self._timeline = TimelineStore(database)
         self._overview = OverviewStore(database)
         self._clients = ClientStore(database)
-        self._gaps = GapStore(database.lists)
+        self._gaps = gaps
         self._whose = whose
         self._wish = wish
         today = datetime.now(UTC).date()
         self._first, self._last = wish.days(today)
         self._shown_since = today - timedelta(days=shown_days)
         since = min(self._first, self._shown_since)
-        self._drops = Recent(partial(self._timeline.drops, whose.profile_ids, since), seconds=_PAGE_SECONDS)
+        self._drops = Recent(partial(self._timeline.drops, whose, since), seconds=_PAGE_SECONDS)
 
     async def numbers(self) -> Numbers:
         """Return the part that shows numbers by day."""
-        period = Period(self._wish, await self._days(), await self._happenings())
+        days = await self._timeline.days(self._whose, self._first, self._last)
+        period = Period(self._wish, days, await self._happenings())
         return Numbers(
             wish=self._wish,
             empty=period.empty,
@@ -81,18 +73,13 @@ class Reading:
             profile_id=self._whose.profile_id,
         )
 
-    async def _days(self) -> list[TimelineDay]:
-        if self._whose.profile_id is not None:
-            return await self._timeline.of_profile(self._whose.profile_id, self._first, self._last)
-        return await self._timeline.of_client(self._whose.profile_ids, self._first, self._last)
-
     async def _happenings(self) -> Happenings:
         fleet_drops = await self._overview.fleet_drops(self._first)
         return Happenings(
             drops=[each for each in await self._drops.get() if each.last_day >= self._first],
             fleet_drops=[(each.first_day, each.last_day) for each in fleet_drops],
-            pins=await self._timeline.pins(self._whose.profile_ids, self._first),
-            missing=await self._timeline.missing(self._whose.profile_ids, self._first),
+            pins=await self._timeline.pins(self._whose, self._first),
+            missing=await self._timeline.missing(self._whose, self._first),
             country=await self._clients.country(self._whose.client),
         )
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from collector.access import VISITOR, for_each_client
 from collector.console import words
 from collector.console.best import BestReader
-from collector.console.numbers import Reading, Whose
+from collector.console.numbers import Reading
 from collector.console.overview import change
 from collector.console.page import Loader, answer
 from collector.console.period import wish_of
@@ -27,9 +27,10 @@ from collector.store.counter import CounterDay, CounterStore
 from collector.store.drop import DropStore
 from collector.store.drop_list import DropRow
 from collector.store.fleet import FleetStore, Poll, ProfileStatus
+from collector.store.gap import GapStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
-from collector.store.timeline import DayVersion, NamedProfile, TimelineStore
+from collector.store.timeline import DayVersion, NamedProfile, TimelineStore, Whose
 
 _POLLS = 12
 _SHOWN_DAYS = 365
@@ -96,14 +97,15 @@ class ProfilePage:
         self._fleet = FleetStore(database)
         self._registry = ProfileStore(database)
         self._counters = CounterStore(database)
+        self._gaps = GapStore(database)
         self._best = BestReader(database)
 
     @for_each_client
     async def answer(self, request: web.Request) -> web.Response:
         """Show a profile. Raises ``HTTPNotFound`` where the visitor has none of this id."""
         found = await self._require(request)
-        whose = Whose(name=found.name, client=found.client, profile_ids=[found.id], profile_id=found.id)
-        reading = Reading(self._database, whose, wish_of(request), _SHOWN_DAYS)
+        whose = Whose(name=found.name, client=found.client, profile_id=found.id)
+        reading = Reading(self._database, self._gaps, whose, wish_of(request), _SHOWN_DAYS)
         parts: dict[str, Loader] = {
             "head": partial(self._head, found.id),
             "numbers": reading.numbers,

@@ -1,6 +1,6 @@
 """Finds what is missing and why, and writes down what is lost before the log of polls forgets the reason."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import Final
 
@@ -45,9 +45,9 @@ class _Missing(msgspec.Struct, frozen=True):
 async def find_gaps(store: GapStore, *, client: str | None = None, profile: str | None = None) -> list[Gap]:
     """Return the gaps, first those that can be filled, the most urgent first; then what is lost, by profile and day."""
     missing = [_Missing(each.profile, each.client, each.cause, None) for each in await store.lost(client, profile)]
-    gappy, fleet = await store.gappy(client, profile), _Fleet(store)
+    gappy = await store.gappy(client, profile)
     for start in range(0, len(gappy), _AT_ONCE):
-        for one, causes in await _explained(store, fleet, gappy[start : start + _AT_ONCE]):
+        for one, causes in await _explained(store, gappy[start : start + _AT_ONCE]):
             left = [one.served_days - (one.today - cause.day).days for cause in causes]
             missing += [
                 _Missing(one.profile, one.client, cause, days if days >= 0 else None)
@@ -60,10 +60,10 @@ async def find_gaps(store: GapStore, *, client: str | None = None, profile: str 
 
 async def note_lost_days(store: GapStore) -> int:
     """Write down all that was lost since the last time; return how many days."""
-    noted, after, fleet = 0, 0, _Fleet(store)
+    noted, after = 0, 0
     while through := await store.to_look_at(after, _AT_ONCE):
         after = max(through)
-        explained = await _explained(store, fleet, await store.losing(list(through)))
+        explained = await _explained(store, await store.losing(list(through)))
         lost = [
             (one.profile_id, cause)
             for one, causes in explained
@@ -74,22 +74,7 @@ async def note_lost_days(store: GapStore) -> int:
     return noted
 
 
-class _Fleet:
-    """How the polls of everybody went, asked once for each day."""
-
-    def __init__(self, store: GapStore) -> None:
-        self._store = store
-        self._known: dict[date, str | None] = {}
-
-    async def on(self, days: Iterable[date]) -> Mapping[date, str | None]:
-        if unknown := sorted(set(days) - self._known.keys()):
-            self._known |= {each.day: each.outcome for each in await self._store.fleet_days(unknown)}
-        return self._known
-
-
-async def _explained(
-    store: GapStore, fleet: _Fleet, profiles: Sequence[GappyProfile]
-) -> list[tuple[GappyProfile, list[Cause]]]:
+async def _explained(store: GapStore, profiles: Sequence[GappyProfile]) -> list[tuple[GappyProfile, list[Cause]]]:
     if not profiles:
         return []
     ids, begins = [each.profile_id for each in profiles], log_begins(profiles[0].today)
@@ -101,7 +86,7 @@ async def _explained(
         changes[change.profile_id].append(change)
     unchanged = await _unchanged(store, profiles)
     silent = {day for each in profiles for day in silent_days(each, polls[each.profile_id]) if day >= begins}
-    others = await fleet.on(silent)
+    others = await store.fleet_days(silent)
 
     def evidence(profile_id: int) -> Evidence:
         return Evidence(

@@ -57,8 +57,8 @@ def _budget(polls_of: str, profiles: str, limit: str) -> str:
             SELECT
                 profile_id, count(*) AS day, count(*) FILTER (WHERE polled_at > now() - interval '5 minutes') AS lately
             FROM poll_log
-            WHERE polled_at > now() - interval '24 hours'
-              {polls_of}
+            WHERE {polls_of}
+              polled_at > now() - interval '24 hours'
             GROUP BY profile_id
         ),
         used AS (
@@ -93,7 +93,8 @@ def _budget(polls_of: str, profiles: str, limit: str) -> str:
 
 
 _NEAREST = _budget("", "", "LIMIT $1")
-_OF = _budget("AND profile_id = $1", "WHERE p.id = $1", "")
+# The id first: PostgreSQL reckons the time anew for each row that it compares.
+_OF = _budget("profile_id = $1 AND", "WHERE p.id = $1", "")
 
 
 async def nearest_budgets(database: Database, most: int) -> list[Budget]:

@@ -50,11 +50,12 @@ class StateChange(msgspec.Struct, frozen=True, kw_only=True):
     state: ProfileState
 
 
-class FleetDay(msgspec.Struct, frozen=True):
-    """How everybody's polls of a UTC day ended: ``ok`` if any was good, else the usual outcome, None without any."""
+class _FleetDay(msgspec.Struct, frozen=True):
+    """How everybody's polls of a UTC day ended; it is ``over`` where none of them can still be written."""
 
     day: date
     outcome: str | None
+    over: bool
 
 
 class LostDay(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,8 +75,8 @@ class _NewlyLost(msgspec.Struct, frozen=True):
 _LOST_THROUGH = "t.today - fetchable_days(p.window_days) - 1"
 
 
-def _gappy(until: str) -> str:
-    """Return the statement for profiles by client $1, name $2 and id $3; the days end at ``until``."""
+def _gappy(until: str, which: str) -> str:
+    """Return the statement for the profiles ``which`` tells; the days end at ``until``."""
     return f"""
         SELECT
             p.id AS profile_id, p.name AS profile, p.client, p.state,
@@ -100,15 +101,20 @@ def _gappy(until: str) -> str:
         ) h
         WHERE p.first_day IS NOT NULL
           AND b.until - b.since + 1 > cardinality(h.days)
-          AND ($1::text IS NULL OR p.client = $1)
-          AND ($2::text IS NULL OR p.name = $2)
-          AND ($3::bigint[] IS NULL OR p.id = ANY ($3))
+          AND {which}
         ORDER BY p.id
     """
 
 
-_GAPPY = _gappy("newest_day_due(p.settle_days)")
-_NEWLY_LOST = _gappy(f"least({_LOST_THROUGH}, newest_day_due(p.settle_days))")
+_NEWLY_LOST = _gappy(f"least({_LOST_THROUGH}, newest_day_due(p.settle_days))", "p.id = ANY ($1::bigint[])")
+
+
+def _chosen(client: str | None, profile: str | None) -> str:
+    """Return which profiles are meant by a client $1 and a name $2: a plan for any of these would read all profiles."""
+    conditions = ["$1::text IS NULL" if client is None else "p.client = $1"]
+    conditions.append("$2::text IS NULL" if profile is None else "p.name = $2")
+    return " AND ".join(conditions)
+
 
 # The index has all but `unchanged`, and a day on which a profile brought nothing has none of those.
 _POLL_DAYS = """
@@ -157,7 +163,8 @@ SELECT
             WHERE polled_at >= c.day
               AND polled_at < c.day + 1
         )
-    END AS outcome
+    END AS outcome,
+    c.day < (now() AT TIME ZONE 'UTC')::date - 1 AS over
 FROM unnest($1::date[]) AS c (day)
 """
 # Or the table would be read from its beginning for the first poll of a day.
@@ -167,8 +174,7 @@ _LOST = f"""
 SELECT p.name AS profile, p.client, {names(Cause, "l.")}
 FROM lost_day l
 JOIN profile p ON p.id = l.profile_id
-WHERE ($1::text IS NULL OR p.client = $1)
-  AND ($2::text IS NULL OR p.name = $2)
+WHERE {{which}}
   AND NOT EXISTS (SELECT FROM daily_metric m WHERE m.profile_id = l.profile_id AND m.day = l.day)
 ORDER BY l.profile_id, l.day
 """
@@ -227,18 +233,21 @@ class GapStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._fleet_days: dict[date, str | None] = {}
 
     async def gappy(self, client: str | None, profile: str | None) -> list[GappyProfile]:
         """Return the profiles with days that are due, are not there, and are not written down as lost."""
-        return values(GappyProfile, await self._database.fetch(_GAPPY, client, profile, None))
+        statement = _gappy("newest_day_due(p.settle_days)", _chosen(client, profile))
+        return values(GappyProfile, await self._database.fetch(statement, client, profile))
 
     async def losing(self, profile_ids: Sequence[int]) -> list[GappyProfile]:
         """Return those of the profiles with days that are lost since they were looked at last, and only those days."""
-        return values(GappyProfile, await self._database.fetch(_NEWLY_LOST, None, None, profile_ids))
+        return values(GappyProfile, await self._database.fetch(_NEWLY_LOST, profile_ids))
 
     async def lost(self, client: str | None, profile: str | None) -> list[LostDay]:
         """Return the days that are written down as lost, by profile and day."""
-        return values(LostDay, await self._database.fetch(_LOST, client, profile))
+        statement = _LOST.format(which=_chosen(client, profile))
+        return values(LostDay, await self._database.fetch(statement, client, profile))
 
     async def poll_days(self, profile_ids: Sequence[int], since: date) -> list[PollDay]:
         """Return the days with a poll that was not merely ``unchanged``, in no order."""
@@ -255,10 +264,18 @@ class GapStore:
         """Return the changes of state in the order in which they happened."""
         return values(StateChange, await self._database.fetch(_STATE_CHANGES, profile_ids))
 
-    async def fleet_days(self, days: Sequence[date]) -> list[FleetDay]:
-        async with self._database.transaction() as connection:
-            await connection.execute(_BY_INDEX)
-            return values(FleetDay, await connection.fetch(_FLEET_DAYS, days))
+    async def fleet_days(self, days: set[date]) -> Mapping[date, str | None]:
+        """Return how everybody's polls of these UTC days ended: ``ok`` if any was good, else the usual outcome.
+
+        It is None without any. Days that are over are read once.
+        """
+        found: list[_FleetDay] = []
+        if unknown := sorted(days - self._fleet_days.keys()):
+            async with self._database.transaction() as connection:
+                await connection.execute(_BY_INDEX)
+                found = values(_FleetDay, await connection.fetch(_FLEET_DAYS, unknown))
+        self._fleet_days |= {each.day: each.outcome for each in found if each.over}
+        return self._fleet_days | {each.day: each.outcome for each in found}
 
     async def to_look_at(self, after: int, limit: int) -> dict[int, date]:
         """Return profiles that may have lost days since they were looked at last, by their ids in order.

@@ -1,11 +1,10 @@
 """Reads one client or one profile by day, with what happened on the days: one statement for each part of a page."""
 
-from collections.abc import Sequence
 from datetime import date, datetime
 
 import msgspec
 
-from collector.store.columns import names, values
+from collector.store.columns import Value, names, values
 from collector.store.drop_list import DropRow
 from collector.store.pool import Database
 
@@ -17,6 +16,14 @@ class NamedProfile(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     client: str
     settled_through: date | None
+
+
+class Whose(msgspec.Struct, frozen=True, kw_only=True):
+    """A profile, or all profiles of a client, and its name for people; ``profile_id`` None is a client."""
+
+    name: str
+    client: str
+    profile_id: int | None = None
 
 
 class TimelineDay(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -143,7 +150,7 @@ LEFT JOIN (
         count(*) AS profiles
     FROM profile p
     JOIN daily_metric d ON d.profile_id = p.id
-    WHERE p.id = ANY ($1::bigint[])
+    WHERE p.client = $1
       AND d.day BETWEEN $2 AND $3
     GROUP BY d.day
 ) m ON m.day = c.day
@@ -152,18 +159,18 @@ LEFT JOIN (
         day, sum(expected)::double precision AS expected, sum(expected_low)::double precision AS expected_low,
         count(*) AS profiles
     FROM expected_day
-    WHERE profile_id = ANY ($1::bigint[])
+    WHERE client = $1
       AND day BETWEEN $2 AND $3
     GROUP BY day
 ) b ON b.day = c.day
 ORDER BY c.day
 """
 
-
+# A statement for a client and one for a profile: the plan for an array of profiles would be made each time.
 _DROPS = f"""
 SELECT {names(DropRow)}
 FROM engagement_drop
-WHERE profile_id = ANY ($1::bigint[])
+WHERE {{whose}} = $1
   AND last_day >= $2
 ORDER BY first_day DESC, profile
 LIMIT 50
@@ -171,8 +178,8 @@ LIMIT 50
 
 _PINS = """
 SELECT (published_at AT TIME ZONE 'UTC')::date AS day, count(*) AS pins
-FROM pin
-WHERE profile_id = ANY ($1::bigint[])
+FROM (SELECT t.profile_id, p.client, t.published_at, t.state FROM pin t JOIN profile p ON p.id = t.profile_id) pins
+WHERE {whose} = $1
   AND state = 'published'
   AND published_at >= $2::date
 GROUP BY 1
@@ -181,18 +188,18 @@ GROUP BY 1
 # The view missing_day compares day by day, for which TimescaleDB would unpack the days of everybody.
 _MISSING = """
 SELECT
-    p.id AS profile_id, p.name AS profile, c.day,
+    p.profile_id, p.name AS profile, c.day,
     c.day + fetchable_days(p.window_days) <= (now() AT TIME ZONE 'UTC')::date AS lost
-FROM profile p
+FROM (SELECT id AS profile_id, name, client, first_day, window_days, settle_days FROM profile) p
 CROSS JOIN LATERAL (
     SELECT generate_series(greatest(p.first_day, $2), newest_day_due(p.settle_days), interval '1 day')::date AS day
     EXCEPT
     SELECT m.day
     FROM daily_metric m
-    WHERE m.profile_id = p.id
+    WHERE m.profile_id = p.profile_id
       AND m.day >= $2
 ) c
-WHERE p.id = ANY ($1::bigint[])
+WHERE {whose} = $1
   AND p.first_day IS NOT NULL
 ORDER BY c.day DESC, p.name
 LIMIT 200
@@ -208,14 +215,11 @@ ORDER BY revision
 
 _FIND = f"SELECT {names(NamedProfile)} FROM profile WHERE id = $1"
 _NAMED = "SELECT id FROM profile WHERE name = $1"
-_IDS_OF = "SELECT coalesce(array_agg(id), '{}') FROM profile WHERE client = $1"
+_PROFILES_OF = "SELECT count(*) FROM profile WHERE client = $1"
 
 
 class TimelineStore:
-    """Reads what the pages of a client and of a profile show; of both by the ids of profiles, which finds rows at once.
-
-    A client's profiles are not in an index, so whoever shows several things of it asks for them first.
-    """
+    """Reads what the pages of a client and of a profile show."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -230,30 +234,32 @@ class TimelineStore:
         found: int | None = await self._database.fetchval(_NAMED, name)
         return found
 
-    async def profiles_of(self, client: str) -> list[int]:
-        """Return the ids of a client's profiles."""
-        found: list[int] = await self._database.fetchval(_IDS_OF, client)
+    async def count_profiles(self, client: str) -> int:
+        """Return how many profiles a client has."""
+        found: int = await self._database.fetchval(_PROFILES_OF, client)
         return found
 
-    async def of_profile(self, profile_id: int, first: date, last: date) -> list[TimelineDay]:
-        """Return every day from ``first`` to ``last``, also those that are not there."""
-        return values(TimelineDay, await self._database.fetch(_PROFILE, profile_id, first, last))
+    async def days(self, whose: Whose, first: date, last: date) -> list[TimelineDay]:
+        """Return every day from ``first`` to ``last``, also those that are not there; of a client their sums."""
+        statement = _CLIENT if whose.profile_id is None else _PROFILE
+        return values(TimelineDay, await self._database.fetch(statement, whose.profile_id or whose.client, first, last))
 
-    async def of_client(self, profile_ids: Sequence[int], first: date, last: date) -> list[TimelineDay]:
-        """Return the sums of every day from ``first`` to ``last``, also of those that are not there."""
-        return values(TimelineDay, await self._database.fetch(_CLIENT, profile_ids, first, last))
-
-    async def drops(self, profile_ids: Sequence[int], since: date) -> list[DropRow]:
+    async def drops(self, whose: Whose, since: date) -> list[DropRow]:
         """Return the drops that reach ``since`` or later, the newest first."""
-        return values(DropRow, await self._database.fetch(_DROPS, profile_ids, since))
+        return await self._since(DropRow, _DROPS, whose, since)
 
-    async def pins(self, profile_ids: Sequence[int], since: date) -> list[PinDay]:
+    async def pins(self, whose: Whose, since: date) -> list[PinDay]:
         """Return the days since ``since`` on which pins went out."""
-        return values(PinDay, await self._database.fetch(_PINS, profile_ids, since))
+        return await self._since(PinDay, _PINS, whose, since)
 
-    async def missing(self, profile_ids: Sequence[int], since: date) -> list[MissingDay]:
+    async def missing(self, whose: Whose, since: date) -> list[MissingDay]:
         """Return the days since ``since`` that are due and not there, the newest first."""
-        return values(MissingDay, await self._database.fetch(_MISSING, profile_ids, since))
+        return await self._since(MissingDay, _MISSING, whose, since)
+
+    async def _since(self, kind: type[Value], statement: str, whose: Whose, since: date) -> list[Value]:
+        column = "client" if whose.profile_id is None else "profile_id"
+        found = await self._database.fetch(statement.format(whose=column), whose.profile_id or whose.client, since)
+        return values(kind, found)
 
     async def versions(self, profile_id: int, day: date) -> list[DayVersion]:
         """Return all that was ever known of a day, the oldest first."""

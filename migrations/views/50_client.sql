@@ -2,9 +2,6 @@
 --
 -- The rows whose column client is '' mean the whole fleet: no client can be called so, and a dashboard that shows "All"
 -- asks for it as if it were one.
---
--- There is no index on profile.client: every poll changes next_poll_at, which is indexed, and would write to this index
--- as well, while reading a column of all profiles takes milliseconds.
 
 CREATE VIEW weekly_metric AS
 SELECT
