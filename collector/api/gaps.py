@@ -7,9 +7,9 @@ import msgspec
 from aiohttp import hdrs
 
 from collector.access import Visitor
-from collector.api.problem import FieldProblem, invalid, not_found
+from collector.api.problem import FieldProblem, invalid
 from collector.api.route import CsvStream, route
-from collector.api.scope import Text, bound
+from collector.api.scope import Text, bound, known_subject
 from collector.api.serve import Form
 from collector.api.services import Services
 from collector.history.gaps import find_gaps
@@ -54,16 +54,9 @@ class Gaps:
         client = bound(visitor, query.client)
         if client is None and query.profile is None:
             raise invalid([FieldProblem(name, "name a profile or a client") for name in ("profile", "client")])
-        await self._insist_on_known(client, query.profile)
+        await known_subject(self._subjects, client=client, profile=query.profile)
         found = await find_gaps(self._store, client=client, profile=query.profile)
         return CsvStream(_lines(found), "gaps.csv") if form is Form.CSV else GapsAnswer(gaps=found)
-
-    async def _insist_on_known(self, client: str | None, profile: str | None) -> None:
-        if profile is not None:
-            if await self._subjects.of_profile(profile, client) is None:
-                raise not_found(f"profile {profile}")
-        elif client is not None and await self._subjects.of_client(client) is None:
-            raise not_found(f"client {client}")
 
 
 async def _lines(gaps: Sequence[Gap]) -> AsyncIterator[bytes]:

@@ -10,9 +10,9 @@ from aiohttp import hdrs
 from msgspec import Meta
 
 from collector.access import Visitor
-from collector.api.problem import FieldProblem, invalid, not_found
+from collector.api.problem import FieldProblem, invalid
 from collector.api.route import CsvStream, route
-from collector.api.scope import DaysQuery, Text, bound
+from collector.api.scope import DaysQuery, Text, bound, known_subject
 from collector.api.serve import Form
 from collector.api.services import Services
 from collector.store.series import Granularity, Period, SeriesStore, Span, Subject
@@ -86,16 +86,10 @@ class MetricsOfAll:
         if query.profile is not None:
             if query.client is not None:
                 raise invalid([FieldProblem("client", "name a profile or a client, not both")])
-            subject = await self._store.of_profile(query.profile, client)
-            if subject is None:
-                raise not_found(f"profile {query.profile}")
-            return subject, None
+            return await known_subject(self._store, client=client, profile=query.profile), None
         if client is None:
             raise invalid([FieldProblem(name, "name a profile or a client") for name in ("profile", "client")])
-        subject = await self._store.of_client(client)
-        if subject is None:
-            raise not_found(f"client {client}")
-        return subject, client
+        return await known_subject(self._store, client=client, profile=None), client
 
     async def _csv(self, subject: Subject, through: date | None, span: Span) -> AsyncIterator[bytes]:
         """Yield lines; of many profiles some at a time, so that no connection is held while the reader is slow."""

@@ -11,14 +11,16 @@ from msgspec import Meta
 from collector.access import Visitor
 from collector.api.problem import FieldProblem, invalid, not_found
 from collector.api.route import route
-from collector.api.scope import IdPath, Limit, Text, bound
+from collector.api.scope import IdPath, Limit, Text, bound, known_subject
 from collector.api.services import Services
 from collector.errors import CollectorError
 from collector.store.client import ClientStore
+from collector.store.series import SeriesStore
 from collector.store.top_pin import Following, PinPoint, PinRank, TopPin, TopPinStore, TopWish
 from collector.table.moment import zone_named
 from collector.track.timing import DAYS, Timing, compare_times
 
+_UNKNOWN = {HTTPStatus.NOT_FOUND: "there is no such profile or client, or none that the token may see"}
 _Moment = Annotated[datetime, Meta(tz=True)]
 
 
@@ -61,6 +63,7 @@ class Results:
     def __init__(self, services: Services) -> None:
         self._results = TopPinStore(services.database)
         self._clients = ClientStore(services.database)
+        self._subjects = SeriesStore(services.database)
 
     @route(
         hdrs.METH_GET,
@@ -79,16 +82,19 @@ class Results:
             points=await self._results.points(owner.profile_id, path.id),
         )
 
-    @route(hdrs.METH_GET, "/top-pins")
+    @route(hdrs.METH_GET, "/top-pins", problems=_UNKNOWN)
     async def list_top_pins(self, visitor: Visitor, query: TopPinsQuery) -> TopPins:
         """List the published pins that did best.
 
         By `week-engagement`, what each had after a week, young pins and old ones compare.
         """
-        wish = TopWish(client=bound(visitor, query.client), profile=query.profile, since=query.since, until=query.until)
+        client = bound(visitor, query.client)
+        if client is not None or query.profile is not None:
+            await known_subject(self._subjects, client=client, profile=query.profile)
+        wish = TopWish(client=client, profile=query.profile, since=query.since, until=query.until)
         return TopPins(pins=await self._results.top(wish, query.by, query.limit))
 
-    @route(hdrs.METH_GET, "/best-times")
+    @route(hdrs.METH_GET, "/best-times", problems=_UNKNOWN)
     async def show_best_times(self, visitor: Visitor, query: BestTimesQuery) -> Timing:
         """Show on which weekdays and at which hours a client's pins did better, and how many pins that rests on.
 
@@ -98,6 +104,7 @@ class Results:
         client = bound(visitor, query.client)
         if client is None:
             raise invalid([FieldProblem("client", "name a client")])
+        await known_subject(self._subjects, client=client, profile=None)
         name = query.zone or await self._clients.zone(client) or "UTC"
         try:
             zone = zone_named(name)

@@ -13,6 +13,7 @@ from collector.api.problem import FieldProblem, ProblemError, invalid, not_found
 from collector.models.plan import Action, Planned
 from collector.store.paging import Wish
 from collector.store.profile import ProfileStore, RegisteredProfile
+from collector.store.series import SeriesStore, Subject
 
 # How the reasons of the registry begin.
 _TAKEN = {"the profile key": "profile_key", "the ref_id": "ref_id", "a profile of this name": "name"}
@@ -83,6 +84,17 @@ def bound(visitor: Visitor, client: str | None) -> str | None:
             fields=[FieldProblem("client", f"client: this token is for {visitor.client}")],
         )
     return client if visitor.client is None else visitor.client
+
+
+async def known_subject(store: SeriesStore, *, client: str | None, profile: str | None) -> Subject:
+    """Return a profile, or else all profiles of a client. Raises ``ProblemError`` when there are none."""
+    if profile is not None:
+        subject, name = await store.of_profile(profile, client), f"profile {profile}"
+    else:
+        subject, name = await store.of_client(client or ""), f"client {client}"
+    if subject is None:
+        raise not_found(name)
+    return subject
 
 
 async def visible_profile(store: ProfileStore, visitor: Visitor, profile_id: int) -> RegisteredProfile:

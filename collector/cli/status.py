@@ -16,6 +16,8 @@ from collector.store.notice import TargetState
 
 _MOST_SHOWN = 50
 _OVERDUE_SECONDS = 300.0
+# Of a profile that cannot be asked they are looked at again every six hours.
+_OVERDUE_RESULTS_SECONDS = 6 * 3600.0
 
 
 @click.command()
@@ -71,6 +73,10 @@ def _show_daemons(found: Status) -> None:
         click.echo(f"overdue: {due} to read, the first for {late}{_nobody(Role.POLLER, roles)}")
     if (waited := found.pins.oldest_due_seconds) > 0 and (Role.PUBLISHER not in roles or waited > _OVERDUE_SECONDS):
         click.echo(f"overdue: pins, the first for {span(waited)}{_nobody(Role.PUBLISHER, roles)}")
+    results = found.pins.results
+    if results.due and (Role.TRACKER not in roles or results.lag_seconds > _OVERDUE_RESULTS_SECONDS):
+        pins, waiting = counted(results.due, "published pin"), span(results.lag_seconds)
+        click.echo(f"overdue: the results of {pins}, the first for {waiting}{_nobody(Role.TRACKER, roles)}")
 
 
 def _end(last: DaemonProcess | None) -> str:

@@ -9,6 +9,7 @@ from collector.store.daemon import DaemonProcess, DaemonStore
 from collector.store.fleet import CollectedProfile, CountedStates, DatabaseInfo, FleetStore, StateSummary
 from collector.store.notice import NoticeStore, TargetState
 from collector.store.pin import PinStore
+from collector.store.pin_result import Backlog, ResultStore
 from collector.store.pool import Database
 
 
@@ -30,7 +31,7 @@ class PinsStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The queue: pins by state, paused lanes by reason, and how long the first due pin that could go has waited.
 
     ``unresolved`` are the unknown pins that no look is planned for any more, ``late`` those whose lane is paused for
-    longer than they are to wait.
+    longer than they are to wait. ``results`` is how many published pins wait to be asked about, and for how long.
     """
 
     by_state: dict[str, int]
@@ -38,6 +39,7 @@ class PinsStatus(msgspec.Struct, frozen=True, kw_only=True):
     unresolved: int
     late: int
     oldest_due_seconds: float
+    results: Backlog
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +86,7 @@ async def gather_status(
             unresolved=pins.unresolved,
             late=pins.late,
             oldest_due_seconds=pins.oldest_due_seconds,
+            results=await ResultStore(database, seconds=0.0).backlog(),
         ),
         database=await fleet.database(count_days=count_days),
         where=where,

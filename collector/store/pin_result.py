@@ -80,7 +80,7 @@ kept AS (
     FROM moved
     WHERE changed
 )
-SELECT count(*) FROM moved
+SELECT pin_id FROM moved
 """
 
 # Also those that are due within that time, or each would ask at a moment of its own. What another process has claimed
@@ -116,9 +116,9 @@ class ResultStore:
         """Claim the pins that have waited longest, at most ``limit``; those of a profile follow each other."""
         return values(ResultClaim, await self._database.fetch(CLAIM, limit, self._seconds))
 
-    async def record(self, records: Sequence[ResultRecord]) -> int:
-        """Write what asking came to, and return how much of it was still ours to write."""
-        return int(await self._database.fetchval(RECORD, *columns(ResultRecord, records)))
+    async def record(self, records: Sequence[ResultRecord]) -> set[int]:
+        """Write what asking came to, and return of which pins it was still ours to write."""
+        return {pin_id for (pin_id,) in await self._database.fetch(RECORD, *columns(ResultRecord, records))}
 
     async def put_off(self, profile_id: int, claims: Sequence[ResultClaim], *, seconds: float) -> None:
         """Give claims of a profile back, and let none of its pins be due for so long."""

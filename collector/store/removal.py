@@ -58,6 +58,9 @@ class Removable(msgspec.Struct, frozen=True):
 _NAMED = f"SELECT {names(Removable)} FROM profile WHERE name = ANY ($1::text[]) ORDER BY name"
 _OF = f"SELECT {names(Removable)} FROM profile WHERE client = $1 ORDER BY name"
 _COUNT_DAYS = "SELECT count(*) FROM daily_metric WHERE profile_id = ANY ($1::bigint[])"
+# As everybody locks them: whoever records what became of a pin has its lane and the pin, and needs the profile then.
+_LOCK_LANES = "SELECT FROM pin_lane WHERE profile_id = ANY ($1::bigint[]) ORDER BY profile_id FOR UPDATE"
+_LOCK_PINS = "SELECT FROM pin WHERE profile_id = ANY ($1::bigint[]) ORDER BY id FOR UPDATE"
 # Or a pin could be queued between looking and deleting.
 _LOCK = "SELECT FROM profile WHERE id = ANY ($1::bigint[]) ORDER BY id FOR UPDATE"
 _OPEN_PINS = """
@@ -194,7 +197,8 @@ class RemovalStore:
 async def _remove(
     connection: asyncpg.Connection, ids: Sequence[int], aggregates: Sequence[str], *, open_pins: bool
 ) -> None:
-    await connection.execute(_LOCK, ids)
+    for statement in (_LOCK_LANES, _LOCK_PINS, _LOCK):
+        await connection.execute(statement, ids)
     if not open_pins:
         _insist_on_settled(await connection.fetch(_OPEN_PINS, ids))
     await connection.execute(_LOCK_NOTICES)

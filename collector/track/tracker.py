@@ -10,6 +10,7 @@ import structlog
 
 from collector.ayrshare.client import AyrshareClient
 from collector.ayrshare.refusal import RATE_LIMIT_WINDOW
+from collector.cancellation import uninterrupted
 from collector.crypto import KeyRing
 from collector.errors import AyrshareError, DatabaseUnavailableError, KeyDecryptionError
 from collector.loops.gate import Gate
@@ -25,6 +26,8 @@ log = structlog.get_logger(__name__)
 _BATCH = 100
 # A round waits for its slowest profile, and with it all others do.
 _PATIENCE_SECONDS = 10.0
+# What is answered already is stored within that time, however the process is told to stop.
+_WIND_DOWN_SECONDS = 3.0
 
 
 class Tracker:
@@ -58,6 +61,27 @@ class Tracker:
 
     async def _follow(self, profile_id: int, claims: Sequence[ResultClaim]) -> None:
         records: list[ResultRecord] = []
+        try:
+            wait = await self._ask_all(claims, records)
+        except asyncio.CancelledError:
+            await uninterrupted(self._give_back(profile_id, claims, records))
+            raise
+        await self._finish(profile_id, claims, records, wait)
+
+    async def _give_back(self, profile_id: int, claims: Sequence[ResultClaim], records: Sequence[ResultRecord]) -> None:
+        """Store what was answered, and leave the rest to whoever asks next."""
+        try:
+            async with asyncio.timeout(_WIND_DOWN_SECONDS):
+                await self._finish(profile_id, claims, records, 0.0)
+        except (DatabaseUnavailableError, TimeoutError) as error:
+            # The claims end by themselves.
+            log.warning("stopped without the database", profile=claims[0].profile, reason=str(error))
+
+    async def _ask_all(self, claims: Sequence[ResultClaim], records: list[ResultRecord]) -> float | None:
+        """Ask about pins, as far as the profile lets; return for how long the others wait, None where there are none.
+
+        What each came to is in ``records`` at once.
+        """
         wait: float | None = None
         ends = time.monotonic() + _PATIENCE_SECONDS
         for claim in claims:
@@ -67,10 +91,16 @@ class Tracker:
                 wait = 0.0
             if wait is not None:
                 break
-        await self._write(claims, records)
+        return wait
+
+    async def _finish(
+        self, profile_id: int, claims: Sequence[ResultClaim], records: Sequence[ResultRecord], wait: float | None
+    ) -> None:
+        if records:
+            await self._write(claims, records)
         if wait is not None:
             await self._results.put_off(profile_id, claims[len(records) :], seconds=wait)
-            if records[-1].outcome is Failure.RATE_LIMITED:
+            if records and records[-1].outcome is Failure.RATE_LIMITED:
                 # Results may wait for hours, and pins must not.
                 await self._queue.note_rate_limited(profile_id, seconds=RATE_LIMIT_WINDOW, lengthens=False)
 
@@ -90,8 +120,9 @@ class Tracker:
             await self._record([after_failure(claims[0], AyrshareError(Failure.INTERNAL_ERROR, reason))])
 
     async def _record(self, records: Sequence[ResultRecord]) -> None:
-        if await self._results.record(records):
-            for record in records:
+        stored = await self._results.record(records)
+        for record in records:
+            if record.pin_id in stored:
                 PIN_RESULTS.labels(record.outcome.value).inc()
 
     async def _ask(self, claim: ResultClaim) -> tuple[ResultRecord, float | None]:

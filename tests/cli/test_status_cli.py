@@ -95,6 +95,9 @@ async def test_status_says_whether_a_daemon_runs_and_since_when(collector: Progr
 async def test_status_says_that_a_daemon_was_killed_and_what_is_overdue(collector: Program, database: Database) -> None:
     await registered(database, {"acme": "AAAA-BBBB-CCCC-DDDD"})
     await database.execute("UPDATE profile SET next_poll_at = now() - interval '2 hours'")
+    await database.execute(
+        "INSERT INTO pin_result (profile_id, pin_id, next_at) SELECT id, 1, now() - interval '3 hours' FROM profile"
+    )
     async with collector.started("run", ROLES="detector") as daemon:
         await reported(database)
         during = await collector("status")
@@ -105,6 +108,7 @@ async def test_status_says_that_a_daemon_was_killed_and_what_is_overdue(collecto
 
     assert "running: " in during.out
     assert "overdue: 1 profile to read, the first for 2 h; no daemon has the role poller" in during.out
+    assert "the results of 1 published pin, the first for 3 h; no daemon has the role tracker" in during.out
     assert "was heard of 5 min ago, and was not told to stop" in after.out
     assert "overdue: 1 profile to read" in after.out
 

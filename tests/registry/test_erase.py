@@ -105,6 +105,22 @@ async def test_nothing_of_a_client_is_left_anywhere(filled: Database) -> None:
     assert await store.client_rows("zz-stays") > 0
 
 
+async def test_a_pin_that_goes_live_while_its_profile_is_removed_deadlocks_with_nobody(filled: Database) -> None:
+    store = RemovalStore(filled)
+    [profile] = await store.named(["zz-leaves 1"])
+    async with filled.transaction() as publisher:
+        await publisher.execute("UPDATE pin SET last_error = NULL WHERE profile_id = $1", profile.id)
+        await publisher.execute("DELETE FROM pin_result WHERE profile_id = $1", profile.id)
+        removal = asyncio.create_task(store.remove([profile.id]))
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not await filled.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+                await asyncio.sleep(0.02)
+        # Its results are followed from now on, for which the profile has to stay.
+        await publisher.execute("UPDATE pin SET ayrshare_id = 'new' WHERE profile_id = $1", profile.id)
+    await removal
+    assert not any((await store.counts([profile.id])).values())
+
+
 async def test_one_profile_leaves_its_client_alone(filled: Database) -> None:
     store = RemovalStore(filled)
     profiles, gone = await chosen(store, ["zz-leaves 1", "zz-gone"], None)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from http import HTTPStatus
 from typing import Any
 
 import pytest
@@ -65,7 +66,11 @@ async def test_the_best_pins_are_ranked_by_what_is_asked_for(database: Database,
         assert len(by_week["pins"]) == 23, "the others were not a week old when they were asked about"
         theirs = ask.with_token(await client_token(database, "globex"))
         assert refs((await theirs("GET", "/top-pins"))[1]["pins"]) == ["secret-1"]
-        assert refs((await theirs("GET", "/top-pins", profile="a"))[1]["pins"]) == []
+        for query in ({"profile": "a"}, {"profile": "nobody"}):
+            assert (await theirs("GET", "/top-pins", **query))[0] == HTTPStatus.NOT_FOUND
+        for path in ("/top-pins", "/best-times"):
+            status, problem = await ask("GET", path, client="nobody")
+            assert (status, problem["detail"]) == (HTTPStatus.NOT_FOUND, "there is no client nobody")
     listed = (await collector("pins", "top", "--client", "acme", "--limit", "2", "--format", "csv")).out
     assert [row["client_ref"] for row in csv.DictReader(io.StringIO(listed))] == ["of-a-30", "of-a-29"]
     assert "of-a-30" in (await collector("pins", "top", "--profile", "a")).out

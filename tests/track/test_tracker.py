@@ -1,22 +1,26 @@
 """Published pins are followed: how often, what is kept of odd answers, and who is left alone when."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import aiohttp
 import pytest
 
 from collector.emulator import EmulatorConfig, serve
-from collector.models.result import ResultClaim
+from collector.models.result import ResultClaim, ResultRecord
 from collector.store.pin import PinStore
 from collector.store.pin_result import ResultStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
 from collector.store.retention import expire
+from collector.telemetry import REGISTRY
 from collector.track import tracker as module
 from collector.track.decision import after_numbers
+from tests.support import tracking as support
 from tests.support.ayrshare import Ayrshare
 from tests.support.profiles import register, remove
+from tests.support.program import PATIENCE_SECONDS
 from tests.support.publishing import count_of, pin, until, working
 from tests.support.tracking import asked, live, make_due, observations, pass_days, result, tracking
 
@@ -270,6 +274,46 @@ async def test_two_trackers_ask_about_each_pin_once(database: Database, ayrshare
     assert await database.fetchval("SELECT count(*) FROM pin_metric") == 18
 
 
+async def test_a_tracker_that_is_told_to_stop_stores_what_it_knows_and_gives_the_rest_back(
+    database: Database, ayrshare: Ayrshare
+) -> None:
+    await register(database, ayrshare, 1)
+    await live(database, ayrshare, 4)
+    await ayrshare.fault("*", "latency", endpoint=PIN, seconds=1.0)
+    async with tracking(database, ayrshare) as tracker:
+        await pass_days(database, ayrshare, 3.0)
+        round_ = asyncio.create_task(tracker.run_once())
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while await asked(ayrshare) < 2:
+                await asyncio.sleep(0.02)
+        round_.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await round_
+    [(known, due)] = await database.fetch(
+        "SELECT count(observed_at), count(*) FILTER (WHERE observed_at IS NULL AND next_at <= now()) FROM pin_result"
+    )
+    assert (known, due) == (1, 3)
+
+
+async def test_an_answer_that_came_too_late_is_not_counted(
+    database: Database, ayrshare: Ayrshare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await register(database, ayrshare, 1)
+    taken, _ = await live(database, ayrshare, 2)
+
+    class Slow(ResultStore):
+        async def record(self, records: Sequence[ResultRecord]) -> set[int]:
+            await database.execute("UPDATE pin_result SET next_at = now() WHERE pin_id = $1", taken)
+            return await super().record(records)
+
+    monkeypatch.setattr(support, "ResultStore", Slow)
+    async with tracking(database, ayrshare) as tracker:
+        await pass_days(database, ayrshare, 3.0)
+        before = REGISTRY.get_sample_value("collector_pin_results_total", {"outcome": "changed"}) or 0.0
+        await tracker.run_once()
+    assert REGISTRY.get_sample_value("collector_pin_results_total", {"outcome": "changed"}) == before + 1
+
+
 async def test_a_claim_whose_process_died_is_taken_over_and_its_late_result_is_dropped(
     database: Database, ayrshare: Ayrshare
 ) -> None:
@@ -285,7 +329,7 @@ async def test_a_claim_whose_process_died_is_taken_over_and_its_late_result_is_d
         await tracker.run_once()
     now = await result(database, pin_id)
     late = after_numbers(dead, dead.known)
-    assert await results.record([late]) == 0
+    assert await results.record([late]) == set()
     assert (await result(database, pin_id))["next_at"] == now["next_at"]
 
 
