@@ -980,6 +980,17 @@ CREATE VIEW judged_profile AS
 
 COMMENT ON VIEW judged_profile IS 'How each profile is judged: its preset or own threshold, and whose holidays count; and until which day';
 
+CREATE TABLE leader (
+    work text NOT NULL,
+    owner text NOT NULL,
+    since timestamp with time zone DEFAULT now() NOT NULL,
+    lease_until timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE leader IS 'Work that one process does for all replicas, and which one that is';
+
+COMMENT ON COLUMN leader.since IS 'Since when this process leads without a break';
+
 CREATE TABLE lost_day (
     profile_id bigint NOT NULL,
     day date NOT NULL,
@@ -1623,6 +1634,9 @@ ALTER TABLE ONLY drop_verdict
 
 ALTER TABLE ONLY fleet_drop
     ADD CONSTRAINT fleet_drop_pkey PRIMARY KEY (first_day);
+
+ALTER TABLE ONLY leader
+    ADD CONSTRAINT leader_pkey PRIMARY KEY (work);
 
 ALTER TABLE ONLY lost_day
     ADD CONSTRAINT lost_day_pkey PRIMARY KEY (profile_id, day);

@@ -36,7 +36,7 @@ _TABLES = (
     "drop_episode, drop_dismissal, drop_verdict, drop_band, drop_sensitivity, fleet_drop, "
     "notice, notice_target, notice_message, notice_telling, monthly_report, "
     "daily_metric, daily_metric_revision, account_snapshot, poll_log, profile_state_change, lost_day, profile_import, "
-    "daemon, api_token, moved_to"
+    "daemon, leader, api_token, moved_to"
 )
 
 

@@ -23,6 +23,7 @@ from collector.fleet.backlog import measure_backlog
 from collector.fleet.exporter import Exporter
 from collector.history.gaps import note_lost_days
 from collector.loops.every import Heartbeats, every
+from collector.loops.leader import KEEP_SECONDS, Leader
 from collector.memory import collect_seldom
 from collector.publish.measure import measure_queue
 from collector.registry.register import try_encryption_keys
@@ -32,6 +33,7 @@ from collector.store.daemon import DaemonStore
 from collector.store.drop_list import DropList
 from collector.store.fleet import FleetStore
 from collector.store.gap import GapStore
+from collector.store.leader import LeaderStore
 from collector.store.pin import PinStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
@@ -49,6 +51,7 @@ _BACKLOG_SECONDS = 15.0
 _PRESENCE_SECONDS = 15.0
 _LEAVE_SECONDS = 1.0
 _EXPIRY_SECONDS = 3600.0
+_EXPIRY_LOOK_SECONDS = 15.0
 
 
 async def run_daemon(settings: Settings, *, apply_migrations: bool) -> None:
@@ -64,7 +67,8 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
     collect_seldom()
     if problems := missing_token(settings):
         raise ConfigurationError(problems)
-    daemons, owner = DaemonStore(database), make_owner()
+    owner = make_owner()
+    daemons, leaders = DaemonStore(database), LeaderStore(database, owner=owner)
     async with AsyncExitStack() as resources:
         process = Process(
             settings=settings,
@@ -72,6 +76,7 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
             readers=await resources.enter_async_context(database.beside()),
             gate=make_gate(settings),
             heartbeats=Heartbeats(),
+            leader=Leader(leaders),
             hooks=hooks,
             exporter=Exporter(FleetStore(database), DropList(database)) if Role.EXPORTER in settings.roles else None,
             pictures=await resources.enter_async_context(open_pictures()),
@@ -86,6 +91,8 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
             asking = await resources.enter_async_context(open_ayrshare(settings, process.gate, connections=1))
             loops.append(partial(try_api_key, asking, process.gate))
         loops += await open_roles(process)
+        await process.leader.keep()
+        loops.append(partial(every, KEEP_SECONDS, "leader", process.leader.keep, process.heartbeats))
         address = await resources.enter_async_context(
             serving(_pages(process, keeper), settings.http_host, settings.http_port, door=_door(settings, database))
         )
@@ -93,7 +100,7 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
             for loop in loops:
                 group.create_task(loop())
             resources.callback(log.info, "stopped")
-            resources.push_async_callback(_leave, daemons, owner)
+            resources.push_async_callback(_leave, daemons, leaders, owner)
             log.info("running", version=__version__, address=address, roles=",".join(sorted(settings.roles)))
             hooks.serving(address)
 
@@ -105,13 +112,14 @@ def _measuring(process: Process, keeper: OverviewKeeper) -> list[Loop]:
     DATABASE_CONNECTIONS.labels("idle").set_function(lambda: database.idle + readers.idle)
     backlog = partial(measure_backlog, FleetStore(database))
     keep = partial(_keep, database, process.settings.retention_days)
+    keep_alone = process.leader.led("expiry", keep, pause=_EXPIRY_SECONDS)
     return [
         # First, so that the fleet's sums are there when somebody looks.
         partial(every, REFRESH_SECONDS, "overview", keeper.refresh, heartbeats, longest=LONGEST_SECONDS),
         partial(every, _BACKLOG_SECONDS, "backlog", backlog, heartbeats),
         # Pins wait, and are to be seen waiting, where no publisher is alive.
         partial(every, _BACKLOG_SECONDS, "queue", partial(measure_queue, PinStore(database)), heartbeats),
-        partial(every, _EXPIRY_SECONDS, "expiry", keep, heartbeats),
+        partial(every, _EXPIRY_LOOK_SECONDS, "expiry", keep_alone, heartbeats, longest=_EXPIRY_SECONDS),
     ]
 
 
@@ -152,7 +160,8 @@ def _door(settings: Settings, database: Database) -> Door:
     return Door(tokens, opened=settings.http_open, behind_proxy=settings.http_behind_proxy)
 
 
-async def _leave(daemons: DaemonStore, owner: str) -> None:
+async def _leave(daemons: DaemonStore, leaders: LeaderStore, owner: str) -> None:
     with suppress(TimeoutError, DatabaseUnavailableError):
         async with asyncio.timeout(_LEAVE_SECONDS):
+            await leaders.resign()
             await daemons.leave(owner)

@@ -22,6 +22,7 @@ from collector.config import Role, Settings
 from collector.fleet.exporter import Exporter
 from collector.loops.every import Heartbeats, every
 from collector.loops.gate import Gate
+from collector.loops.leader import Leader
 from collector.memory import release_memory
 from collector.notify.deliver import PATIENCE_SECONDS
 from collector.notify.targets import load_targets
@@ -68,6 +69,7 @@ class Process(msgspec.Struct, frozen=True, kw_only=True):
     readers: Database
     gate: Gate
     heartbeats: Heartbeats
+    leader: Leader
     hooks: Hooks
     exporter: Exporter | None
     pictures: Pictures
@@ -132,7 +134,9 @@ async def _detector(process: Process) -> list[Loop]:
         if await detector.run_once(partial(process.heartbeats.beat, "detector")):
             await release_memory()
 
-    return [partial(every, _DETECT_SECONDS, "detector", detect, process.heartbeats)]
+    # Each would judge all.
+    led = process.leader.led("detector", detect)
+    return [partial(every, _DETECT_SECONDS, "detector", led, process.heartbeats)]
 
 
 async def _notifier(process: Process) -> list[Loop]:

@@ -65,6 +65,8 @@ def _show_daemons(found: Status) -> None:
     for each in found.daemons:
         since = f"since {each.started_at:%Y-%m-%d %H:%M} UTC, heard of {ago(each.seen_at)}"
         click.echo(f"running: {each.owner} ({', '.join(each.roles)}), version {each.version}, {since}")
+    for led in found.leaders:
+        click.echo(f"leads {led.work}: {led.owner}, since {led.since:%Y-%m-%d %H:%M} UTC")
     roles = {role for each in found.daemons for role in each.roles}
     if not found.daemons:
         click.echo(f"no daemon runs; `collector run` starts one. {_end(found.last_daemon)}")

@@ -1,6 +1,6 @@
 """The page of operations: is everything coming in, and if not, why, and what is there to do."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Final
@@ -17,6 +17,7 @@ from collector.loops.recent import Recent
 from collector.store.budget import Budget, nearest_budgets
 from collector.store.daemon import DaemonStore, SeenDaemon
 from collector.store.fleet import Backlog, CollectedProfile, DatabaseInfo, FleetStore
+from collector.store.leader import Leadership, leaderships
 from collector.store.pin import PinStore, QueueSummary
 from collector.store.pool import Database
 
@@ -48,10 +49,11 @@ class Work(msgspec.Struct, frozen=True):
 
 
 class Replica(msgspec.Struct, frozen=True):
-    """A process of the collector, and whether it is alive."""
+    """A process of the collector, whether it is alive, and what it does for all."""
 
     process: SeenDaemon
     word: Word
+    leads: list[Leadership]
 
 
 class Sums(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,7 +160,7 @@ class OperationsPage:
         return Fleet(
             sums=await self._sums.get(),
             backlog=await self._store.backlog(),
-            replicas=[Replica(each, _life(each)) for each in await self._daemons.lately()],
+            replicas=_replicas(await self._daemons.lately(), await leaderships(self._database)),
             where=self._where,
             text=text,
             found=await self._store.collected(text, most) if text else await self._store.troubled(most),
@@ -172,6 +174,10 @@ class OperationsPage:
             database=await self._store.database(count_days=False),
             budgets=await nearest_budgets(self._database, _MOST_BUDGETS),
         )
+
+
+def _replicas(processes: Sequence[SeenDaemon], leaders: Sequence[Leadership]) -> list[Replica]:
+    return [Replica(each, _life(each), [led for led in leaders if led.owner == each.owner]) for each in processes]
 
 
 def _life(process: SeenDaemon) -> Word:

@@ -7,6 +7,7 @@ import msgspec
 
 from collector.store.daemon import DaemonProcess, DaemonStore
 from collector.store.fleet import CollectedProfile, CountedStates, DatabaseInfo, FleetStore, StateSummary
+from collector.store.leader import Leadership, leaderships
 from collector.store.notice import NoticeStore, TargetState
 from collector.store.pin import PinStore
 from collector.store.pin_result import Backlog, ResultStore
@@ -52,6 +53,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     where: str
     daemons: list[DaemonProcess]
     last_daemon: DaemonProcess | None
+    leaders: list[Leadership]
     notifications: list[TargetState]
     clock_offset_seconds: float
 
@@ -92,6 +94,7 @@ async def gather_status(
         where=where,
         daemons=await daemons.running(),
         last_daemon=await daemons.last(),
+        leaders=await leaderships(database),
         notifications=await NoticeStore(database, owner="", seconds=0.0).states(),
         clock_offset_seconds=backlog.clock_offset_seconds,
     )

@@ -17,7 +17,7 @@ from collector.models.backup import Contents, Sequence, TableContents
 Connection: TypeAlias = asyncpg.Connection
 
 # What belongs to the database itself, and to the processes that use it.
-_LEFT_OUT = ("schema_migration", "writer_lock", "daemon", "moved_to")
+_LEFT_OUT = ("schema_migration", "writer_lock", "daemon", "leader", "moved_to")
 # A backup of a hundred million rows takes hours.
 _LONGEST_SECONDS = 24 * 3600.0
 

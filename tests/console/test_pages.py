@@ -14,6 +14,7 @@ from collector.store.client import ClientStore
 from collector.store.daemon import DaemonStore
 from collector.store.drop import DropStore
 from collector.store.drop_list import DropList
+from collector.store.leader import LeaderStore
 from collector.store.pool import Database, connected, open_database
 from tests.support.agency import make_agency
 from tests.support.console import READ, console_session, page, token_of
@@ -420,6 +421,7 @@ async def test_operations_show_who_is_nearest_to_a_limit_and_which_replica_fell_
     for owner in ("alive", "killed"):
         await DaemonStore(database).report(owner, "0.1.0", [Role.POLLER])
     await database.execute("UPDATE daemon SET seen_at = now() - interval '1 hour' WHERE owner = 'killed'")
+    await LeaderStore(database, owner="alive").lead(["detector"], seconds=60.0)
     known = await ids(database)
     async with console_session(database) as session:
         text = re.sub(r"<[^>]*>|\s+", " ", await page(session, "/operations"))
@@ -432,7 +434,7 @@ async def test_operations_show_who_is_nearest_to_a_limit_and_which_replica_fell_
     assert "1 profile whose pins wait: the month's posts are used up." in html.unescape(text)
     assert "It waits: the month's posts are used up, until <time" in listed
     assert "95 % used" in text
-    assert text.index("alive") < text.index("Alive") < text.index("killed") < text.index("Silent")
+    assert text.index("alive") < text.index("leads detector since") < text.index("killed") < text.index("Silent")
     assert "285 of 300 calls in five minutes" in busy
     assert "used up until" not in busy
     assert "used up until" in spent
