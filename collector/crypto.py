@@ -19,10 +19,15 @@ _MOST_REMEMBERED = 4096
 
 
 class KeyRing:
-    """Encrypts with the first key and decrypts with all of them, so that keys can be rotated."""
+    """Encrypts with the first key and decrypts with all of them, so that keys can be rotated.
+
+    ``mark`` is equal for rings that encrypt with the same key, and does not reveal it.
+    """
 
     def __init__(self, keys: Sequence[SecretStr]) -> None:
+        self._first = Fernet(keys[0].get_secret_value())
         self._fernet = MultiFernet([Fernet(key.get_secret_value()) for key in keys])
+        self.mark = fingerprint(keys[0])
         # Decrypting is a tenth of a poll. The cache reveals nothing more to somebody who can read this process: the
         # encryption keys are here too.
         self._remembered = lru_cache(_MOST_REMEMBERED)(self._decrypted)
@@ -38,6 +43,18 @@ class KeyRing:
         """
         return self._remembered(ciphertext)
 
+    def renewed(self, ciphertext: bytes) -> bytes | None:
+        """Return it encrypted with the first key; None where the first key has encrypted it already.
+
+        Raises:
+            KeyDecryptionError: none of the keys opens it.
+        """
+        try:
+            self._first.decrypt(ciphertext)
+        except InvalidToken:
+            return self.encrypt(self._decrypted(ciphertext))
+        return None
+
     def _decrypted(self, ciphertext: bytes) -> SecretStr:
         try:
             return SecretStr(self._fernet.decrypt(ciphertext).decode())
@@ -48,9 +65,9 @@ class KeyRing:
             ) from None
 
 
-def fingerprint(profile_key: SecretStr) -> bytes:
+def fingerprint(key: SecretStr) -> bytes:
     """Return 16 bytes that are equal for equal keys; a key is so random that they do not reveal it."""
-    return hashlib.sha256(profile_key.get_secret_value().encode()).digest()[:16]
+    return hashlib.sha256(key.get_secret_value().encode()).digest()[:16]
 
 
 def generated_key(data_dir: Path) -> SecretStr:

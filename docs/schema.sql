@@ -734,12 +734,15 @@ CREATE TABLE daemon (
     roles text[] NOT NULL,
     started_at timestamp with time zone DEFAULT now() NOT NULL,
     seen_at timestamp with time zone DEFAULT now() NOT NULL,
-    stopped_at timestamp with time zone
+    stopped_at timestamp with time zone,
+    encrypts_with bytea
 );
 
 COMMENT ON TABLE daemon IS 'Processes of `collector run`, as they report themselves; forgotten a week after the last report';
 
 COMMENT ON COLUMN daemon.stopped_at IS 'When it was told to stop; NULL while it runs, and where it was killed';
+
+COMMENT ON COLUMN daemon.encrypts_with IS 'A mark of the key that it encrypts profile keys with; NULL without one';
 
 CREATE TABLE drop_band (
     profile_id bigint NOT NULL,

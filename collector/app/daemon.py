@@ -82,7 +82,8 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
             pictures=await resources.enter_async_context(open_pictures()),
             resources=resources,
         )
-        report = partial(daemons.report, owner, __version__, settings.roles)
+        mark = key_ring(settings).mark if settings.encryption_keys or settings.calls_ayrshare else None
+        report = partial(daemons.report, owner, __version__, settings.roles, mark)
         keeper = OverviewKeeper(process.readers)
         loops = _measuring(process, keeper)
         loops.append(partial(every, _PRESENCE_SECONDS, "presence", report, process.heartbeats))

@@ -14,6 +14,7 @@ from collector.app.on_demand import try_profile_key
 from collector.app.storage import key_ring, open_storage
 from collector.app.upstream import make_gate, open_ayrshare
 from collector.cli import profile_page, removal
+from collector.cli.encryption import rotate_encryption
 from collector.cli.execute import execute, settings_for_command
 from collector.cli.format import ago, as_json_text, bad_lines, part_of, print_csv, print_table, when
 from collector.cli.option import Day, Form, Whole, in_format
@@ -41,6 +42,9 @@ def profiles() -> None:
     A profile key is shown by Ayrshare once, when the profile is made. It is read here from standard input (or a file),
     so that it does not end in the shell's history, and stored encrypted.
     """
+
+
+profiles.add_command(rotate_encryption)
 
 
 @asynccontextmanager

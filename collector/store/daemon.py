@@ -13,8 +13,8 @@ WITH forgotten AS (
     DELETE FROM daemon
     WHERE seen_at < now() - interval '7 days'
 )
-INSERT INTO daemon (owner, version, roles)
-VALUES ($1, $2, $3)
+INSERT INTO daemon (owner, version, roles, encrypts_with)
+VALUES ($1, $2, $3, $4)
 ON CONFLICT (owner) DO UPDATE
 SET seen_at = now()
 """
@@ -53,6 +53,7 @@ WHERE seen_at > now() - interval '24 hours'
 ORDER BY stopped_at IS NOT NULL, alive DESC, started_at
 LIMIT 20
 """
+_ENCRYPTING_OTHERWISE = f"SELECT owner FROM daemon WHERE {_ALIVE} AND encrypts_with <> $1 ORDER BY owner"
 _LAST = f"SELECT {names(DaemonProcess)} FROM daemon ORDER BY seen_at DESC LIMIT 1"
 
 
@@ -60,8 +61,9 @@ class DaemonStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def report(self, owner: str, version: str, roles: Iterable[str]) -> None:
-        await self._database.execute(_REPORT, owner, version, sorted(roles))
+    async def report(self, owner: str, version: str, roles: Iterable[str], encrypts_with: bytes | None = None) -> None:
+        """Say that a daemon is alive; ``encrypts_with`` is the mark of its encryption keys, None if it has none."""
+        await self._database.execute(_REPORT, owner, version, sorted(roles), encrypts_with)
 
     async def leave(self, owner: str) -> None:
         await self._database.execute(_LEAVE, owner)
@@ -73,6 +75,10 @@ class DaemonStore:
     async def lately(self) -> list[SeenDaemon]:
         """Return the daemons of the last 24 hours, those that run first, then those that fell silent; 20 at most."""
         return values(SeenDaemon, await self._database.fetch(_LATELY))
+
+    async def encrypting_otherwise(self, mark: bytes) -> list[str]:
+        """Return the running daemons that encrypt with another key than the one with this mark."""
+        return [row["owner"] for row in await self._database.fetch(_ENCRYPTING_OTHERWISE, mark)]
 
     async def last(self) -> DaemonProcess | None:
         """Return the one that was heard of last, running or not."""

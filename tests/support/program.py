@@ -31,6 +31,9 @@ class Program:
         self._folder = folder
         self._settings = settings
 
+    def with_settings(self, **settings: str) -> "Program":
+        return Program(self._folder, **(self._settings | settings))
+
     async def __call__(self, *arguments: str | bytes, stdin: str | bytes = b"", **settings: str) -> Ended:
         async with self.started(*arguments, **settings) as process, asyncio.timeout(PATIENCE_SECONDS):
             out, err = await process.communicate(stdin.encode() if isinstance(stdin, str) else stdin)
