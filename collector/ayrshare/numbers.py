@@ -26,6 +26,8 @@ MOST_EXTRA: Final = 100
 _MOST_KEYS: Final = 500
 
 _NUMERAL = re.compile(r"\s*([+-]?(?:([0-9]+)|[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*")
+# Half of the world writes twelve thousand as 12.000.
+_THOUSANDS = re.compile(r"\s*[+-]?[0-9]{1,3}\.[0-9]{3}\s*")
 # video10sView, quartile95PercentView, videoV50WatchTime: digits start a word after a word, not after a lone letter.
 _WORD_STARTS = re.compile("(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|(?<=[a-z]{2})(?=[0-9])")
 _SEPARATORS = re.compile(r"[\W_]+")
@@ -73,8 +75,12 @@ def read_numbers(values: dict[str, Any], metric: Callable[[str], Metric] = metri
             except UnusableError as error:
                 numbers.unusable[key] = error.reason
                 continue
-        if number is not None:
-            (extra if reader is _other_number else columns)[name] = number
+        if number is None:
+            continue
+        target = extra if reader is _other_number else columns
+        if target.setdefault(name, number) != number:
+            # Under another spelling, and nobody can tell which is right.
+            numbers.unusable[key] = "two_values"
     return numbers
 
 
@@ -107,6 +113,8 @@ def as_json(extra: dict[str, int | float], where: object, problems: Problems) ->
 
 
 def count(value: object) -> int | None:
+    if isinstance(value, str) and _THOUSANDS.fullmatch(value):
+        raise UnusableError("not_a_number")
     number = _number(value)
     if number is None:
         return None

@@ -53,7 +53,7 @@ def parse_pin_numbers(
     if not isinstance(payload, dict) or not isinstance(block, dict) or not isinstance(analytics, dict):
         raise unreadable(body, "the answer has no object `analytics` in `pinterest`")
     for told, asked in ((block.get("id"), pinterest_pin_id), (payload.get("id"), ayrshare_id)):
-        if told is not None and asked is not None and told != asked:
+        if told is not None and asked is not None and (str(told) if type(told) is int else told) != asked:
             raise _of_another(body, told)
     return _read(analytics)
 

@@ -114,4 +114,5 @@ def _text(holder: dict[str, Any], key: str) -> str | None:
     value = holder.get(key)
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    return clean(value, _LONGEST) if isinstance(value, str) and value else None
+    # A part of an id or of an address is another one.
+    return clean(value, _LONGEST) if isinstance(value, str) and 0 < len(value) <= _LONGEST else None

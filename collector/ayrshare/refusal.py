@@ -204,6 +204,8 @@ def _code(complaint: dict[str, Any]) -> int | None:
     code = complaint.get("code")
     if isinstance(code, str) and (match := _NUMERIC_CODE.fullmatch(code)):
         code = int(match[1])
+    if isinstance(code, float) and code.is_integer():
+        code = int(code)
     if isinstance(code, bool) or not isinstance(code, int):
         return None
     return code if -_LARGEST_CODE - 1 <= code <= _LARGEST_CODE else None

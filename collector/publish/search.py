@@ -57,8 +57,9 @@ def _join(history: History, oldest: datetime, older: History) -> History | None:
     if older.newest is None or older.oldest is None or older.newest > oldest + _OVERLAP:
         return None
     if older.oldest == oldest and not older.whole:
-        # All of one second: there may be more of it than a page holds.
-        return msgspec.structs.replace(history, whole=True) if older.rows < _SMALLEST_PAGE else None
+        # All of one second: there may be more of it than a page holds, or the server did not look at the time.
+        more = older.count is not None and older.count > max(older.rows, history.rows)
+        return None if more or older.rows >= _SMALLEST_PAGE else msgspec.structs.replace(history, whole=True)
     known = [time for time in (history.as_of, older.as_of) if time is not None]
     return msgspec.structs.replace(
         history,

@@ -3,4 +3,5 @@
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PAYLOADS = Path(__file__).parent / "payloads"
+PAYLOADS = ROOT / "tests" / "payloads" / "recorded"
+NASTY = ROOT / "tests" / "payloads" / "nasty"
