@@ -42,7 +42,7 @@ lint: $(INSTALLED)  ## check style, types and import layers
 	$(BIN)/lint-imports
 
 bench: $(INSTALLED)  ## run the benchmarks
-	@for name in startup parse polls wal page api scale storage export report pins results detector; do \
+	@for name in startup parse polls wal page api scale storage export backup report pins results detector; do \
 		echo "== bench/$$name.py"; \
 		$(BIN)/python -m bench.$$name || exit 1; \
 	done

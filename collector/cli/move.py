@@ -14,7 +14,7 @@ from collector.config import Settings
 from collector.errors import CollectorError, ConfigurationError
 from collector.models.backup import Contents
 from collector.setting_kind import postgresql_url
-from collector.store.address import place
+from collector.store.address import database_at
 from collector.store.moved import moved_to, take_back
 from collector.store.pool import connected
 
@@ -43,7 +43,9 @@ def move(target: str | None, *, undo: bool) -> None:
     except OSError as error:
         reason = f"{settings.data_dir}, where the rows are kept meanwhile, cannot be written: {error.strerror}"
         raise CollectorError(f"{reason}; nothing was moved") from error
-    click.echo(f"{found.rows:,} rows of {len(found.tables)} tables are in {_named(target)}: counts and digests agree")
+    click.echo(
+        f"{found.rows:,} rows of {len(found.tables)} tables are in {database_at(target)}: counts and digests agree"
+    )
     click.echo("set COLLECTOR_DATABASE_URL to its address, for every daemon and command")
     if not settings.encryption_keys:
         click.echo(f"set COLLECTOR_ENCRYPTION_KEYS to what is in {settings.data_dir / 'encryption_key'}")
@@ -55,9 +57,9 @@ async def _move(settings: Settings, target: str) -> Contents:
         with ExitStack() as bars:
 
             def begin(steps: int) -> Callable[[int], None]:
-                return bars.enter_context(progress(f"moving to {_named(target)}", steps))
+                return bars.enter_context(progress(f"moving to {database_at(target)}", steps))
 
-            return await move_all(source, other, _named(target), settings.data_dir, begin)
+            return await move_all(source, other, database_at(target), settings.data_dir, begin)
 
 
 async def _undo(settings: Settings) -> None:
@@ -65,7 +67,3 @@ async def _undo(settings: Settings) -> None:
         was = await moved_to(connection)
         await take_back(connection)
     click.echo(f"{where(settings)} can be used again" if was else "it was not moved; nothing was changed")
-
-
-def _named(dsn: str) -> str:
-    return place(dsn, "--to").removesuffix(" (--to)")

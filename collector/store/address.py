@@ -22,11 +22,16 @@ _UNKNOWN = (
 
 
 def place(dsn: str, named: str = "COLLECTOR_DATABASE_URL") -> str:
-    """Name the database of an address, without the password in it, and what holds the address."""
+    """Name the database of an address and what holds the address."""
+    return f"{database_at(dsn)} ({named})"
+
+
+def database_at(dsn: str) -> str:
+    """Name the database of an address, without the password in it."""
     url = urlsplit(dsn)
     host = url.hostname or parse_qs(url.query).get("host", ["this machine"])[0]
     port = f":{url.port}" if url.port else ""
-    return f"the database {url.path.strip('/') or 'postgres'} at {host}{port} ({named})"
+    return f"the database {url.path.strip('/') or 'postgres'} at {host}{port}"
 
 
 def tls(dsn: str) -> dict[str, Any]:

@@ -20,12 +20,14 @@ _EXPIRE = (
     _expire("account_snapshot", "observed_at < now() - $1::integer * interval '1 day'"),
     _expire("pin_metric", "observed_at < now() - $1::integer * interval '1 day'"),
 )
-# Of what follows from the days.
+# What follows from these, and has no chunks.
 _EXPIRE_FINDINGS = (
     _expire("lost_day", "day < (now() AT TIME ZONE 'UTC')::date - $1::integer"),
     _expire("drop_episode", "closed_on < (now() AT TIME ZONE 'UTC')::date - $1::integer"),
     _expire("fleet_drop", "NOT open AND last_day < (now() AT TIME ZONE 'UTC')::date - $1::integer"),
     _expire("profile_state_change", "changed_at < now() - $1::integer * interval '1 day'"),
+    # A pin that is followed no more is not followed anew: that begins only while it is younger than any retention.
+    _expire("pin_result", "next_at IS NULL AND asked_at < now() - $1::integer * interval '1 day'"),
 )
 
 # Days that were deleted on purpose are not missing.

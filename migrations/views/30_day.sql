@@ -78,8 +78,8 @@ COMMENT ON VIEW missing_day IS
     'whose fault it is and why as soon as that is written down';
 
 -- How much and how late numbers move. What another account's numbers replaced is no restatement, and neither is what
--- took the place of imported numbers. A change is dated
--- where the day was read within a day and a half before: else it may have been made long before it was seen.
+-- took the place of imported numbers. A change is dated where the day was read within a day and a half before: else it
+-- may have been made long before it was seen.
 CREATE VIEW restatement AS
 SELECT
     p.name AS profile,

@@ -388,27 +388,62 @@ async def test_weeks_add_up_and_their_rates_are_made_from_the_sums(
     assert tuple(row) == (monday, 2800, 21, 21 / 2800, 7, True)
 
 
+# By table: what tells its age, and what else a row needs.
+AGED = {
+    "daily_metric": ("day", {"profile_id": "1"}),
+    "daily_metric_revision": (
+        "superseded_at",
+        {"profile_id": "1", "day": "'2020-01-01'", "revision": "age", "observed_at": "now()", "last_seen_at": "now()"},
+    ),
+    "account_snapshot": ("observed_at", {"profile_id": "1"}),
+    "pin_metric": ("observed_at", {"profile_id": "1", "pin_id": "1"}),
+    "pin_result": ("asked_at", {"profile_id": "1", "pin_id": "age", "ended": "'complete'"}),
+    "lost_day": (
+        "day",
+        {"profile_id": "1", "whose": "'us'", "reason": "'paused'", "cause_first": "aged", "cause_last": "aged"},
+    ),
+    "drop_episode": (
+        "closed_on",
+        {"profile_id": "1", "metric": "'save'", "detected_day": "aged", "first_day": "aged", "last_day": "aged"}
+        | dict.fromkeys(("observed", "expected", "expected_low", "score", "lost_share"), "1")
+        | {"sentence": "''"},
+    ),
+    "fleet_drop": (
+        "last_day",
+        {"first_day": "aged", "profiles": "9", "share": "1", "open": "false", "sentence": "''"},
+    ),
+    "profile_state_change": ("changed_at", {"profile_id": "1", "former": "'active'", "state": "'paused'"}),
+}
+
+
 async def test_rows_older_than_their_retention_are_deleted(
     database: Database, leases: LeaseStore, metrics: MetricStore
 ) -> None:
     await store(database, leases, metrics, answer(day(400, 1), day(1, 9)))
-    await store(database, leases, metrics, answer(day(1, 10)))
+    for table, (when, others) in AGED.items():
+        await database.execute(
+            f"INSERT INTO {table} ({when}, {', '.join(others)}) SELECT aged, {', '.join(others.values())} "
+            "FROM unnest(ARRAY[300, 50]) AS age, LATERAL (SELECT (now() AT TIME ZONE 'UTC')::date - age AS aged) AS d"
+        )
+    # Of a pin that is still followed.
     await database.execute(
-        "INSERT INTO daily_metric_revision (profile_id, day, revision, observed_at, last_seen_at, superseded_at) "
-        "SELECT profile_id, day, 9, now(), now(), now() - interval '300 days' FROM daily_metric_revision"
+        "INSERT INTO pin_result (profile_id, pin_id, next_at, asked_at) "
+        "VALUES (1, 7, now(), now() - interval '200 days')"
     )
-    await database.execute(
-        "INSERT INTO drop_episode (profile_id, metric, detected_day, first_day, last_day, observed, expected, "
-        "    expected_low, score, lost_share, closed_on, sentence) "
-        "SELECT 1, 'engagement', day, day, day, 1, 2, 2, 3, 0.5, day, '' "
-        "FROM unnest(ARRAY[current_date - 300, current_date - 50]) AS day"
-    )
+
+    async def ages() -> dict[str, tuple[int, ...]]:
+        found = {}
+        for table, (when, _) in AGED.items():
+            age = f"(now() AT TIME ZONE 'UTC')::date - {when}::date"
+            rows = await database.fetch(f"SELECT {age} FROM {table} WHERE {age} BETWEEN 10 AND 350 ORDER BY 1")
+            found[table] = tuple(days for (days,) in rows)
+        return found
+
     assert await expire(database, retention_days=None) == 0
+    assert await ages() == dict.fromkeys(AGED, (50, 300)) | {"pin_result": (50, 200, 300)}
     assert await expire(database, retention_days=100) > 0
-    assert [row["impression"] for row in await database.fetch("SELECT impression FROM daily_metric")] == [10]
-    assert await database.fetchval("SELECT array_agg(revision) FROM daily_metric_revision") == [1]
-    assert await database.fetchval("SELECT count(*) FROM drop_episode") == 1
-    assert await database.fetchval("SELECT count(*) FROM poll_log") == 2
+    assert await ages() == dict.fromkeys(AGED, (50,)) | {"pin_result": (50, 200)}
+    assert await database.fetchval("SELECT count(*) FROM poll_log") == 1
     assert await database.fetchval("SELECT min(first_day) FROM profile") >= TODAY - timedelta(days=100)
 
 
