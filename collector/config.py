@@ -87,7 +87,8 @@ class Settings(BaseSettings):
         None,
         description="PostgreSQL or TimescaleDB to keep everything in: `postgresql://user:password@host:5432/database`, "
         "the password percent-encoded. A server on another machine must prove by TLS who it is; `?sslmode=` chooses "
-        "less. Unset: a private PostgreSQL under `DATA_DIR`.",
+        "less, and `?pooler=transaction` tells that it is PgBouncer in transaction mode. "
+        "Unset: a private PostgreSQL under `DATA_DIR`.",
     )
     data_dir: Path = Field(
         Path("collector-data"),

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection
 from ipaddress import ip_address
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from cryptography.fernet import Fernet
@@ -245,6 +245,8 @@ def postgresql_url(value: SecretStr) -> SecretStr:
         )
     if not readable:
         raise ValueError("is not a PostgreSQL address; write postgresql://user:password@host:5432/database")
+    if any(mode != "transaction" for mode in parse_qs(url.query, keep_blank_values=True).get("pooler", [])):
+        raise ValueError("has another `pooler` than `transaction`; leave it out where there is none")
     return value
 
 

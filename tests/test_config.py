@@ -301,6 +301,7 @@ def test_addresses_that_keep_the_keys_safe_are_taken(url: str, monkeypatch: pyte
     [
         "postgresql://u:p@db/x",
         "postgres://u@db:5432/x?sslmode=require",
+        "postgresql://u@db:6432/x?pooler=transaction&sslmode=require",
         "postgresql:///x?host=/run/postgresql",
         "postgresql://u:p@%2Frun%2Fpostgresql:5433/x",
         "postgresql://u:p@one:5432,two:5433/x",
@@ -318,6 +319,7 @@ def test_database_addresses_in_all_their_forms_are_taken(url: str, monkeypatch: 
     ("name", "text"),
     [
         ("DATABASE_URL", "mysql://u:hunter2@db/x"),
+        ("DATABASE_URL", "postgresql://u:hunter2@db/x?pooler=session"),
         ("DATABASE_URL", "hunter2"),
         ("DATABASE_URL", "postgresql://u:hunter2@db:port/x"),
         ("DATABASE_URL", "postgresql://u:hunter2@[db/x"),

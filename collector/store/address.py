@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import asyncpg
+
 from collector.errors import DatabaseUnavailableError
 from collector.setting_kind import is_loopback
 
@@ -19,6 +21,7 @@ _UNKNOWN = (
     "the server's certificate is not trusted ({}); add sslrootcert=FILE with its authority to COLLECTOR_DATABASE_URL, "
     "or sslmode=require, which encrypts without knowing who answers"
 )
+_POOLER = "this is PgBouncer, not a server; add pooler=transaction to COLLECTOR_DATABASE_URL"
 
 
 def place(dsn: str, named: str = "COLLECTOR_DATABASE_URL") -> str:
@@ -47,9 +50,22 @@ def tls(dsn: str) -> dict[str, Any]:
     return {"ssl": "verify-full" if own else ssl.create_default_context()}
 
 
+def pooled(dsn: str) -> bool:
+    """Tell whether the address says that PgBouncer in transaction mode stands before the server."""
+    return "pooler" in parse_qs(urlsplit(dsn).query)
+
+
+def for_driver(dsn: str) -> str:
+    """Return the address without what only we understand."""
+    url = urlsplit(dsn)
+    return url._replace(
+        query="&".join(each for each in url.query.split("&") if not each.startswith("pooler="))
+    ).geturl()
+
+
 @contextmanager
 def explained(dsn: str) -> Iterator[None]:
-    """Say what can be done about a connection that failed for want of TLS. Raises ``DatabaseUnavailableError``."""
+    """Say what can be done about a connection that failed on its way. Raises ``DatabaseUnavailableError``."""
     try:
         yield
     except ssl.SSLCertVerificationError as error:
@@ -58,6 +74,10 @@ def explained(dsn: str) -> Iterator[None]:
         if "rejected SSL upgrade" not in str(error):
             raise
         raise DatabaseUnavailableError(f"{place(dsn)}: {_NO_TLS}") from error
+    except asyncpg.PostgresError as error:
+        if "unsupported startup parameter" not in str(error):
+            raise
+        raise DatabaseUnavailableError(f"{place(dsn)}: {_POOLER}") from error
 
 
 def _hosts(dsn: str) -> list[str]:

@@ -15,7 +15,7 @@ from collector.errors import (
     DataRefusedError,
     DuplicateError,
 )
-from collector.store.address import explained, place, tls
+from collector.store.address import explained, for_driver, place, pooled, tls
 from collector.telemetry import DATABASE_UP
 
 # For connecting, and for statements still running when the pool is closed.
@@ -27,6 +27,8 @@ _LISTS_SIZE = 3
 _CANCEL_SECONDS = 1.0
 # A connection on which nothing is said is tried this often: when a router forgets it, neither end is told.
 _LISTENING_SECONDS = 60.0
+# What every session has, and a pooler too passes on.
+_SESSION = {"application_name": "collector", "timezone": "UTC"}
 # The server's side of that: without them it keeps the locks of whoever was lost for two hours.
 _SERVER_GIVES_UP = {
     "idle_in_transaction_session_timeout": "60s",
@@ -232,10 +234,15 @@ class Database:
     async def listen(self, channel: str, on_notification: Callable[[], None]) -> None:
         """Call ``on_notification`` now and at every NOTIFY, on a connection of its own, until that is lost.
 
+        A pooler keeps notifications for itself: through one, it is called now, and never again.
+
         Raises:
             DatabaseUnavailableError: it was lost; notifications may have been missed.
         """
         lost = asyncio.Event()
+        if pooled(self._dsn):
+            on_notification()
+            await lost.wait()
 
         def notified(*_notification: object) -> None:
             on_notification()
@@ -277,9 +284,10 @@ async def connected(dsn: str, named: str = "COLLECTOR_DATABASE_URL") -> AsyncIte
     """
     with translated(place(dsn, named), connecting=True), explained(dsn):
         connection = await asyncpg.connect(
-            dsn,
+            for_driver(dsn),
             timeout=_PATIENCE_SECONDS,
-            server_settings={"application_name": "collector", "timezone": "UTC"},
+            server_settings=_SESSION,
+            **_statements(dsn),
             **tls(dsn),
         )
     with translated(place(dsn, named)):
@@ -311,27 +319,39 @@ async def open_database(
     """
     with translated(place(dsn), connecting=True), explained(dsn):
         pool = await asyncpg.create_pool(
-            dsn,
+            for_driver(dsn),
             connection_class=_Connection,
             min_size=1,
             max_size=max_size,
             timeout=_PATIENCE_SECONDS,
             command_timeout=statement_seconds,
             reset=_leave,
-            server_settings={
-                "application_name": "collector",
-                "timezone": "UTC",
-                "jit": "off",
-                "client_min_messages": "warning",
-                "plan_cache_mode": "force_custom_plan" if plan_each_time else "auto",
-                **_SERVER_GIVES_UP,
-            },
+            server_settings=_settings(dsn, plan_each_time=plan_each_time),
+            **_statements(dsn),
             **tls(dsn),
         )
     try:
         yield Database(pool, dsn, lists)
     finally:
         await _close(pool)
+
+
+def _settings(dsn: str, *, plan_each_time: bool) -> dict[str, str]:
+    """Return the settings of a session. A pooler's sessions are its own: it has them of its ``connect_query``."""
+    if pooled(dsn):
+        return _SESSION
+    return {
+        **_SESSION,
+        "jit": "off",
+        "client_min_messages": "warning",
+        "plan_cache_mode": "force_custom_plan" if plan_each_time else "auto",
+        **_SERVER_GIVES_UP,
+    }
+
+
+def _statements(dsn: str) -> dict[str, int]:
+    """Keep no prepared statement where the next transaction may run in another session."""
+    return {"statement_cache_size": 0} if pooled(dsn) else {}
 
 
 async def _close(pool: asyncpg.Pool) -> None:
