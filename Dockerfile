@@ -5,7 +5,7 @@ COPY collector collector
 COPY migrations migrations
 RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
     && python -m venv /opt/collector \
-    && /opt/collector/bin/pip install --no-cache-dir -c constraints.txt "$(echo /wheels/*.whl)[parquet,plot,xlsx]"
+    && /opt/collector/bin/pip install --no-cache-dir -c constraints.txt "$(echo /wheels/*.whl)[otel,parquet,plot,xlsx]"
 
 FROM python:3.13-slim-bookworm
 # Numeric, so that an orchestrator can see that it is not root.

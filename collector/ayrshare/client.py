@@ -32,6 +32,7 @@ from collector.models.outcome import Failure
 from collector.models.pin import Board, PinContent
 from collector.models.poll import RateLimit
 from collector.telemetry import API_REQUEST_DURATION, API_REQUESTS
+from collector.tracing import span
 
 # 90 days of an account with video are 60 kB; what is a hundred times that is not an answer.
 LARGEST_ANSWER_BYTES = 8 * 1024 * 1024
@@ -240,7 +241,9 @@ class AyrshareClient:
         started = time.perf_counter()
         status = "error"
         try:
-            answer = await self._exchange(method, url, profile_key, body)
+            with span("call", method=method, path=path) as calling:
+                answer = await self._exchange(method, url, profile_key, body)
+                calling.note(status=answer.status, bytes=len(answer.body))
             status = str(answer.status)
         except AyrshareError as error:
             status = error.failure.value
@@ -285,12 +288,13 @@ class AyrshareClient:
 
 def _read_answer(read: Callable[[_Answer], _Result], answer: _Answer) -> _Result:
     """Read an answer: whether it failed, and how, by what came, and all that it says without our keys."""
-    if answer.as_it_came is not answer.body:
-        try:
-            read(msgspec.structs.replace(answer, body=answer.as_it_came))
-        except AyrshareError as error:
-            raise _without_keys(error, read, answer) from None
-    return read(answer)
+    with span("parse"):
+        if answer.as_it_came is not answer.body:
+            try:
+                read(msgspec.structs.replace(answer, body=answer.as_it_came))
+            except AyrshareError as error:
+                raise _without_keys(error, read, answer) from None
+        return read(answer)
 
 
 def _without_keys(error: AyrshareError, read: Callable[[_Answer], _Result], answer: _Answer) -> AyrshareError:

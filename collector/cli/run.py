@@ -5,6 +5,7 @@ import click
 from collector.app.daemon import run_daemon
 from collector.cli import settings_help
 from collector.cli.execute import execute, settings_for_command
+from collector.tracing import traced
 
 
 class _WithSettings(click.Command):
@@ -27,4 +28,6 @@ def run(*, with_migrations: bool, help_markdown: bool) -> None:
     if help_markdown:
         click.echo(settings_help.markdown(), nl=False)
         return
-    execute(run_daemon(settings_for_command(by_roles=True), apply_migrations=with_migrations), serves=True)
+    settings = settings_for_command(by_roles=True)
+    with traced():
+        execute(run_daemon(settings, apply_migrations=with_migrations), serves=True)

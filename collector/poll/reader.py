@@ -13,6 +13,7 @@ from collector.models.outcome import Failure
 from collector.models.poll import Claim, PollRecord
 from collector.poll.decision import Policy, after_data, after_failure, doubted
 from collector.telemetry import PAYLOAD_PROBLEMS, POLL_DURATION, POLLS_IN_FLIGHT
+from collector.tracing import span
 
 log = structlog.get_logger(__name__)
 
@@ -28,8 +29,9 @@ class Reader:
     async def read(self, claim: Claim) -> PollRecord:
         """Poll one profile; whatever Ayrshare does comes out as a record."""
         started = time.perf_counter()
-        with POLLS_IN_FLIGHT.track_inprogress():
+        with POLLS_IN_FLIGHT.track_inprogress(), span("poll", profile_id=claim.profile_id) as polling:
             record = await self._record(claim, started)
+            polling.note(outcome=record.outcome.value)
         POLL_DURATION.observe(time.perf_counter() - started)
         return record
 

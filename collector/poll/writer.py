@@ -12,6 +12,7 @@ from collector.models.outcome import Failure
 from collector.models.poll import PollRecord, Written
 from collector.store.metric import MetricStore
 from collector.telemetry import LEASES_LOST, PAYLOAD_PROBLEMS, POLLS, ROWS
+from collector.tracing import span
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +37,8 @@ class PollTarget:
     async def write(self, records: Sequence[PollRecord]) -> list[Written | None]:
         # Twice in a batch only when a lease ran out in between: the later claim is the one that holds.
         latest = {record.profile_id: record for record in records}
-        written = {each.profile_id: each for each in await self._metrics.write_polls(list(latest.values()))}
+        with span("write", polls=len(latest)):
+            written = {each.profile_id: each for each in await self._metrics.write_polls(list(latest.values()))}
         return [written.get(record.profile_id) if latest[record.profile_id] is record else None for record in records]
 
     async def write_refused(self, record: PollRecord, error: Exception) -> tuple[PollRecord, Written | None]:

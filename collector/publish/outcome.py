@@ -9,6 +9,7 @@ from collector.errors import DataRefusedError
 from collector.models.pin import PinResult, PinState
 from collector.store.pin_queue import PinQueue
 from collector.telemetry import PIN_FAILURES, PIN_OUTCOMES_LOST, PINS_PUBLISHED
+from collector.tracing import span
 
 log = structlog.get_logger(__name__)
 
@@ -20,7 +21,8 @@ class OutcomeTarget:
         self._queue = queue
 
     async def write(self, records: Sequence[PinResult]) -> list[bool | None]:
-        recorded = await self._queue.finish(records)
+        with span("write", pins=len(records)):
+            recorded = await self._queue.finish(records)
         return [True if result.pin_id in recorded else None for result in records]
 
     async def write_refused(self, record: PinResult, error: Exception) -> tuple[PinResult, bool | None]:

@@ -11,6 +11,7 @@ from collector.crypto import KeyRing
 from collector.errors import AyrshareError, KeyDecryptionError
 from collector.models.pin import PinClaim, PinContent, PinResult
 from collector.publish.decision import PublishPolicy, after_answer, after_error, not_sent
+from collector.tracing import span
 
 log = structlog.get_logger(__name__)
 
@@ -36,6 +37,12 @@ class Sender:
 
     async def send(self, claim: PinClaim, claimed_at: float) -> PinResult:
         """Publish a pin that was claimed at the monotonic time ``claimed_at``."""
+        with span("publish", pin_id=claim.pin_id, profile_id=claim.profile_id, attempt=claim.attempt) as publishing:
+            result = await self._sent(claim, claimed_at)
+            publishing.note(state=result.state.value)
+        return result
+
+    async def _sent(self, claim: PinClaim, claimed_at: float) -> PinResult:
         try:
             key = self._keys.decrypt(claim.key_ciphertext)
         except KeyDecryptionError as error:

@@ -8,6 +8,7 @@ from collector.models.poll import Claim
 from collector.store.clock import clock_offset, machine_time
 from collector.store.columns import values
 from collector.store.pool import Database
+from collector.tracing import span
 
 # The share of a lease that a claim may wait before its call; answers that are not slow cost no renewal.
 _LONGEST_WAIT = 0.1
@@ -163,7 +164,9 @@ class LeaseStore:
         return await self._claim(_CLAIM_NAMED, profile_ids, only_due)
 
     async def _claim(self, sql: str, *arguments: object) -> list[Claim]:
-        rows = await self._database.fetch(sql, self._owner, self._seconds, machine_time(), *arguments)
+        with span("claim") as claiming:
+            rows = await self._database.fetch(sql, self._owner, self._seconds, machine_time(), *arguments)
+            claiming.note(profiles=len(rows))
         return values(Claim, rows)
 
     async def for_call(self, claim: Claim, waited_seconds: float) -> Claim | None:

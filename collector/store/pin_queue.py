@@ -14,6 +14,7 @@ from collector.models.pin import LostCall, PauseReason, PinClaim, PinContent, Pi
 from collector.store.columns import arrays, columns, names, values
 from collector.store.pool import Database
 from collector.store.rate_limit import OTHERS_WAIT_UNTIL, note_rate_limited
+from collector.tracing import span
 
 CHANNEL = "collector_pin"
 
@@ -277,9 +278,11 @@ class PinQueue:
         """Claim the heads of up to ``limit`` lanes, those that waited longest first; tell whether more may be due."""
         while await self._database.fetchval(_ABSORB, _ARRIVALS) == _ARRIVALS:
             pass
-        async with self._database.transaction() as connection:
-            lanes = [row["profile_id"] for row in await connection.fetch(LOCK_DUE_LANES, limit)]
-            rows = await connection.fetch(CLAIM_OLDEST, lanes, self._owner, self._seconds) if lanes else []
+        with span("claim") as claiming:
+            async with self._database.transaction() as connection:
+                lanes = [row["profile_id"] for row in await connection.fetch(LOCK_DUE_LANES, limit)]
+                rows = await connection.fetch(CLAIM_OLDEST, lanes, self._owner, self._seconds) if lanes else []
+            claiming.note(pins=len(rows))
         return values(PinClaim, rows), len(lanes) == limit
 
     async def finish(self, results: Sequence[PinResult]) -> set[int]:
