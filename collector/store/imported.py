@@ -31,14 +31,22 @@ WHERE profile_id = $1
 # Which the detector then judges again.
 _DOUBT_VERDICT = "UPDATE drop_verdict SET settled_through = NULL WHERE profile_id = $1"
 _NOTE_SOURCE = "INSERT INTO profile_import (source, profile_id) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+# LATERAL: by the key of the days, whatever the planner thinks of the profiles that have imports.
 _LISTED = f"""
 SELECT {names(ImportedSource)}
 FROM (
     SELECT
-        source, count(DISTINCT profile_id) AS profiles, count(*) AS days, min(day) AS first_day, max(day) AS last_day
-    FROM profile_import
-    JOIN daily_metric USING (source, profile_id)
-    GROUP BY source
+        i.source, count(*) AS profiles, sum(d.days)::bigint AS days, min(d.first_day) AS first_day,
+        max(d.last_day) AS last_day
+    FROM profile_import i
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS days, min(day) AS first_day, max(day) AS last_day
+        FROM daily_metric
+        WHERE profile_id = i.profile_id
+          AND source = i.source
+    ) AS d
+    WHERE d.days > 0
+    GROUP BY i.source
 ) s
 ORDER BY source
 """
