@@ -1,8 +1,9 @@
 """Measures the console and the API at 200 requests a second, while the same daemon polls 1,000 of 10,000 profiles.
 
 Generator, emulator and database are processes of their own, which share the machine's cores with the daemon. A round
-polls with and without the load: at a steady pace, and all 1,000 at once. ``--rate`` takes other rates, ``--attach`` a
-filled database, which it leaves as it is, but for what a daemon does. COLLECTOR_PG_BINDIR chooses the server.
+polls with and without the load: at a steady pace, and all 1,000 at once. ``--rate`` takes other rates, ``--apart``
+gives the pages a process of their own, and ``--attach`` takes a filled database, which it leaves as it is, but for what
+a daemon does. COLLECTOR_PG_BINDIR chooses the server.
 """
 
 import argparse
@@ -13,8 +14,8 @@ import statistics
 import sys
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from itertools import cycle, islice
 
@@ -25,7 +26,7 @@ from pydantic import SecretStr
 
 from bench.dashboards import fill
 from bench.peers.server import ServerCpu, postmaster_of
-from bench.startup import URL, daemon
+from bench.startup import PORT, URL, daemon
 from bench.support import KEYS, bench_dsn, describe, emulator_process, identities
 from bench.traffic import MIX, PROFILES, Answered
 from collector.crypto import fingerprint
@@ -35,6 +36,8 @@ POLLED = 1_000
 DAYS = 30
 PACE = 100
 RATE = 200
+ROLES = "poller,publisher,exporter,detector"
+APART = {"pages": "exporter", "daemon": "poller,publisher,detector"}
 TOKEN = "bench-0123456789abcdef"  # noqa: S105 -- of this benchmark's daemon
 
 # Only some are ever due: the others' keys are nobody's.
@@ -59,29 +62,31 @@ WHERE p.id = ANY ($1::bigint[])
 
 
 class Fleet(msgspec.Struct, frozen=True):
-    """The database, the profiles in it that are polled, and the daemon that polls them."""
+    """The database, the profiles in it that are polled, and the processes that poll them and serve pages."""
 
     database: Database
     ids: Sequence[int]
-    daemon: int
+    processes: Mapping[str, int]
 
 
 class Cores:
     """What each of the programs takes of the machine's cores from now on."""
 
-    def __init__(self, daemon: int, postmaster: int) -> None:
+    def __init__(self, processes: Mapping[str, int], postmaster: int) -> None:
         self._began = time.perf_counter()
-        self._programs = {"daemon": ServerCpu(daemon), "PostgreSQL": ServerCpu(postmaster)}
+        self._processes = {name: ServerCpu(pid) for name, pid in processes.items()}
+        self._server = ServerCpu(postmaster)
         self._own = ServerCpu(os.getpid())
         self._ended = _ended_children()
 
-    def told(self) -> str:
-        """Say how many cores each one used."""
-        used = {name: cpu.seconds() for name, cpu in self._programs.items()}
-        used["generator"] = _ended_children() - self._ended
-        used["emulator and bench"] = self._own.seconds() - used["daemon"] - used["generator"]
+    def used(self) -> dict[str, float]:
+        """Return how many seconds of a core each one used in a second."""
+        used = {name: cpu.seconds() for name, cpu in self._processes.items()}
+        generator = _ended_children() - self._ended
+        others = self._own.seconds() - sum(used.values()) - generator
+        used |= {"PostgreSQL": self._server.seconds(), "generator": generator, "emulator and bench": others}
         took = time.perf_counter() - self._began
-        return ", ".join(f"{name} {seconds / took:.2f}" for name, seconds in used.items())
+        return {name: seconds / took for name, seconds in used.items()}
 
 
 def _ended_children() -> float:
@@ -90,9 +95,13 @@ def _ended_children() -> float:
 
 
 @asynccontextmanager
-async def running(attached: str | None, roles: str) -> AsyncIterator[Fleet]:
-    """Run a daemon that has polled and judged everything once."""
-    async with emulator_process(profiles=POLLED, days=DAYS) as url, filled(attached) as (dsn, database):
+async def running(attached: str | None, roles: Mapping[str, str]) -> AsyncIterator[Fleet]:
+    """Run processes of these roles that have polled and judged everything once; the first serves the pages."""
+    async with (
+        emulator_process(profiles=POLLED, days=DAYS) as url,
+        filled(attached) as (dsn, database),
+        AsyncExitStack() as daemons,
+    ):
         keys = [SecretStr(key) for _, key in identities(POLLED)]
         await database.execute(_NOT_DUE, KEYS.encrypt(SecretStr("nobody")))
         rows = await database.fetch(
@@ -103,12 +112,14 @@ async def running(attached: str | None, roles: str) -> AsyncIterator[Fleet]:
             "COLLECTOR_AYRSHARE_URL": url,
             "COLLECTOR_API_TOKEN": TOKEN,
             "COLLECTOR_POLL_INTERVAL": "24h",
-            "COLLECTOR_ROLES": roles,
         }
-        async with daemon(variables) as process:
-            fleet = Fleet(database, [row["id"] for row in rows], process.pid)
-            await warmed(fleet, process)
-            yield fleet
+        processes = {}
+        for place, (name, chosen) in enumerate(roles.items()):
+            own = {"COLLECTOR_ROLES": chosen, "COLLECTOR_HTTP_PORT": str(PORT + place)}
+            processes[name] = await daemons.enter_async_context(daemon(variables | own))
+        fleet = Fleet(database, [row["id"] for row in rows], {name: each.pid for name, each in processes.items()})
+        await warmed(fleet, next(iter(processes.values())))
+        yield fleet
 
 
 @asynccontextmanager
@@ -212,8 +223,8 @@ def _line(name: str, answers: Sequence[Answered]) -> None:
     print(f"{name:26} {len(took):7} {size:6.1f} {middle:7.1f} {late:7.1f} {took[-1]:6.0f}")
 
 
-async def main(rounds: int, rates: Sequence[int], seconds: float, attached: str | None, roles: str) -> None:
-    async with running(attached, roles) as fleet:
+async def main(rounds: int, rates: Sequence[int], seconds: float, attached: str | None, *, apart: bool) -> None:
+    async with running(attached, APART if apart else {"daemon": ROLES}) as fleet:
         for rate in rates:
             print(f"{rate} requests a second for {seconds:.0f} s; load of the machine: {os.getloadavg()[0]:.1f}")
             show([answer for number in range(rounds) for answer in await played(fleet, number, rate, seconds)])
@@ -223,11 +234,14 @@ async def played(fleet: Fleet, number: int, rate: int, seconds: float) -> list[A
     """Poll in both ways with and without the load; return the answers beside polls at a steady pace."""
     answers: list[Answered] = []
     for title, polling in ((f"{PACE} due a second", paced), (f"all {POLLED:,} at once", at_once)):
+        postmaster = await postmaster_of(fleet.database)
+        cores = Cores(fleet.processes, postmaster)
         quiet = await polling(fleet, seconds)
-        cores = Cores(fleet.daemon, await postmaster_of(fleet.database))
+        alone, cores = cores.used(), Cores(fleet.processes, postmaster)
         async with asyncio.TaskGroup() as group:
             busy = group.create_task(polling(fleet, seconds))
             found = await loaded(number, rate, seconds)
+        used = cores.used()
         if polling is paced:
             answers += found
         late = sorted(answer.milliseconds for answer in found)[len(found) * 99 // 100]
@@ -235,7 +249,8 @@ async def played(fleet: Fleet, number: int, rate: int, seconds: float) -> list[A
             f"{title:22} {quiet:6.0f} polls/s alone, {busy.result():6.0f} under load, ratio "
             f"{busy.result() / quiet:.2f}; p99 {late:.0f} ms; load {os.getloadavg()[0]:.1f}"
         )
-        print(f"  cores: {cores.told()}")
+        print("  cores, alone and under load: "
+              + ", ".join(f"{name} {alone[name]:.2f} {share:.2f}" for name, share in used.items()))  # fmt: skip
     return answers
 
 
@@ -245,6 +260,6 @@ if __name__ == "__main__":
     parser.add_argument("--rate", type=int, nargs="+", default=[RATE], help="requests a second, one after the other")
     parser.add_argument("--seconds", type=float, default=30.0)
     parser.add_argument("--attach", metavar="DSN", help="a database that bench.dashboards has filled")
-    parser.add_argument("--roles", default="poller,publisher,exporter,detector")
+    parser.add_argument("--apart", action="store_true", help="pages have a process of their own")
     options = parser.parse_args()
-    uvloop.run(main(options.rounds, options.rate, options.seconds, options.attach, options.roles))
+    uvloop.run(main(options.rounds, options.rate, options.seconds, options.attach, apart=options.apart))

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, Final
@@ -14,6 +15,7 @@ from aiohttp import hdrs, web
 from collector.access import VISITOR, for_each_client
 from collector.api.problem import FieldProblem, ProblemError, invalid, not_found
 from collector.api.route import Answer, CsvStream, Route
+from collector.turn import TURNS
 
 BODY_BYTES: Final = 4 * 1024 * 1024
 PREFIX: Final = "/api/v1"
@@ -44,7 +46,9 @@ def handler_of(route: Route) -> _Handler:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         arguments = await _arguments(request, route)
-        result = await route.handler(**arguments)
+        # Changes are seldom, and may ask others, who take their time.
+        async with request.app[TURNS] if route.reads else nullcontext():
+            result = await route.handler(**arguments)
         if route.method not in _READING:
             visitor = request[VISITOR]
             log.info("changed by the API", call=route.name, path=request.path, by=visitor.name or visitor.entry.value)

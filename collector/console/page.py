@@ -19,6 +19,7 @@ from collector.console.render import draw_part, render, respond
 from collector.console.words import sentence
 from collector.errors import DatabaseUnavailableError
 from collector.loops.outage import Outage
+from collector.turn import TURNS
 
 Loader = Callable[[], Awaitable[object]]
 
@@ -45,18 +46,19 @@ async def answer(
     While the database is away, the answer says so, with 503.
     """
     wanted = request.query.get("part", "")
-    try:
-        loaded = await _load({wanted: parts[wanted]} if wanted in parts else parts)
-    except DatabaseUnavailableError as error:
-        return away(request, error)
     common = {"section": section, **values}
 
     def part(name: str) -> Markup:
         return draw_part(request, page, name, loaded[name], common)
 
-    if wanted in parts:
-        return respond(request, part(wanted))
-    return render(request, f"{page}/page.html", {**common, **loaded, "part": part})
+    async with request.app[TURNS]:
+        try:
+            loaded = await _load({wanted: parts[wanted]} if wanted in parts else parts)
+        except DatabaseUnavailableError as error:
+            return away(request, error)
+        if wanted in parts:
+            return respond(request, part(wanted))
+        return render(request, f"{page}/page.html", {**common, **loaded, "part": part})
 
 
 def insist_on_rights(request: web.Request) -> None:

@@ -238,6 +238,7 @@ WHERE ($1::text IS NULL OR client = $1)
       OR strpos(lower(concat_ws(' ', name, client, ref_id, array_to_string(tags, ' '))), lower($3)) > 0
   )
 """
+# Only ids are sorted and passed over: whole rows take twice as long.
 _PROFILES = f"""
 SELECT
     p.id, p.name, p.client, p.tags, p.state, p.state_since, p.last_outcome, p.consecutive_failures,
@@ -250,11 +251,12 @@ SELECT
     ) AS open_drops,
     d.week, d.before, d.whole, d.days
 FROM (
-    SELECT *
+    SELECT id AS chosen_id
     {_CHOSEN}
     ORDER BY {{order}}
     LIMIT $4 OFFSET $5
-) p
+) s
+JOIN profile p ON p.id = s.chosen_id
 CROSS JOIN LATERAL (
     SELECT
         sum(m.engagement) FILTER (WHERE c.day > $6::date - 7)::bigint AS week,

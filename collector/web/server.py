@@ -1,5 +1,6 @@
 """Serves the pages."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -15,6 +16,7 @@ from collector.console.page import as_pages
 from collector.errors import CollectorError, DatabaseUnavailableError
 from collector.fleet.page import CONTENT_TYPE, Page, Part
 from collector.telemetry import REGISTRY
+from collector.turn import AT_ONCE, TURNS
 from collector.web.door import Door
 from collector.web.health import Health
 from collector.web.listener import Limits, Listener
@@ -47,6 +49,7 @@ class Pages:
 
     def application(self, *middlewares: Middleware) -> web.Application:
         app = web.Application(middlewares=middlewares)
+        app[TURNS] = asyncio.Semaphore(AT_ONCE)
         app.on_response_prepare.append(_forbid_frames)
         app.add_routes(
             [
