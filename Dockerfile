@@ -1,4 +1,8 @@
-FROM python:3.13-slim-bookworm AS build
+# Name it by digest for an image that can be made again: --build-arg PYTHON=python:3.13-slim-bookworm@sha256:...
+ARG PYTHON=python:3.13-slim-bookworm
+
+# hadolint ignore=DL3006
+FROM ${PYTHON} AS build
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY collector collector
@@ -7,7 +11,8 @@ RUN pip wheel --no-cache-dir --no-deps --wheel-dir /wheels . \
     && python -m venv /opt/collector \
     && /opt/collector/bin/pip install --no-cache-dir -c constraints.txt "$(echo /wheels/*.whl)[otel,parquet,plot,xlsx]"
 
-FROM python:3.13-slim-bookworm
+# hadolint ignore=DL3006
+FROM ${PYTHON}
 # Numeric, so that an orchestrator can see that it is not root.
 RUN groupadd --gid 10001 collector \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /var/lib/collector collector \

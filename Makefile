@@ -13,7 +13,7 @@ INSTALLED := .venv/.installed
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint bench bench-peers bench-console bench-dashboards bench-detect chaos dashboards manifests preview pictures docs clean
+.PHONY: help install demo test lint bench bench-peers bench-console bench-dashboards bench-detect chaos dashboards manifests preview pictures docs audit sbom clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -78,6 +78,18 @@ docs: $(INSTALLED)  ## write docs/configuration.md from the settings, docs/schem
 	@$(BIN)/python -m collector run --help-markdown > docs/configuration.md.new
 	@mv docs/configuration.md.new docs/configuration.md
 	@$(BIN)/python -m tools.schema
+
+audit: $(INSTALLED)  ## look for known vulnerabilities in constraints.txt; asks PyPI
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group audit
+	@$(BIN)/python -m tools.audit
+
+sbom: $(INSTALLED)  ## write dist/sbom.cdx.json: what an installation consists of, as CycloneDX
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group audit
+	@rm -rf dist/.sbom && mkdir -p dist && "$(PYTHON)" -m venv --without-pip dist/.sbom
+	@$(BIN)/python -m pip --python dist/.sbom/bin/python install --quiet --disable-pip-version-check \
+		-c constraints.txt '.[parquet,plot,xlsx]'
+	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o dist/sbom.cdx.json dist/.sbom/bin/python
+	@rm -rf dist/.sbom && echo dist/sbom.cdx.json
 
 clean:  ## remove .venv, caches and the demo's data; collector-data stays
 	rm -rf .venv bench/.environments tools/preview/node_modules tools/preview/dist tools/preview/pictures demo-data dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

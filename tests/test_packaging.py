@@ -242,6 +242,13 @@ def test_every_documented_command_exists(document: Path) -> None:
     assert {text: problem for text, problem in problems.items() if problem is not None} == {}
 
 
+def test_the_tests_that_the_security_document_names_are_there() -> None:
+    text = (ROOT / "docs/security.md").read_text(encoding="utf-8")
+    files = {path.name: path.read_text(encoding="utf-8") for path in ROOT.glob("tests/**/test_*.py")}
+    for file, test in re.findall(r"`(test_\w+\.py)(?:::(test_\w+))?`", text):
+        assert f"def {test or 'test_'}" in files[file]
+
+
 def test_the_readme_documents_every_command() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [name for name in main.commands if f"`collector {name}" not in text] == []
