@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from collector import __version__
-from collector.config import Role, Settings
+from collector.config import Role, Settings, load_settings
 from collector.setting_file import PREFIX
 from grafana.builder.__main__ import FOLDER as DASHBOARDS
 from tests.support.manifests import FOLDER, OVERLAYS, Object, check, is_builtin, objects, of_kind, pods, rendered
@@ -187,6 +187,26 @@ def test_the_database_lets_in_who_logs_in(overlay: str) -> None:
     managed = {role["name"] for role in cluster["spec"]["managed"]["roles"]}
     assert users == {cluster["spec"]["bootstrap"]["initdb"]["owner"], "collector_daemon"}
     assert managed == {"collector_daemon", "grafana_reader"}
+
+
+def test_the_daemons_of_large_go_through_a_pooler_whose_name_the_certificate_has() -> None:
+    [cluster] = of_kind("large", "Cluster").values()
+    [settings] = [made["data"] for made in of_kind("large", "ConfigMap").values() if "DATABASE_HOST" in made["data"]]
+    pooler = of_kind("large", "Pooler")[settings["DATABASE_HOST"]]
+    assert pooler["spec"]["type"] == "rw"
+    assert pooler["spec"]["pgbouncer"]["poolMode"] == "transaction"
+    assert settings["DATABASE_OPTIONS"].endswith("&pooler=transaction")
+    assert set(of_kind("large", "Pooler")) == set(cluster["spec"]["certificates"]["serverAltDNSNames"])
+
+
+@both
+def test_the_address_of_the_database_is_one(overlay: str) -> None:
+    [settings] = [made["data"] for made in of_kind(overlay, "ConfigMap").values() if "DATABASE_HOST" in made["data"]]
+    for url in urls(rendered(overlay)):
+        for name in re.findall(r"\$\((\w+)\)", url):
+            url = url.replace(f"$({name})", settings.get(name, "secret"))  # noqa: PLW2901 -- piece by piece
+        loaded = load_settings(database_url=url, encryption_keys=())
+        assert loaded.database_url is not None
 
 
 def urls(made: list[Object]) -> Iterator[str]:
