@@ -13,7 +13,7 @@ INSTALLED := .venv/.installed
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint bench bench-peers bench-console bench-dashboards bench-detect chaos dashboards manifests preview pictures docs audit sbom clean
+.PHONY: help install demo test lint bench bench-peers bench-console bench-dashboards bench-detect chaos fuzz dashboards manifests preview pictures docs audit sbom clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -61,6 +61,9 @@ bench-console: $(INSTALLED)  ## measure pages and API at 200 requests a second w
 
 chaos: $(INSTALLED)  ## play all that can go wrong through real processes: ARGS="-k database", ARGS=--list
 	@$(BIN)/python -m tests.chaos $(ARGS)
+
+fuzz: $(INSTALLED)  ## give parsers, tables and settings whatever comes to mind, for minutes: ARGS="-k setting"
+	$(BIN)/python -m pytest -n auto -m hypothesis --hypothesis-profile fuzz --timeout 3600 $(ARGS)
 
 dashboards: $(INSTALLED)  ## write grafana/dashboards from grafana/builder
 	@$(BIN)/python -m grafana.builder

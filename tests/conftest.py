@@ -10,6 +10,7 @@ import aiohttp
 import aioresponses.core
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, settings
 
 from collector.embedded import embedded
 from collector.migrate import migrate
@@ -30,6 +31,11 @@ aioresponses.core.ClientResponse = type(  # type: ignore[attr-defined,assignment
         )
     },
 )
+
+# The suite plays the same few examples each time; `make fuzz` many, and new ones. A busy machine is no failure.
+settings.register_profile("few", derandomize=True, database=None, deadline=None, max_examples=100)
+settings.register_profile("fuzz", deadline=None, max_examples=20_000, suppress_health_check=list(HealthCheck))
+settings.load_profile("few")
 
 _TABLES = (
     "profile, client, pin, pin_attempt, pin_lane, pin_arrival, pin_upload, pin_result, pin_metric, "

@@ -106,7 +106,7 @@ def _posts(payload: object) -> Iterator[dict[str, Any]]:
 def _pins(post: dict[str, Any]) -> Iterator[dict[str, Any]]:
     entries = post.get("postIds")
     for entry in entries[:_MOST_POSTS] if isinstance(entries, list) else ():
-        if isinstance(entry, dict) and entry.get("platform") in {None, "pinterest"}:
+        if isinstance(entry, dict) and entry.get("platform") in (None, "pinterest"):
             yield entry
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from collector.ayrshare import days as days_module
@@ -16,6 +16,7 @@ from collector.ayrshare.refusal import failure
 from collector.errors import AyrshareError
 from collector.models.analytics import AccountAnalytics, DayMetrics, Metrics, Problem, SeenAnswer
 from collector.models.outcome import Failure, Outcome
+from tests.support.anything import ANYTHING, KEYS, TEXTS, assert_text_storable, paths, substituted
 from tests.support.paths import PAYLOADS
 
 TODAY = date(2026, 10, 1)
@@ -705,40 +706,11 @@ def test_an_answer_without_a_list_of_profiles_is_an_error(body: bytes, outcome: 
 
 # Anything at all
 
-unhurried = settings(deadline=None)  # a busy machine is no failure
-
-NUMBERS = st.one_of(st.integers(), st.floats(), st.sampled_from([2**63, -(2**63), 10**400, 1e301, -1, math.nan]))
-TEXTS = st.one_of(
-    st.text(st.characters(exclude_categories=())),
-    st.sampled_from(["error", "NaN", "-1", "1e999", "\x00", "\ud800", "2026-09-01T", "BEFORE_X"]),
-)
-KEYS = st.one_of(
-    TEXTS, st.sampled_from(["status", "code", "message", "analytics", "daily", "board", "followers", "save"])
-)
-ANYTHING = st.recursive(
-    st.one_of(st.none(), st.booleans(), NUMBERS, TEXTS),
-    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(KEYS, inner, max_size=4)),
-    max_leaves=8,
-)
 VALID = json.loads(recorded("analytics_social_video_account"))
 VALID["pinterest"]["analytics"]["daily"] = [
     day(NINE | {"VIDEO_START": 4}, (FIRST + timedelta(number)).isoformat(), dataStatus="READY") for number in range(5)
 ]
 EXPECTED = parsed(json.dumps(VALID).encode()).days
-
-
-def paths(node: object, *, below: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
-    members = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
-    return [below, *(path for key, child in members for path in paths(child, below=(*below, key)))]
-
-
-def substituted(path: tuple[Any, ...], value: object) -> bytes:
-    payload = copy.deepcopy(VALID)
-    node = payload
-    for step in path[:-1]:
-        node = node[step]
-    node[path[-1]] = value
-    return json.dumps(payload).encode()
 
 
 def assert_storable(result: AccountAnalytics) -> None:
@@ -758,10 +730,6 @@ def assert_storable(result: AccountAnalytics) -> None:
     assert [each.day for each in result.days] == sorted({each.day for each in result.days})
 
 
-def assert_text_storable(text: str | None) -> None:
-    assert b"\x00" not in (text or "").encode()
-
-
 def storable_or_refused(body: bytes) -> AccountAnalytics | None:
     try:
         result = parsed(body)
@@ -773,25 +741,22 @@ def storable_or_refused(body: bytes) -> AccountAnalytics | None:
     return result
 
 
-@unhurried
 @given(path=st.sampled_from(paths(VALID)[1:]), value=ANYTHING)
 def test_any_value_in_any_place_is_parsed_or_left_out(path: tuple[Any, ...], value: object) -> None:
-    storable_or_refused(substituted(path, value))
+    storable_or_refused(substituted(VALID, path, value))
 
 
 DAY_PATHS = [path for path in paths(VALID) if len(path) > 3 and path[2] == "daily"]
 
 
-@unhurried
 @given(path=st.sampled_from(DAY_PATHS), value=ANYTHING)
 def test_the_good_days_beside_a_bad_one_survive(path: tuple[Any, ...], value: object) -> None:
-    result = storable_or_refused(substituted(path, value))
+    result = storable_or_refused(substituted(VALID, path, value))
     assert result is not None
     good = [each for position, each in enumerate(EXPECTED) if position != path[3]]
     assert [each for each in result.days if each in good] == good
 
 
-@unhurried
 @given(key=KEYS, value=ANYTHING)
 def test_an_unknown_key_takes_no_day_but_its_own(key: str, value: object) -> None:
     payload = copy.deepcopy(VALID)
@@ -822,7 +787,6 @@ def test_an_answer_that_is_known_comes_back_unread() -> None:
 # Any answer at all
 
 
-@unhurried
 @given(body=st.one_of(st.binary(), ANYTHING.map(lambda value: json.dumps(value).encode())))
 def test_any_bytes_are_a_result_or_an_ayrshare_error(body: bytes) -> None:
     storable_or_refused(body)
@@ -832,7 +796,6 @@ def test_any_bytes_are_a_result_or_an_ayrshare_error(body: bytes) -> None:
         assert_text_storable(str(error))
 
 
-@unhurried
 @given(
     http_status=st.sampled_from([200, 204, 302, 400, 401, 403, 404, 429, 500]),
     body=st.one_of(st.binary(), ANYTHING.map(lambda value: json.dumps(value).encode())),
@@ -846,7 +809,6 @@ def test_any_answer_is_classified(http_status: int, body: bytes, retry_after: st
         assert len(str(error)) <= 300
 
 
-@unhurried
 @given(listed=st.lists(st.one_of(ANYTHING, st.fixed_dictionaries({"title": TEXTS, "refId": ANYTHING}))))
 def test_any_list_of_profiles_is_survived(listed: list[object]) -> None:
     page = parse_profiles(json.dumps({"profiles": listed}).encode())

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from collector.fleet.exporter import Exporter
@@ -19,6 +21,8 @@ from tests.support.drops import stored_drop
 from tests.support.profiles import new_profile, remove
 
 TODAY = datetime.now(UTC).date()
+# All that a database can hold.
+LETTERS = st.characters(exclude_characters="\0", exclude_categories=["Cs"])
 HOSTILE = 'a"b\\c\nd{e}=,é\u2028'
 
 Samples = dict[str, dict[tuple[str, str], float]]
@@ -202,6 +206,14 @@ def status(profile_id: int, **values: Any) -> ProfileStatus:
     unknown: dict[str, Any] = dict.fromkeys(ProfileStatus.__struct_fields__)
     known = {"id": profile_id, "name": f"p{profile_id}", "client": "c", "state": ProfileState.ACTIVE}
     return ProfileStatus(**unknown | known | values)
+
+
+@given(name=st.text(LETTERS, max_size=20), client=st.text(LETTERS, max_size=20))
+def test_any_name_comes_out_of_the_page_as_it_went_in(name: str, client: str) -> None:
+    fleet = Fleet()
+    fleet.update([status(1, name=name, client=client, impression=7)])
+    page = asyncio.run(fleet.render())
+    assert samples(page)["pinterest_impressions"] == {(client, name): 7.0}
 
 
 async def test_rendering_a_large_page_lets_other_tasks_run() -> None:
