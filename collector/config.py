@@ -162,6 +162,11 @@ class Settings(BaseSettings):
     pin_spam_cooldown: Annotated[float, BeforeValidator(Duration(60, 604800))] = Field(
         21600.0, description="How long a profile publishes nothing after Pinterest blocked it as spam."
     )
+    native_pins: Annotated[bool, BeforeValidator(Switch())] = Field(
+        default=False,
+        description="Ask Ayrshare once a day for the pins of each account that were not made here, and show them among "
+        "the best pins. Off, because it is not confirmed what Ayrshare answers.",
+    )
     retention_days: Annotated[int | None, BeforeValidator(Whole(91, 36_500))] = Field(
         None,
         description="Delete days, their former versions, snapshots, results of pins, and what was found of the days, "

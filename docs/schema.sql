@@ -300,7 +300,8 @@ DECLARE
         'pin (id, profile_id, client_ref, created_at, publish_at, state, state_since, attempts, last_error, pin_url, '
             'published_at, looks, next_look_at)',
         'top_pin (profile, client, profile_id, pin_id, client_ref, pin_url, published_at, impression, engagement, '
-            'engagement_rate, save, pin_click, outbound_click, week_impression, week_engagement, observed_at)',
+            'engagement_rate, save, pin_click, outbound_click, week_impression, week_engagement, observed_at, '
+            'native)',
         'pin_attempt (pin_id, attempt, started_at, ended_at, outcome, reason, http_status, code)',
         'pin_lane (profile_id, not_before, paused_reason, paused_since, due_at)'
     ];
@@ -1056,6 +1057,39 @@ CREATE TABLE moved_to (
 
 COMMENT ON TABLE moved_to IS 'One row when `collector move` took the data to another database';
 
+CREATE TABLE native_look (
+    profile_id bigint NOT NULL,
+    next_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE native_look IS 'When a profile is asked next for pins that were not made here';
+
+COMMENT ON COLUMN native_look.next_at IS 'Moved on by a day before asking: no answer, and no death, makes it more often';
+
+CREATE TABLE native_pin (
+    id bigint NOT NULL,
+    profile_id bigint NOT NULL,
+    pinterest_pin_id text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    title text,
+    pin_url text
+);
+
+COMMENT ON TABLE native_pin IS 'Pins of the last 90 days that were not made here';
+
+COMMENT ON COLUMN native_pin.created_at IS 'When it went out, as Ayrshare tells';
+
+COMMENT ON COLUMN native_pin.title IS 'Its title, or the beginning of its description';
+
+ALTER TABLE native_pin ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME native_pin_id_seq
+    START WITH -1
+    INCREMENT BY -1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
 CREATE TABLE notice (
     id bigint NOT NULL,
     key text NOT NULL,
@@ -1547,13 +1581,43 @@ CREATE VIEW top_pin AS
     r.observed_at,
     r.asked_at,
     r.next_at,
-    r.ended
+    r.ended,
+    false AS native
    FROM ((pin_result r
      JOIN pin p ON ((p.id = r.pin_id)))
+     JOIN profile f ON ((f.id = r.profile_id)))
+  WHERE (r.observed_at IS NOT NULL)
+UNION ALL
+ SELECT f.name AS profile,
+    f.client,
+    r.profile_id,
+    r.pin_id,
+    n.pinterest_pin_id AS client_ref,
+    n.title,
+    n.pin_url,
+    n.created_at AS published_at,
+    r.impression,
+    pin_engagement(r.save, r.pin_click, r.outbound_click) AS engagement,
+    ((pin_engagement(r.save, r.pin_click, r.outbound_click))::double precision / (NULLIF(r.impression, 0))::double precision) AS engagement_rate,
+    r.save,
+    r.pin_click,
+    r.outbound_click,
+    r.extra,
+    r.week_impression,
+    r.week_engagement,
+    r.observed_at,
+    r.asked_at,
+    r.next_at,
+    r.ended,
+    true AS native
+   FROM ((native_pin n
+     JOIN pin_result r ON (((r.profile_id = n.profile_id) AND (r.pin_id = n.id))))
      JOIN profile f ON ((f.id = r.profile_id)))
   WHERE (r.observed_at IS NOT NULL);
 
 COMMENT ON VIEW top_pin IS 'Published pins with the newest of their totals; order by the one that counts';
+
+COMMENT ON COLUMN top_pin.native IS 'It was not made here; client_ref is Pinterest''s id of it';
 
 CREATE VIEW week_sum AS
  SELECT profile_id,
@@ -1647,6 +1711,15 @@ ALTER TABLE ONLY lost_day
 ALTER TABLE ONLY monthly_report
     ADD CONSTRAINT monthly_report_pkey PRIMARY KEY (month, client);
 
+ALTER TABLE ONLY native_look
+    ADD CONSTRAINT native_look_pkey PRIMARY KEY (profile_id);
+
+ALTER TABLE ONLY native_pin
+    ADD CONSTRAINT native_pin_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY native_pin
+    ADD CONSTRAINT native_pin_profile_id_pinterest_pin_id_key UNIQUE (profile_id, pinterest_pin_id);
+
 ALTER TABLE ONLY notice
     ADD CONSTRAINT notice_key_key UNIQUE (key);
 
@@ -1713,6 +1786,8 @@ CREATE INDEX monthly_report_written_at_idx ON monthly_report USING btree (writte
 
 CREATE UNIQUE INDEX moved_to_once_idx ON moved_to USING btree ((true));
 
+CREATE INDEX native_pin_created_at_idx ON native_pin USING btree (created_at);
+
 CREATE INDEX notice_addressed_idx ON notice USING btree (id) WHERE (NOT addressed);
 
 CREATE INDEX notice_message_target_idx ON notice_message USING btree (target, id DESC);
@@ -1768,6 +1843,12 @@ CREATE TRIGGER pin_queued AFTER INSERT ON pin FOR EACH ROW WHEN ((new.state = 'q
 CREATE TRIGGER profile_active_again AFTER UPDATE OF state ON profile FOR EACH ROW WHEN (((new.state = 'active'::text) AND (old.state <> 'active'::text))) EXECUTE FUNCTION wake_lane_of_profile();
 
 CREATE TRIGGER profile_state_changed AFTER UPDATE OF state ON profile FOR EACH ROW WHEN ((new.state <> old.state)) EXECUTE FUNCTION note_state_change();
+
+ALTER TABLE ONLY native_look
+    ADD CONSTRAINT native_look_profile_id_fkey FOREIGN KEY (profile_id) REFERENCES profile(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY native_pin
+    ADD CONSTRAINT native_pin_profile_id_fkey FOREIGN KEY (profile_id) REFERENCES profile(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY notice_message
     ADD CONSTRAINT notice_message_target_fkey FOREIGN KEY (target) REFERENCES notice_target(name);

@@ -39,6 +39,7 @@ settings.load_profile("few")
 
 _TABLES = (
     "profile, client, pin, pin_attempt, pin_lane, pin_arrival, pin_upload, pin_result, pin_metric, "
+    "native_pin, native_look, "
     "drop_episode, drop_dismissal, drop_verdict, drop_band, drop_sensitivity, fleet_drop, "
     "notice, notice_target, notice_message, notice_telling, monthly_report, "
     "daily_metric, daily_metric_revision, account_snapshot, poll_log, profile_state_change, lost_day, profile_import, "

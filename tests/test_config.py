@@ -34,6 +34,7 @@ WRITTEN: list[tuple[str, str, object]] = [
     ("pin_reconcile_after", "30s, 2m", (30.0, 120.0)),
     ("pins_requeue_absent", "true", True),
     ("pin_spam_cooldown", "1d", 86400.0),
+    ("native_pins", "true", True),
     ("retention_days", "365", 365),
     ("daemon_password", "let-me-work", "let-me-work"),
     ("grafana_password", "let-me-read", "let-me-read"),
@@ -222,6 +223,7 @@ WRONG: list[tuple[str, str, str]] = [
     ),
     ("pin_reconcile_after", "1m,8d", "8d is not a duration from 1s to 7d"),
     ("pins_requeue_absent", "maybe", "maybe is not true or false"),
+    ("native_pins", "maybe", "maybe is not true or false"),
     ("pin_spam_cooldown", "59", "59 is not a duration from 1m to 7d"),
     ("retention_days", "90", "90 is not a whole number from 91 to 36500"),
     (

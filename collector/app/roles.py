@@ -10,6 +10,7 @@ import msgspec
 from collector.app.upstream import open_ayrshare
 from collector.app.workers import (
     make_leases,
+    make_native_look,
     make_poller,
     make_publisher,
     make_reconciler,
@@ -36,6 +37,7 @@ from collector.store.pool import Database
 
 _EXPORT_SECONDS = 5.0
 _RESULTS_SECONDS = 15.0
+_NATIVE_SECONDS = 15.0
 _HISTORIES = 32
 _DETECT_SECONDS = 10.0
 _RECONCILE_SECONDS = 5.0
@@ -113,10 +115,14 @@ async def _tracker(process: Process) -> list[Loop]:
     settings, gate, heartbeats = process.settings, process.gate, process.heartbeats
     client = await process.resources.enter_async_context(open_ayrshare(settings, gate, connections=_TRACKED_AT_ONCE))
     tracker = make_tracker(settings, process.database, client, gate)
-    return [
+    loops: list[Loop] = [
         partial(every, _TRACK_SECONDS, "tracker", tracker.run_once, heartbeats, longest=settings.lease_time),
         partial(every, _RESULTS_SECONDS, "results", tracker.measure, heartbeats),
     ]
+    if settings.native_pins:
+        look = make_native_look(settings, process.database, client, gate).run_once
+        loops.append(partial(every, _NATIVE_SECONDS, "native", look, heartbeats, longest=2 * settings.request_seconds))
+    return loops
 
 
 async def _exporter(process: Process) -> list[Loop]:

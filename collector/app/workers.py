@@ -31,12 +31,14 @@ from collector.store.gap import GapStore
 from collector.store.lease import LeaseStore
 from collector.store.metric import MetricStore
 from collector.store.monthly_report import MonthlyReportStore
+from collector.store.native_pin import NativePinStore
 from collector.store.notice import NoticeStore
 from collector.store.pin_check import CheckStore
 from collector.store.pin_queue import PinQueue
 from collector.store.pin_result import ResultStore
 from collector.store.pool import Database
 from collector.store.report import ReportStore
+from collector.track.native import NativeLook
 from collector.track.tracker import Tracker
 from collector.whole_file import make_folder
 
@@ -122,6 +124,10 @@ def make_reconciler(settings: Settings, database: Database, client: AyrshareClie
 def make_tracker(settings: Settings, database: Database, client: AyrshareClient, gate: Gate) -> Tracker:
     results = ResultStore(database, seconds=settings.lease_time)
     return Tracker(client, key_ring(settings), results, _make_queue(settings, database), gate)
+
+
+def make_native_look(settings: Settings, database: Database, client: AyrshareClient, gate: Gate) -> NativeLook:
+    return NativeLook(client, key_ring(settings), NativePinStore(database), _make_queue(settings, database), gate)
 
 
 @asynccontextmanager

@@ -194,13 +194,19 @@ class AyrshareClient:
 
         return await self._call("GET", self._details, read, profile_key=profile_key)
 
-    async def native_pins(self, profile_key: SecretStr, *, cursor: str | None = None) -> NativePins:
-        """``GET /history/pinterest``: the account's pins, whoever made them, the newest first."""
+    async def native_pins(
+        self, profile_key: SecretStr, *, cursor: str | None = None, analytics: bool = False
+    ) -> NativePins:
+        """``GET /history/pinterest``: the account's pins, whoever made them, the newest first.
+
+        With ``analytics``, their numbers come too, if Ayrshare has them.
+        """
 
         def read(answer: _Answer) -> NativePins:
             return parse_native_pins(answer.status, answer.body, retry_after=answer.retry_after)
 
-        query = {"limit": _NATIVE_PINS, "skipAnalytics": "true"} | ({"cursor": cursor} if cursor is not None else {})
+        query = {"limit": _NATIVE_PINS, "skipAnalytics": "false" if analytics else "true"}
+        query |= {"cursor": cursor} if cursor is not None else {}
         return await self._call("GET", self._native, read, profile_key=profile_key, query=query)
 
     async def account_name(self, profile_key: SecretStr) -> str | None:

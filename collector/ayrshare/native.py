@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from collector.ayrshare.dates import utc
+from collector.ayrshare.pin_numbers import read_totals
 from collector.ayrshare.refusal import clean, decode, failure, unreadable
+from collector.models.analytics import Problem
 from collector.models.history import NativePin, NativePins
+from collector.models.result import PinNumbers
 
 _LISTS: Final = ("history", "posts", "pins", "pinterest", "items", "data")
 _IDS: Final = ("id", "pinId", "postId")
@@ -16,6 +19,7 @@ _TIMES: Final = ("created", "createdAt", "created_at", "publishedAt")
 _DESCRIPTIONS: Final = ("description", "post", "message", "text")
 _URLS: Final = ("postUrl", "url", "permalink")
 _CURSORS: Final = ("nextCursor", "cursor", "bookmark", "next")
+_ANALYTICS: Final = ("analytics", "metrics", "pinMetrics", "pin_metrics")
 _LONGEST_TEXT: Final = 2048
 
 
@@ -33,8 +37,14 @@ def parse_native_pins(http_status: int, body: bytes, *, retry_after: str | None 
     rows = next(_lists(payload), None)
     if rows is None:
         raise unreadable(body, "the answer has no list of pins")
-    pins = (_pin(row) for row in rows if isinstance(row, dict))
-    return NativePins(tuple(pin for pin in pins if pin is not None), _cursor(payload))
+    pins: list[NativePin] = []
+    problems: list[Problem] = []
+    for row in rows:
+        totals = read_totals(_analytics(row)) if isinstance(row, dict) else None
+        if totals is not None and (pin := _pin(row, totals.numbers)) is not None:
+            pins.append(pin)
+            problems += totals.problems
+    return NativePins(tuple(pins), _cursor(payload), tuple(problems))
 
 
 def _lists(payload: object) -> Iterator[list[Any]]:
@@ -45,14 +55,24 @@ def _lists(payload: object) -> Iterator[list[Any]]:
             yield from _lists(payload.get(name))
 
 
-def _pin(row: dict[str, Any]) -> NativePin | None:
+def _pin(row: dict[str, Any], numbers: PinNumbers) -> NativePin | None:
     created_at = next((time for name in _TIMES if (time := utc(row.get(name))) is not None), None)
     if created_at is None:
         return None
     identity = _first(row, _IDS)
     return NativePin(
-        identity or None, created_at, _first(row, ("title",)), _first(row, _DESCRIPTIONS), _first(row, _URLS) or None
+        identity or None,
+        created_at,
+        _first(row, ("title",)),
+        _first(row, _DESCRIPTIONS),
+        _first(row, _URLS) or None,
+        numbers,
     )
+
+
+def _analytics(row: dict[str, Any]) -> dict[str, Any]:
+    found = (row.get(name) for name in _ANALYTICS)
+    return next((told for told in found if isinstance(told, dict)), {})
 
 
 def _first(row: dict[str, Any], names: tuple[str, ...]) -> str:

@@ -55,14 +55,15 @@ def parse_pin_numbers(
     for told, asked in ((block.get("id"), pinterest_pin_id), (payload.get("id"), ayrshare_id)):
         if told is not None and asked is not None and (str(told) if type(told) is int else told) != asked:
             raise _of_another(body, told)
-    return _read(analytics)
+    return read_totals(analytics)
 
 
 def _of_another(body: bytes, told: object) -> AyrshareError:
     return unreadable(body, f"the answer is about another pin: {shown(told)}")
 
 
-def _read(analytics: dict[str, Any]) -> PinAnswer:
+def read_totals(analytics: dict[str, Any]) -> PinAnswer:
+    """Return the totals of a pin, whatever they are called, and what was left out of them."""
     problems = Problems()
     told = {
         key: value for key, value in bounded(analytics, _WHERE, problems).items() if is_number(value) or has_column(key)

@@ -72,7 +72,8 @@ def _line(each: TopPin) -> tuple[str, ...]:
     rate = "-" if each.engagement_rate is None else f"{each.engagement_rate:.1%}"
     published = f"{each.published_at:%Y-%m-%d %H:%M}"
     shown = ("-" if number is None else str(number) for number in numbers)
-    return str(each.pin_id), each.profile, each.title or each.client_ref, published, *shown, rate
+    pin = f"{each.title or each.client_ref}{' (not made here)' if each.native else ''}"
+    return str(each.pin_id), each.profile, pin, published, *shown, rate
 
 
 @click.command()

@@ -153,6 +153,7 @@ LOOPS: Final = {
     "detector": "looks for drops",
     "expiry": "writes down lost days, and deletes what is older than it is to be kept",
     "exporter": "renders the page for Prometheus",
+    "native": "looks for pins that were not made here",
     "notifier": "tells people what happened",
     "overview": "sums up the fleet for these pages",
     "poller": "reads the profiles that are due",

@@ -4,6 +4,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
+from collector.emulator.analytics import pin_metrics
 from collector.emulator.config import DAY_SECONDS, iso_millis, iso_seconds
 from collector.emulator.errors import DELETE_UNKNOWN, Json, Problem, RefusalError, parameters, refuse
 from collector.emulator.pins import Pin
@@ -104,7 +105,11 @@ def native_history(emulator: Emulator, call: Call) -> bytes:
     call.account.insist_on_quota(call.now, emulator.config)
     limit, start = call.number("limit", 100, 500), call.number("cursor", 0, 1_000_000, smallest=0)
     pins = [pin for pin in emulator.pins.newest_first(call.account) if pin.status(call.now) == "success"]
-    answer: Json = {"posts": [pin.native_row() for pin in pins[start : start + limit]], "status": "success"}
+    rows = [pin.native_row() for pin in pins[start : start + limit]]
+    if call.query.get("skipAnalytics") != "true":
+        shown = zip(rows, pins[start:], strict=False)
+        rows = [row | {"analytics": pin_metrics(emulator.config.seed, pin, call.now)} for row, pin in shown]
+    answer: Json = {"posts": rows, "status": "success"}
     if start + limit < len(pins):
         answer["pagination"] = {"hasMore": True, "nextCursor": str(start + limit)}
     return msgspec.json.encode(answer)

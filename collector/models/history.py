@@ -4,7 +4,9 @@ from datetime import datetime
 
 import msgspec
 
+from collector.models.analytics import Problem
 from collector.models.pin import PinState, Publication
+from collector.models.result import PinNumbers
 
 
 class UnknownPin(msgspec.Struct, frozen=True):
@@ -91,17 +93,19 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NativePin(msgspec.Struct, frozen=True):
-    """A pin as Pinterest has it, whoever made it."""
+    """A pin as Pinterest has it, whoever made it; ``numbers`` only where they were asked for."""
 
     pinterest_pin_id: str | None
     created_at: datetime
     title: str
     description: str
     pin_url: str | None
+    numbers: PinNumbers = PinNumbers()
 
 
 class NativePins(msgspec.Struct, frozen=True):
-    """A page of an account's pins; ``cursor`` asks for the next one."""
+    """A page of an account's pins; ``cursor`` asks for the next one, ``problems`` are of numbers that were left out."""
 
     pins: tuple[NativePin, ...]
     cursor: str | None
+    problems: tuple[Problem, ...] = ()

@@ -1,7 +1,8 @@
 """Writes the reports of the month that is over, each once, on the second of a month or whenever it can after that.
 
-A month ends in UTC, in which Pinterest counts days: no client has a zone of its own here, and none has days of another
-one. On the first, some zone on earth is still in the old month, and Pinterest has not shown its last day yet.
+The second is that of UTC, whatever the client's zone: Pinterest counts days in UTC, so the month of the numbers ends
+then everywhere. On the first, Pinterest has not shown its last day yet. When a client's people are told is the choice
+of their target, which has a zone.
 """
 
 from collections.abc import Callable, Sequence

@@ -22,6 +22,8 @@ TABLES: Final = (
     "pin_arrival",
     "pin_result",
     "pin_metric",
+    "native_pin",
+    "native_look",
     "daily_metric",
     "daily_metric_revision",
     "profile_import",

@@ -28,6 +28,7 @@ _EXPIRE_FINDINGS = (
     _expire("profile_state_change", "changed_at < now() - $1::integer * interval '1 day'"),
     # A pin that is followed no more is not followed anew: that begins only while it is younger than any retention.
     _expire("pin_result", "next_at IS NULL AND asked_at < now() - $1::integer * interval '1 day'"),
+    _expire("native_pin", "created_at < now() - $1::integer * interval '1 day'"),
 )
 
 # Days that were deleted on purpose are not missing.

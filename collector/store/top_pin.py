@@ -24,7 +24,10 @@ class PinRank(StrEnum):
 
 
 class TopPin(msgspec.Struct, frozen=True, kw_only=True):
-    """A published pin with its totals, seen first at ``observed_at``; the ``week_`` ones are what it had then."""
+    """A published pin with its totals, seen first at ``observed_at``; the ``week_`` ones are what it had then.
+
+    A ``native`` one was not made here: it has no page, and its ``client_ref`` is Pinterest's id of it.
+    """
 
     pin_id: int
     profile_id: int
@@ -43,6 +46,7 @@ class TopPin(msgspec.Struct, frozen=True, kw_only=True):
     week_impression: int | None
     week_engagement: int | None
     observed_at: datetime
+    native: bool
 
 
 class TopWish(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,6 +129,7 @@ SELECT profile_id, published_at, week_engagement AS engagement
 FROM top_pin
 WHERE {whose} = $1
   AND week_engagement IS NOT NULL
+  AND NOT native
   AND published_at >= now() - $2 * interval '1 day'
 ORDER BY published_at DESC
 LIMIT 10000

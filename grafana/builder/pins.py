@@ -64,14 +64,14 @@ def top_pins() -> tables.Panel:
     about = About(
         "Best pins",
         "The pins published in the time range with the most engagements: saves, pin clicks and outbound clicks, as totals since each went out. "
-        "Only pins that the collector published are followed, for 90 days. The first week tells how young pins compare with old ones.",
+        "Pins are followed for 90 days: those that the collector published and, with COLLECTOR_NATIVE_PINS, those of the account that were not made here, which are marked. The first week tells how young pins compare with old ones.",
         "never by itself: it shows what is worth repeating.",
         "No pin of this time range has results yet: they come one to three days after it went out",
     )
     query = f"""
         SELECT
             c.profile AS "Profile",
-            c.client_ref AS "Pin",
+            c.client_ref || CASE WHEN c.native THEN ' (not made here)' ELSE '' END AS "Pin",
             c.published_at AS "Published",
             c.engagement AS "Engagement",
             c.week_engagement AS "First week",

@@ -19,7 +19,8 @@ DECLARE
         'pin (id, profile_id, client_ref, created_at, publish_at, state, state_since, attempts, last_error, pin_url, '
             'published_at, looks, next_look_at)',
         'top_pin (profile, client, profile_id, pin_id, client_ref, pin_url, published_at, impression, engagement, '
-            'engagement_rate, save, pin_click, outbound_click, week_impression, week_engagement, observed_at)',
+            'engagement_rate, save, pin_click, outbound_click, week_impression, week_engagement, observed_at, '
+            'native)',
         'pin_attempt (pin_id, attempt, started_at, ended_at, outcome, reason, http_status, code)',
         'pin_lane (profile_id, not_before, paused_reason, paused_since, due_at)'
     ];

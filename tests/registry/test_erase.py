@@ -41,6 +41,9 @@ INSERT INTO pin_lane (profile_id) SELECT id FROM profile ON CONFLICT DO NOTHING;
 INSERT INTO pin_arrival (profile_id, due_at) SELECT id, now() FROM profile;
 INSERT INTO profile_import (source, profile_id) SELECT 'tool', id FROM profile;
 INSERT INTO pin_metric (profile_id, pin_id, observed_at) SELECT profile_id, id, now() FROM pin;
+INSERT INTO native_pin (profile_id, pinterest_pin_id, created_at, title) SELECT id, 'n', now(), name FROM profile;
+INSERT INTO native_look (profile_id, next_at) SELECT id, now() FROM profile;
+INSERT INTO monthly_report (month, client, file) SELECT DISTINCT '2025-01-01'::date, client, client FROM profile;
 UPDATE profile SET state = 'unlinked', state_reason = name;
 INSERT INTO notice (key, kind, profile_id, profile, client, happened_at, detail)
 SELECT name, 'drop_opened', id, name, client, now(), name FROM profile;

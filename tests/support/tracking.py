@@ -6,12 +6,14 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from collector.ayrshare.client import open_client
+from collector.ayrshare.client import AyrshareClient, open_client
 from collector.loops.gate import Gate
+from collector.store.native_pin import NativePinStore
 from collector.store.pin import PinStore
 from collector.store.pin_queue import PinQueue
 from collector.store.pin_result import ResultStore
 from collector.store.pool import Database
+from collector.track.native import NativeLook
 from collector.track.tracker import Tracker
 from tests.support.ayrshare import Ayrshare
 from tests.support.profiles import KEYS
@@ -22,13 +24,26 @@ LEASE_SECONDS = 60.0
 
 
 @asynccontextmanager
-async def tracking(database: Database, ayrshare: Ayrshare) -> AsyncIterator[Tracker]:
+async def _asking(ayrshare: Ayrshare) -> AsyncIterator[tuple[AyrshareClient, Gate]]:
     key, gate = SecretStr(ayrshare.config.api_key), Gate(1e6)
     async with open_client(
         url=ayrshare.url, api_key=key, request_timeout=5.0, connections=16, on_verdict=gate.note
     ) as client:
+        yield client, gate
+
+
+@asynccontextmanager
+async def tracking(database: Database, ayrshare: Ayrshare) -> AsyncIterator[Tracker]:
+    async with _asking(ayrshare) as (client, gate):
         results, queue = ResultStore(database, seconds=LEASE_SECONDS), PinQueue(database, owner="me", seconds=60.0)
         yield Tracker(client, KEYS, results, queue, gate)
+
+
+@asynccontextmanager
+async def looking(database: Database, ayrshare: Ayrshare) -> AsyncIterator[NativeLook]:
+    async with _asking(ayrshare) as (client, gate):
+        queue = PinQueue(database, owner="me", seconds=60.0)
+        yield NativeLook(client, KEYS, NativePinStore(database), queue, gate)
 
 
 async def live(database: Database, ayrshare: Ayrshare, count: int, *, index: int = 0) -> list[int]:
