@@ -90,6 +90,11 @@ class Settings(BaseSettings):
         "less, and `?pooler=transaction` tells that it is PgBouncer in transaction mode. "
         "Unset: a private PostgreSQL under `DATA_DIR`.",
     )
+    database_read_url: DatabaseUrl | None = Field(
+        None,
+        description="A standby of that database, from which the pages, the API and the fleet page are read while it is "
+        "well; else they are read from `DATABASE_URL`.",
+    )
     data_dir: Path = Field(
         Path("collector-data"),
         description="Folder of the embedded database and of the keys generated for it.",

@@ -17,6 +17,7 @@ ONE, TWO = (urlsafe_b64encode(digit * 32).decode() for digit in (b"1", b"2"))
 # Field, text as an operator writes it, value.
 WRITTEN: list[tuple[str, str, object]] = [
     ("database_url", "postgresql://u:p@db:5432/x", "postgresql://u:p@db:5432/x"),
+    ("database_read_url", "postgresql://u:p@standby:5432/x", "postgresql://u:p@standby:5432/x"),
     ("data_dir", "/var/lib/collector", Path("/var/lib/collector")),
     ("pg_bindir", "/usr/lib/postgresql/17/bin", Path("/usr/lib/postgresql/17/bin")),
     ("ayrshare_url", "https://example.com/api/", "https://example.com/api"),
@@ -152,6 +153,11 @@ WRONG: list[tuple[str, str, str]] = [
         "database_url",
         "mysql://u:hunter2@db/x",
         "is not a PostgreSQL address; write postgresql://user:password@host:5432/database",
+    ),
+    (
+        "database_read_url",
+        "postgresql://u:hunter2@db/x?pooler=session",
+        "has another `pooler` than `transaction`; leave it out where there is none",
     ),
     ("ayrshare_url", "ftp://example.com", "ftp://example.com is not an http(s) address, like {url}"),
     ("ayrshare_url", "https://", "https:// is not an http(s) address, like {url}"),

@@ -1,7 +1,7 @@
 """The daemon: what every process does, the loops of its roles, and the pages."""
 
 import asyncio
-from contextlib import AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from functools import partial
 
 import structlog
@@ -35,11 +35,13 @@ from collector.store.fleet import FleetStore
 from collector.store.gap import GapStore
 from collector.store.leader import LeaderStore
 from collector.store.pin import PinStore
-from collector.store.pool import Database
+from collector.store.pool import Database, open_for_pages
 from collector.store.profile import ProfileStore
 from collector.store.retention import expire
+from collector.store.standby import LOOK_SECONDS, Standby, StandbyFirst, reading
 from collector.store.token import TokenStore
 from collector.telemetry import DATABASE_CONNECTIONS
+from collector.web.age import may_be_old
 from collector.web.door import Door
 from collector.web.health import Health
 from collector.web.server import Pages, serving
@@ -70,18 +72,7 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
     owner = make_owner()
     daemons, leaders = DaemonStore(database), LeaderStore(database, owner=owner)
     async with AsyncExitStack() as resources:
-        process = Process(
-            settings=settings,
-            database=database,
-            readers=await resources.enter_async_context(database.beside()),
-            gate=make_gate(settings),
-            heartbeats=Heartbeats(),
-            leader=Leader(leaders),
-            hooks=hooks,
-            exporter=Exporter(FleetStore(database), DropList(database)) if Role.EXPORTER in settings.roles else None,
-            pictures=await resources.enter_async_context(open_pictures()),
-            resources=resources,
-        )
+        process = await _open_process(settings, database, hooks, Leader(leaders), resources)
         mark = key_ring(settings).mark if settings.encryption_keys or settings.calls_ayrshare else None
         report = partial(daemons.report, owner, __version__, settings.roles, mark)
         keeper = OverviewKeeper(process.readers)
@@ -91,12 +82,13 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
             await try_encryption_keys(ProfileStore(database), key_ring(settings))
             asking = await resources.enter_async_context(open_ayrshare(settings, process.gate, connections=1))
             loops.append(partial(try_api_key, asking, process.gate))
+        if process.standby is not None:
+            await process.standby.look()
+            loops.append(partial(every, LOOK_SECONDS, "standby", process.standby.look, process.heartbeats))
         loops += await open_roles(process)
         await process.leader.keep()
         loops.append(partial(every, KEEP_SECONDS, "leader", process.leader.keep, process.heartbeats))
-        address = await resources.enter_async_context(
-            serving(_pages(process, keeper), settings.http_host, settings.http_port, door=_door(settings, database))
-        )
+        address = await resources.enter_async_context(_serving(process, keeper))
         async with asyncio.TaskGroup() as group:
             for loop in loops:
                 group.create_task(loop())
@@ -104,6 +96,32 @@ async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> Non
             resources.push_async_callback(_leave, daemons, leaders, owner)
             log.info("running", version=__version__, address=address, roles=",".join(sorted(settings.roles)))
             hooks.serving(address)
+
+
+async def _open_process(
+    settings: Settings, database: Database, hooks: Hooks, leader: Leader, resources: AsyncExitStack
+) -> Process:
+    """Open what the roles share."""
+    readers, standby = await resources.enter_async_context(database.beside()), None
+    fleet_from = database
+    if settings.database_read_url is not None:
+        dsn = settings.database_read_url.get_secret_value()
+        reads = await resources.enter_async_context(open_for_pages(dsn, at_once=False))
+        standby = Standby(reads)
+        fleet_from = readers = StandbyFirst(readers, standby, reads)
+    return Process(
+        settings=settings,
+        database=database,
+        readers=readers,
+        standby=standby,
+        gate=make_gate(settings),
+        heartbeats=Heartbeats(),
+        leader=leader,
+        hooks=hooks,
+        exporter=Exporter(FleetStore(fleet_from), DropList(fleet_from)) if Role.EXPORTER in settings.roles else None,
+        pictures=await resources.enter_async_context(open_pictures()),
+        resources=resources,
+    )
 
 
 def _measuring(process: Process, keeper: OverviewKeeper) -> list[Loop]:
@@ -116,7 +134,9 @@ def _measuring(process: Process, keeper: OverviewKeeper) -> list[Loop]:
     keep_alone = process.leader.led("expiry", keep, pause=_EXPIRY_SECONDS)
     return [
         # First, so that the fleet's sums are there when somebody looks.
-        partial(every, REFRESH_SECONDS, "overview", keeper.refresh, heartbeats, longest=LONGEST_SECONDS),
+        partial(
+            every, REFRESH_SECONDS, "overview", partial(reading, keeper.refresh), heartbeats, longest=LONGEST_SECONDS
+        ),
         partial(every, _BACKLOG_SECONDS, "backlog", backlog, heartbeats),
         # Pins wait, and are to be seen waiting, where no publisher is alive.
         partial(every, _BACKLOG_SECONDS, "queue", partial(measure_queue, PinStore(database)), heartbeats),
@@ -154,6 +174,17 @@ def _pages(process: Process, keeper: OverviewKeeper) -> Pages:
         readers, keeper, elsewhere, health.problems, heartbeats, where=where(settings), report_file=settings.report_file
     )
     return Pages(health, exporter.page if exporter else None, console, Api(services))
+
+
+def _serving(process: Process, keeper: OverviewKeeper) -> AbstractAsyncContextManager[str]:
+    settings = process.settings
+    return serving(
+        _pages(process, keeper),
+        settings.http_host,
+        settings.http_port,
+        door=_door(settings, process.database),
+        middlewares=() if process.standby is None else (may_be_old,),
+    )
 
 
 def _door(settings: Settings, database: Database) -> Door:

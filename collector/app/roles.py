@@ -34,6 +34,7 @@ from collector.report.pdf import PRINT_SECONDS
 from collector.report.pictures import Pictures
 from collector.store.drop import DropStore
 from collector.store.pool import Database
+from collector.store.standby import Standby, reading
 
 _EXPORT_SECONDS = 5.0
 _RESULTS_SECONDS = 15.0
@@ -63,12 +64,13 @@ class Hooks(msgspec.Struct, frozen=True):
 class Process(msgspec.Struct, frozen=True, kw_only=True):
     """What the roles of a process share; ``resources`` closes what they opened.
 
-    ``readers`` is the same database with connections of its own, for the pages.
+    ``readers`` is the same database with connections of its own, for the pages, ``standby`` what they may lead to.
     """
 
     settings: Settings
     database: Database
     readers: Database
+    standby: Standby | None
     gate: Gate
     heartbeats: Heartbeats
     leader: Leader
@@ -128,7 +130,7 @@ async def _tracker(process: Process) -> list[Loop]:
 async def _exporter(process: Process) -> list[Loop]:
     if process.exporter is None:
         return []
-    return [partial(every, _EXPORT_SECONDS, "exporter", process.exporter.refresh, process.heartbeats)]
+    return [partial(every, _EXPORT_SECONDS, "exporter", partial(reading, process.exporter.refresh), process.heartbeats)]
 
 
 async def _detector(process: Process) -> list[Loop]:

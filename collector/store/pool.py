@@ -139,17 +139,14 @@ class Database:
     """Runs statements on a pool; each method is one round trip and one transaction."""
 
     def __init__(self, pool: asyncpg.Pool, dsn: str, lists: "Database | None" = None) -> None:
-        self._pool = pool
-        self._dsn = dsn
+        self.pool = pool
+        self.dsn = dsn
         self._lists = lists
 
     @asynccontextmanager
     async def beside(self) -> AsyncIterator["Database"]:
         """Yield other pools to the same database, for whoever reads pages: nobody else waits for their connections."""
-        async with (
-            open_database(self._dsn, max_size=_LISTS_SIZE, plan_each_time=True) as lists,
-            open_database(self._dsn, max_size=_PAGES_SIZE, lists=lists) as opened,
-        ):
+        async with open_for_pages(self.dsn) as opened:
             yield opened
 
     @property
@@ -164,13 +161,13 @@ class Database:
     @property
     def busy(self) -> int:
         """How many connections are in use."""
-        busy: int = self._pool.get_size() - self._pool.get_idle_size()
+        busy: int = self.pool.get_size() - self.pool.get_idle_size()
         return busy + (self._lists.busy if self._lists is not None else 0)
 
     @property
     def idle(self) -> int:
         """How many connections are open and wait for something to do."""
-        idle: int = self._pool.get_idle_size()
+        idle: int = self.pool.get_idle_size()
         return idle + (self._lists.idle if self._lists is not None else 0)
 
     async def fetch(self, sql: str, *arguments: object) -> list[asyncpg.Record]:
@@ -210,7 +207,7 @@ class Database:
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """Yield a connection of its own, for statements that cannot run inside a transaction."""
         with translated(connecting=True):
-            connection = await self._pool.acquire()
+            connection = await self.pool.acquire()
         with translated():
             try:
                 yield connection
@@ -223,13 +220,13 @@ class Database:
     async def _release(self, connection: asyncpg.Connection) -> None:
         # One that does not confirm is cut off; that is no error beside the cancellation.
         try:
-            await self._pool.release(connection, timeout=_CANCEL_SECONDS)
+            await self.pool.release(connection, timeout=_CANCEL_SECONDS)
         except TimeoutError:
             await self._suspect_all()
 
     async def _suspect_all(self) -> None:
         """Use no present connection again: if others are lost too, each would cost a statement all of its time."""
-        await self._pool.expire_connections()
+        await self.pool.expire_connections()
 
     async def listen(self, channel: str, on_notification: Callable[[], None]) -> None:
         """Call ``on_notification`` now and at every NOTIFY, on a connection of its own, until that is lost.
@@ -240,7 +237,7 @@ class Database:
             DatabaseUnavailableError: it was lost; notifications may have been missed.
         """
         lost = asyncio.Event()
-        if pooled(self._dsn):
+        if pooled(self.dsn):
             on_notification()
             await lost.wait()
 
@@ -309,8 +306,9 @@ async def open_database(
     statement_seconds: float = _STATEMENT_SECONDS,
     plan_each_time: bool = False,
     lists: Database | None = None,
+    at_once: bool = True,
 ) -> AsyncIterator[Database]:
-    """Connect to ``dsn``; a statement may take so many seconds.
+    """Connect to ``dsn``, ``at_once`` or when there is something to ask; a statement may take so many seconds.
 
     ``plan_each_time`` keeps no plan, which is what ``lists`` are for, other connections to the same database.
 
@@ -321,7 +319,7 @@ async def open_database(
         pool = await asyncpg.create_pool(
             for_driver(dsn),
             connection_class=_Connection,
-            min_size=1,
+            min_size=int(at_once),
             max_size=max_size,
             timeout=_PATIENCE_SECONDS,
             command_timeout=statement_seconds,
@@ -334,6 +332,16 @@ async def open_database(
         yield Database(pool, dsn, lists)
     finally:
         await _close(pool)
+
+
+@asynccontextmanager
+async def open_for_pages(dsn: str, *, at_once: bool = True) -> AsyncIterator[Database]:
+    """Connect to ``dsn`` for whoever reads pages. Raises ``DatabaseUnavailableError``, with ``at_once``."""
+    async with (
+        open_database(dsn, max_size=_LISTS_SIZE, plan_each_time=True, at_once=at_once) as lists,
+        open_database(dsn, max_size=_PAGES_SIZE, lists=lists, at_once=at_once) as opened,
+    ):
+        yield opened
 
 
 def _settings(dsn: str, *, plan_each_time: bool) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Protocol
 
@@ -133,15 +133,25 @@ async def _send(
 
 @asynccontextmanager
 async def serving(
-    pages: Pages, host: str, port: int, *, door: Door | None = None, limits: Limits | None = None
+    pages: Pages,
+    host: str,
+    port: int,
+    *,
+    door: Door | None = None,
+    limits: Limits | None = None,
+    middlewares: Sequence[Middleware] = (),
 ) -> AsyncIterator[str]:
     """Serve ``pages`` to those whom ``door`` lets in, and yield their address; port 0 takes a free one.
+
+    ``middlewares`` come last.
 
     Raises:
         CollectorError: the address cannot be listened on.
     """
     listener, door = Listener(limits or Limits()), door or Door()
-    app = pages.application(listener.middleware(), as_pages, answer_outages, as_problems(), door.middleware())
+    app = pages.application(
+        listener.middleware(), as_pages, answer_outages, as_problems(), door.middleware(), *middlewares
+    )
     app.add_routes(SigningIn(door).routes())
     async with AsyncExitStack() as open_until_the_end:
         try:
