@@ -1,5 +1,6 @@
 """What the program costs before it works: ``--help``, a start until it is ready, and the memory of a daemon at rest."""
 
+import argparse
 import asyncio
 import os
 import re
@@ -19,15 +20,14 @@ from collector.store.pool import Database, open_database
 
 HELPS = 10
 STARTS = 5
-PROFILES = 1_000
 DAYS = 30
 PORT = 19471
 URL = f"http://127.0.0.1:{PORT}"
 PROGRAM = str(Path(sys.executable).with_name("collector"))
 
 
-async def main() -> None:
-    async with asyncio.timeout(600):
+async def main(sizes: list[int]) -> None:
+    async with asyncio.timeout(1200):
         helps = [await help_milliseconds() for _ in range(HELPS)]
         print(f"collector --help            {statistics.median(helps):6.0f} ms, median of {HELPS}")
         with tempfile.TemporaryDirectory(prefix="collector-bench-") as folder:
@@ -35,7 +35,8 @@ async def main() -> None:
             starts = [await ready_seconds(embedded) for _ in range(1 + STARTS)]
         print(f"run until ready             {statistics.median(starts[1:]):6.2f} s, median of {STARTS}")
         print(f"  with making the database  {starts[0]:6.2f} s")
-        await rest()
+        for profiles in sizes:
+            await rest(profiles)
 
 
 async def help_milliseconds() -> float:
@@ -62,27 +63,27 @@ async def ready(session: aiohttp.ClientSession) -> bool:
         return False
 
 
-async def rest() -> None:
+async def rest(profiles: int) -> None:
     async with (
-        emulator_process(profiles=PROFILES, days=DAYS) as url,
+        emulator_process(profiles=profiles, days=DAYS) as url,
         bench_dsn() as dsn,
         open_database(dsn) as database,
     ):
-        await register(database, identities(PROFILES))
+        await register(database, identities(profiles))
         variables = {"COLLECTOR_DATABASE_URL": dsn, "COLLECTOR_AYRSHARE_URL": url}
         async with daemon(variables) as process:
-            await worked(database)
-            sizes = {name: memory(process.pid, name) for name in ("Rss", "Pss", "Anonymous")}
-        print(
-            f"at rest, {PROFILES:,} profiles     " + ", ".join(f"{name} {mib:.0f} MiB" for name, mib in sizes.items())
-        )
+            await worked(database, profiles)
+            held = {name: memory(process.pid, name) for name in ("Rss", "Pss", "Anonymous")}
+            peak = most_memory(process.pid)
+        told = ", ".join(f"{name} {mib:.0f} MiB" for name, mib in held.items())
+        print(f"every role at rest, {profiles:,} profiles: {told}; Rss was {peak:.0f} MiB at most")
 
 
-async def worked(database: Database) -> None:
+async def worked(database: Database, profiles: int) -> None:
     """Wait until everything was polled, judged and put on the page, and a little more."""
     unread = "SELECT count(*) FROM profile WHERE last_success_at IS NULL"
     judged = "SELECT count(DISTINCT profile_id) FROM drop_verdict"
-    while await database.fetchval(unread) or await database.fetchval(judged) < PROFILES - 1:
+    while await database.fetchval(unread) or await database.fetchval(judged) < profiles - 1:
         await asyncio.sleep(0.5)
     async with aiohttp.ClientSession() as session:
         for _ in range(4):
@@ -120,5 +121,14 @@ def memory(pid: int, name: str) -> float:
     return int(found[1]) / 1024
 
 
+def most_memory(pid: int) -> float:
+    """Return the most MiB that a process ever had resident."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found is not None
+    return int(found[1]) / 1024
+
+
 if __name__ == "__main__":
-    uvloop.run(main())
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--profiles", type=int, nargs="+", default=[1_000, 10_000], help="sizes of the fleet at rest")
+    uvloop.run(main(parser.parse_args().profiles))

@@ -1,8 +1,9 @@
 from datetime import date
 
+import holidays
 import pytest
 
-from collector.holiday import black_friday, is_known, name_of
+from collector.holiday import MANY, black_friday, holidays_of, is_known, name_of
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,15 @@ from collector.holiday import black_friday, is_known, name_of
 )
 def test_a_day_has_the_name_that_the_country_gives_it(country: str | None, day: date, name: str | None) -> None:
     assert name_of(country, day) == name
+
+
+@pytest.mark.parametrize("year", range(2015, 2041))
+def test_without_a_country_it_is_the_days_that_are_holidays_in_most_of_ten(year: int) -> None:
+    calendars = [holidays.country_holidays(country, years=year) for country in MANY]
+    days = {day for calendar in calendars for day in calendar}
+    most = {day for day in days if sum(day in calendar for calendar in calendars) > len(MANY) / 2}
+
+    assert set(holidays_of(None, year)) == most
 
 
 def test_black_friday_follows_the_fourth_thursday() -> None:

@@ -24,7 +24,7 @@ from collector.fleet.exporter import Exporter
 from collector.history.gaps import note_lost_days
 from collector.loops.every import Heartbeats, every
 from collector.loops.leader import KEEP_SECONDS, Leader
-from collector.memory import collect_seldom
+from collector.memory import collect_seldom, keep_little
 from collector.publish.measure import measure_queue
 from collector.registry.register import try_encryption_keys
 from collector.registry.trial import try_api_key
@@ -66,6 +66,7 @@ async def run_daemon(settings: Settings, *, apply_migrations: bool) -> None:
 
 async def run_roles(settings: Settings, database: Database, hooks: Hooks) -> None:
     """Run every role on a database with a current schema, until cancelled."""
+    keep_little()
     collect_seldom()
     if problems := missing_token(settings):
         raise ConfigurationError(problems)

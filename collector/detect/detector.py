@@ -24,7 +24,7 @@ from collector.store.fleet_drop import Drop, FleetDrop, Mark, RecentDrop
 
 log = structlog.get_logger(__name__)
 
-BATCH = 1000
+BATCH = 500
 # Batches at a time: one is judged while PostgreSQL reads or writes another.
 _LANES = 2
 # The first day that is read is at least 400 days ago and moves on by a quarter of a year at once: if it moved daily,

@@ -3,16 +3,16 @@
 import asyncio
 from collections.abc import Iterator
 from datetime import date
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from collector.detect.check import Checks
-from collector.detect.detector import judge, origin
-from collector.detect.reason import open_episode, verdict_in_words
 from collector.errors import RegistryError
 from collector.models.drop import Decision, Episode, Unmet
 from collector.store.drop import DropStore
+
+if TYPE_CHECKING:
+    from collector.detect.check import Checks
 
 # Below what any window is expected to have, and above what stands for none.
 _NOTHING: Final = 1e-3
@@ -56,6 +56,10 @@ async def explain(store: DropStore, name: str, day: date | None = None) -> Expla
     Raises:
         RegistryError: there is no such profile, or it has no settled day until then.
     """
+    # A process without the detector has no numpy, which takes 20 MiB, until somebody asks for this.
+    from collector.detect.detector import judge, origin  # noqa: PLC0415
+    from collector.detect.reason import open_episode, verdict_in_words  # noqa: PLC0415
+
     found = await store.history_of(name)
     if found is None:
         raise RegistryError(f"no profile {name} with settled days; `collector profiles list` shows all profiles")
@@ -80,7 +84,7 @@ async def explain(store: DropStore, name: str, day: date | None = None) -> Expla
     )
 
 
-def _checks(checks: Checks) -> Iterator[CheckedWindow]:
+def _checks(checks: "Checks") -> Iterator[CheckedWindow]:
     """Yield the windows with days of the first profile: of all metrics together, then of each."""
     windows, rows = checks.loss.shape[:2]
     for row in (rows - 1, *range(rows - 1)):

@@ -10,7 +10,7 @@ import structlog
 from collector.fleet.drops import render_drops
 from collector.fleet.page import EVERYONE, Fleet, Page, Part
 from collector.store.drop_list import DropList, ListedDrop
-from collector.store.fleet import FleetStore
+from collector.store.fleet import BATCH, FleetStore
 from collector.store.fleet_drop import FleetDrop
 
 log = structlog.get_logger(__name__)
@@ -93,6 +93,6 @@ class Exporter:
 
     async def _read_polled(self, since: datetime) -> bool:
         profile_ids = await self._store.polled_since(since)
-        if profile_ids:
-            self._fleet.update(await self._store.status_of(profile_ids))
+        for start in range(0, len(profile_ids), BATCH):
+            self._fleet.update(await self._store.status_of(profile_ids[start : start + BATCH]))
         return bool(profile_ids)

@@ -100,6 +100,14 @@ def test_the_list_of_commands_is_shown_without_loading_what_they_need() -> None:
     assert heavy.isdisjoint(shown.stdout.splitlines()[-1].split())
 
 
+def test_a_daemon_without_the_detector_holds_neither_numpy_nor_calendars() -> None:
+    script = "import sys; import collector.cli.run; print(*sys.modules)"
+
+    shown = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+
+    assert {"numpy", "holidays"}.isdisjoint(shown.stdout.split())
+
+
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command) or "collector")
 def test_help_says_what_a_command_takes(command: tuple[str, ...]) -> None:
     shown = CliRunner().invoke(main, [*command, "--help"])
