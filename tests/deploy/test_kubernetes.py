@@ -196,6 +196,10 @@ def test_the_daemons_of_large_go_through_a_pooler_whose_name_the_certificate_has
     assert pooler["spec"]["type"] == "rw"
     assert pooler["spec"]["pgbouncer"]["poolMode"] == "transaction"
     assert settings["DATABASE_OPTIONS"].endswith("&pooler=transaction")
+    [exporter] = of_kind("large", "Deployment")["collector-exporter"]["spec"]["template"]["spec"]["containers"]
+    [reading] = [each["value"] for each in exporter["env"] if each["name"] == "COLLECTOR_DATABASE_READ_URL"]
+    [host] = re.findall(r"@([\w-]+):5432/", reading)
+    assert of_kind("large", "Pooler")[host]["spec"]["type"] == "ro"
     assert set(of_kind("large", "Pooler")) == set(cluster["spec"]["certificates"]["serverAltDNSNames"])
 
 

@@ -9,13 +9,15 @@ import asyncpg
 import pytest
 
 from collector.config import Role
+from collector.migrate import migrate
 from collector.store.pool import Database, connected, open_database
 from collector.store.profile import ProfileStore
+from collector.store.removal import RemovalStore
 from collector.store.retention import expire
 from collector.store.role import DAEMON
 from tests.support.ayrshare import Ayrshare
-from tests.support.databases import as_user
-from tests.support.profiles import ENCRYPTION_KEY, register
+from tests.support.databases import as_user, stop_policies
+from tests.support.profiles import ENCRYPTION_KEY, new_profile, register
 from tests.support.program import Program
 
 DEADLINE = 60.0
@@ -109,14 +111,9 @@ async def test_what_an_operator_does_works_too(
     (tmp_path / "days.csv").write_text(f"profile,day,impressions\n{names[0]},2025-01-02,12\n", encoding="utf-8")
     for command in (
         ("poll", "--all"),
-        ("status",),
         ("profiles", "edit", names[0], "--client", "other"),
-        ("profiles", "pause", names[1]),
         ("tokens", "add", "me"),
-        ("tokens", "revoke", "me"),
         ("import", "daily", "days.csv"),
-        ("history", "gaps"),
-        ("export", "daily", "-o", "out.csv"),
         ("backup", "out.backup"),
         ("profiles", "remove", *names, "--erase", "--yes"),
     ):
@@ -126,19 +123,45 @@ async def test_what_an_operator_does_works_too(
         assert await ProfileStore(opened).all() == []
 
 
-@pytest.mark.usefixtures("timescaledb")
-async def test_old_chunks_are_dropped_by_a_role_that_does_not_own_them(
-    lowly_dsn: str, database: Database, ayrshare: Ayrshare
-) -> None:
-    [profile] = await register(database, ayrshare, 1)
-    await database.execute(
-        "INSERT INTO daily_metric (profile_id, day, impression, data_status, revision, first_seen_at, updated_at) "
-        "VALUES ($1, '2020-01-02', 1, 'final', 1, now(), now())",
-        profile,
-    )
-    async with open_database(lowly_dsn) as opened:
-        assert await expire(opened, retention_days=400) == 1
-    assert await database.fetchval("SELECT count(*) FROM daily_metric") == 0
+@pytest.fixture
+async def owned_dsn(server_dsn: str, empty_dsn: str) -> AsyncIterator[str]:
+    """A migrated database whose owner is no administrator, so somebody else made the extension and the roles."""
+    async with connected(server_dsn) as admin:
+        name = empty_dsn.partition("?")[0].rpartition("/")[2]
+        await admin.execute(f"CREATE ROLE humble LOGIN; ALTER DATABASE {name} OWNER TO humble")
+    async with connected(empty_dsn) as admin:
+        await admin.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+        await stop_policies(admin)
+    async with connected(as_user(empty_dsn, "humble")) as owner:
+        await migrate(owner)
+    yield empty_dsn
+    async with connected(empty_dsn) as admin:
+        await admin.execute("REASSIGN OWNED BY humble TO CURRENT_USER; DROP OWNED BY humble CASCADE; DROP ROLE humble")
+
+
+@pytest.mark.usefixtures("timescaledb", "dsn")
+async def test_chunks_in_the_columnstore_are_restated_erased_and_dropped(owned_dsn: str) -> None:
+    add = """
+    INSERT INTO daily_metric (profile_id, day, impression, data_status, revision, first_seen_at, updated_at)
+    SELECT $1, day::date, 1, 'final', 1, now(), now()
+    FROM generate_series('2024-01-01'::date, '2025-01-01', interval '1 day') AS day
+    """
+    async with (
+        open_database(as_user(owned_dsn, DAEMON)) as database,
+        connected(as_user(owned_dsn, "humble")) as owner,
+    ):
+        await ProfileStore(database).put([new_profile("a", "AAAA-BBBB")])
+        [profile] = await ProfileStore(database).all()
+        await database.execute(add, profile.id)
+        await owner.execute("SELECT compress_chunk(chunk) FROM show_chunks('daily_metric') AS chunk")
+        await owner.execute("CALL refresh_continuous_aggregate('weekly_metric_aggregate', NULL, NULL)")
+        restated = "UPDATE daily_metric SET impression = 3 WHERE profile_id = $1 AND day = '2024-02-03'"
+        assert await database.execute(restated, profile.id) == 1
+        removal = RemovalStore(database)
+        assert (await removal.counts([profile.id]))["weekly_metric_aggregate"] > 0
+        await removal.remove([profile.id])
+        assert set((await removal.counts([profile.id])).values()) == {0}
+        assert await expire(database, retention_days=91) > 0
 
 
 @pytest.mark.parametrize(
