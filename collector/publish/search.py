@@ -31,6 +31,7 @@ async def read_history(
     start = max(since - _LOOK_BACK, now - _LONGEST)
     days = math.ceil((now - start) / timedelta(days=1)) + 1
     history = await client.history(key, since=start, days=days)
+    page = min(history.rows, _SMALLEST_PAGE)
     for _ in range(_MOST_PAGES):
         # Not at a list that says of itself that it is whole: its count may be that of a page.
         if history.oldest is None or enough(history) or history.oldest < since - CLOCK_SKEW:
@@ -41,7 +42,7 @@ async def read_history(
             if error.failure in _OF_THE_PROFILE:
                 raise
             break
-        joined = _join(history, history.oldest, older)
+        joined = _join(history, history.oldest, older, page)
         if joined is None:
             break
         ended, history = joined.oldest == history.oldest, joined
@@ -50,23 +51,26 @@ async def read_history(
     return history
 
 
-def _join(history: History, oldest: datetime, older: History) -> History | None:
-    """Add the posts up to ``oldest`` + overlap; None where the answer is not what was asked for."""
+def _join(history: History, oldest: datetime, older: History, page: int) -> History | None:
+    """Add the posts up to ``oldest`` + overlap; None where the answer is not what was asked for.
+
+    Fewer than ``page`` are not a full page.
+    """
     if older.rows == 0:
         return msgspec.structs.replace(history, whole=True) if older.whole else None
     if older.newest is None or older.oldest is None or older.newest > oldest + _OVERLAP:
         return None
-    if older.oldest == oldest and not older.whole:
-        # All of one second: there may be more of it than a page holds, or the server did not look at the time.
-        more = older.count is not None and older.count > max(older.rows, history.rows)
-        return None if more or older.rows >= _SMALLEST_PAGE else msgspec.structs.replace(history, whole=True)
+    # All of one second: a full page may not be all of it, or the server did not look at the time.
+    whole = older.whole or (older.oldest == oldest and older.rows < page)
+    if older.oldest == oldest and not whole:
+        return None
     known = [time for time in (history.as_of, older.as_of) if time is not None]
     return msgspec.structs.replace(
         history,
         pins=history.pins + older.pins,
         live_ids=history.live_ids | older.live_ids,
         rows=history.rows + older.rows,
-        whole=older.whole,
+        whole=whole,
         oldest=older.oldest,
         as_of=min(known, default=None),
     )
