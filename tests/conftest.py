@@ -34,7 +34,7 @@ aioresponses.core.ClientResponse = type(  # type: ignore[attr-defined,assignment
 
 # The suite plays the same few examples each time; `make fuzz` many, and new ones. A busy machine is no failure.
 settings.register_profile("few", derandomize=True, database=None, deadline=None, max_examples=100)
-settings.register_profile("fuzz", deadline=None, max_examples=20_000, suppress_health_check=list(HealthCheck))
+settings.register_profile("fuzz", deadline=None, max_examples=5_000, suppress_health_check=list(HealthCheck))
 settings.load_profile("few")
 
 _TABLES = (

@@ -159,7 +159,7 @@ class _Reader:
         separator = r"\." if self._form is DateFormat.GERMAN else ","
         if re.fullmatch(rf"[0-9]{{1,3}}({separator}[0-9]{{3}}){{1,6}}", text):
             number = int(re.sub(r"[.,]", "", text))
-        elif found := re.fullmatch(r"([0-9]{1,15})(\.0+)?", text):
+        elif found := re.fullmatch(r"([0-9]{1,15})(\.0{1,2})?", text):  # 12.000 may be twelve thousand
             number = int(found[1])
         else:
             raise CollectorError(f"{name} is no whole number: {text[:_SHOWN]}")
