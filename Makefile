@@ -5,6 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	"$$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& echo "$$python" && break; done)
 ARGS ?=
+MINUTES ?= 10
 
 # Relative, so that a path with spaces in it does no harm; modules rather than scripts, for the same reason.
 BIN := .venv/bin
@@ -13,7 +14,7 @@ INSTALLED := .venv/.installed
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install demo test lint bench bench-peers bench-console bench-dashboards bench-detect chaos fuzz dashboards manifests preview pictures docs audit sbom clean
+.PHONY: help install demo test lint bench bench-peers bench-console bench-dashboards bench-detect chaos soak fuzz dashboards manifests preview pictures docs audit sbom clean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F '|' '{ printf "%-16s %s\n", $$1, $$2 }'
@@ -64,6 +65,9 @@ chaos: $(INSTALLED)  ## play all that can go wrong through real processes: ARGS=
 
 fuzz: $(INSTALLED)  ## give parsers, tables and settings whatever comes to mind, for minutes: ARGS="-k setting"
 	$(BIN)/python -m pytest -n auto -m hypothesis --hypothesis-profile fuzz --timeout 3600 $(ARGS)
+
+soak: $(INSTALLED)  ## let a daemon poll 5,000 profiles every minute while calls fail: MINUTES=10
+	@$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES) $(ARGS)
 
 dashboards: $(INSTALLED)  ## write grafana/dashboards from grafana/builder
 	@$(BIN)/python -m grafana.builder

@@ -130,6 +130,9 @@ class Daemon:
         resident = pages * os.sysconf("SC_PAGE_SIZE") / 2**20
         return Held(database, api, len(ports) - database - api, resident)
 
+    def threads(self) -> int:
+        return len(list(Path(f"/proc/{self.pid}/task").iterdir()))
+
     async def _read_log(self) -> None:
         assert self._process is not None
         assert self._process.stdout is not None
