@@ -162,12 +162,20 @@ def test_prometheus_finds_both_pages_under_the_names_of_the_rules(overlay: str) 
     assert service["spec"]["ports"][0]["name"] == monitor["spec"]["endpoints"][0]["port"]
     [fleet] = of_kind(overlay, "ScrapeConfig").values()
     pages = of_kind(overlay, "Service")["collector"]
-    [target] = fleet["spec"]["staticConfigs"][0]["targets"]
+    [target] = {target for each in fleet["spec"]["staticConfigs"] for target in each["targets"]}
     assert target == f"collector.{pages['metadata']['namespace']}.svc:{pages['spec']['ports'][0]['port']}"
     jobs = {relabel["replacement"] for relabel in monitor["spec"]["endpoints"][0]["relabelings"]}
     jobs.add(fleet["spec"]["jobName"])
     config = yaml.safe_load((ROOT / "prometheus/prometheus.yml").read_text(encoding="utf-8"))
     assert jobs == {job["job_name"] for job in config["scrape_configs"]}
+
+
+def test_the_parts_of_the_fleet_page_are_all_of_it_and_told_apart_only_in_the_scrape() -> None:
+    [fleet] = of_kind("large", "ScrapeConfig").values()
+    shards = [each["labels"]["__param_shard"] for each in fleet["spec"]["staticConfigs"]]
+    assert shards == [f"{part}/{len(shards)}" for part in range(1, len(shards) + 1)]
+    assert fleet["spec"]["metricRelabelings"] == [{"regex": "shard", "action": "labeldrop"}]
+    assert {"sourceLabels": ["__param_shard"], "targetLabel": "shard"} in fleet["spec"]["relabelings"]
 
 
 def test_the_rules_for_the_operator_are_those_of_prometheus() -> None:
