@@ -8,7 +8,8 @@ import msgspec
 from collector.store.columns import names, values
 from collector.store.pool import Database
 
-# One that ends later than any lease was written before the server's clock was set back.
+# One that ends much later than any lease was written before the server's clock was set back. A little later is one of
+# who began after us and was faster.
 _LEAD = """
 INSERT INTO leader AS l (work, owner, lease_until)
 SELECT work, $1, now() + $3 * interval '1 second'
@@ -20,7 +21,7 @@ SET owner = excluded.owner,
     lease_until = excluded.lease_until
 WHERE l.owner = excluded.owner
    OR l.lease_until <= now()
-   OR l.lease_until > excluded.lease_until
+   OR l.lease_until > excluded.lease_until + $3 * interval '1 second'
 RETURNING work
 """
 _RESIGN = "DELETE FROM leader WHERE owner = $1"

@@ -58,3 +58,9 @@ async def test_a_lease_from_before_the_servers_clock_was_set_back_holds_nobody_u
     await database.execute("UPDATE leader SET lease_until = lease_until + interval '3 days'")
     assert await LeaderStore(database, owner="heir").lead(["detector"], seconds=6.0) == {"detector"}
     assert await LeaderStore(database, owner="other").lead(["detector"], seconds=6.0) == frozenset()
+
+
+async def test_who_began_first_and_comes_second_takes_no_lead_away(database: Database) -> None:
+    await LeaderStore(database, owner="first").lead(["detector"], seconds=6.0)
+    await database.execute("UPDATE leader SET lease_until = lease_until + interval '1 second'")
+    assert await LeaderStore(database, owner="second").lead(["detector"], seconds=6.0) == frozenset()
