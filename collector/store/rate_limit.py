@@ -21,14 +21,16 @@ SET rate_limited_on = (now() AT TIME ZONE 'UTC')::date,
         ELSE 1
     END,
     rate_limited_in_row = w.in_row,
-    rate_limited_until = w.until,
-    next_poll_at = CASE WHEN p.next_poll_at IS NOT NULL THEN greatest(p.next_poll_at, w.until) END
+    -- The row as it is now: another answer may have been noted since the statement began.
+    rate_limited_until = greatest(p.rate_limited_until, w.until),
+    next_poll_at = CASE
+        WHEN p.next_poll_at IS NOT NULL THEN greatest(p.next_poll_at, p.rate_limited_until, w.until)
+    END
 FROM (
     SELECT
         f.id,
         f.rate_limited_in_row + (l.lengthens AND NOT l.waits)::integer AS in_row,
         greatest(
-            f.rate_limited_until,
             now() + least(21600, r.asked_seconds) * interval '1 second',
             CASE
                 WHEN l.lengthens AND NOT l.waits AND f.rate_limited_in_row > 0

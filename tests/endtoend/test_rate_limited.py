@@ -1,5 +1,6 @@
 """Days on which Ayrshare answers 429 to all that is asked in the name of a profile, played at the speed of tests."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -14,10 +15,11 @@ from collector.poll.reader import Reader
 from collector.store.lease import LeaseStore
 from collector.store.metric import MetricStore
 from collector.store.pin import PinStore
+from collector.store.pin_queue import PinQueue
 from collector.store.pool import Database
 from tests.support.ayrshare import Ayrshare
 from tests.support.profiles import KEYS, register
-from tests.support.publishing import count_of, pin, until, working
+from tests.support.publishing import count_of, pin, truth, until, working
 from tests.support.tracking import live, tracking
 
 DAY = timedelta(days=1)
@@ -121,3 +123,18 @@ async def test_a_short_retry_after_is_honoured_once(database: Database, ayrshare
     minutes = [round(wait.total_seconds() / 60) for wait in waits]
     assert minutes[0] in {15, 16}, minutes
     assert minutes[1:] == [15, 45], minutes
+
+
+async def test_a_short_wait_takes_nothing_from_a_long_one_that_is_noted_meanwhile(
+    database: Database, ayrshare: Ayrshare
+) -> None:
+    [profile_id] = await register(database, ayrshare, 1)
+    queue = PinQueue(database, owner="me", seconds=60.0)
+    async with database.transaction() as poll:
+        await poll.execute("UPDATE profile SET rate_limited_until = now() + interval '6 hours'")
+        short = asyncio.create_task(queue.note_rate_limited(profile_id, seconds=300.0, lengthens=False))
+        await until(lambda: truth(database, "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"))
+    await short
+    left = "interval '5 hours 50 minutes'"
+    assert await truth(database, f"SELECT rate_limited_until > now() + {left} FROM profile")
+    assert await truth(database, f"SELECT next_poll_at > now() + {left} FROM profile")
