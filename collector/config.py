@@ -34,6 +34,7 @@ from collector.setting_kind import (
     is_loopback,
     page_url,
     postgresql_url,
+    role_password,
     token,
     unquoted,
 )
@@ -60,6 +61,7 @@ class OpenPages(StrEnum):
 
 ApiKey = Annotated[SecretStr, BeforeValidator(if_text(unquoted))]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(postgresql_url)]
+RolePassword = Annotated[SecretStr, AfterValidator(role_password)]
 ApiToken = Annotated[SecretStr, BeforeValidator(if_text(unquoted)), AfterValidator(token)]
 EncryptionKey = Annotated[SecretStr, BeforeValidator(if_text(unquoted)), AfterValidator(fernet_key)]
 
@@ -177,12 +179,12 @@ class Settings(BaseSettings):
         description="Delete days, their former versions, snapshots, results of pins, and what was found of the days, "
         "when older than this many days. Unset: kept for ever.",
     )
-    daemon_password: SecretStr | None = Field(
+    daemon_password: RolePassword | None = Field(
         None,
         description="Password that `collector migrate` gives to the role `collector_daemon`, with which the daemon can "
         "work instead of as the owner of the tables. Unset: the role keeps the one it has.",
     )
-    grafana_password: SecretStr | None = Field(
+    grafana_password: RolePassword | None = Field(
         None,
         description="Password that `collector migrate` gives to the role `grafana_reader`, with which Grafana reads. "
         "Unset: the role keeps the one it has.",

@@ -262,6 +262,15 @@ def fernet_key(value: SecretStr) -> SecretStr:
     return value
 
 
+def role_password(value: SecretStr) -> SecretStr:
+    """Return a password of a role of the database, which every server understands in the same way."""
+    text = value.get_secret_value()
+    # RFC 4013 would rewrite others.
+    if not text.isascii() or not text.isprintable():
+        raise ValueError("is not made of printable ASCII characters; make one with `openssl rand -hex 24`")
+    return value
+
+
 def token(value: SecretStr) -> SecretStr:
     """Return a token that is long enough, and that a header can carry."""
     text = value.get_secret_value()

@@ -233,6 +233,16 @@ WRONG: list[tuple[str, str, str]] = [
     ("pin_spam_cooldown", "59", "59 is not a duration from 1m to 7d"),
     ("retention_days", "90", "90 is not a whole number from 91 to 36500"),
     (
+        "daemon_password",
+        "täglich",
+        "is not made of printable ASCII characters; make one with `openssl rand -hex 24`",
+    ),
+    (
+        "grafana_password",
+        "a\tb",
+        "is not made of printable ASCII characters; make one with `openssl rand -hex 24`",
+    ),
+    (
         "http_host",
         "0.0.0.0:9470",
         "0.0.0.0:9470 is not an IP address or a host name; the port is COLLECTOR_HTTP_PORT",
@@ -265,8 +275,6 @@ FREE = {
     "report_file",
     "report_dir",
     "ayrshare_api_key",
-    "daemon_password",
-    "grafana_password",
 }
 
 

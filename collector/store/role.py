@@ -9,8 +9,6 @@ import asyncpg
 import structlog
 from pydantic import SecretStr
 
-from collector.errors import ConfigurationError
-
 DAEMON = "collector_daemon"
 GRAFANA = "grafana_reader"
 
@@ -22,11 +20,7 @@ log = structlog.get_logger(__name__)
 
 
 async def set_password(connection: asyncpg.Connection, role: str, password: SecretStr) -> bool:
-    """Set the password and return whether that was possible; an administrator has to where it was not.
-
-    Raises:
-        ConfigurationError: the password cannot be used.
-    """
+    """Set the password and return whether that was possible; an administrator has to where it was not."""
     if not await connection.fetchval(_EXISTS, role):
         log.warning("there is no such role; docs/deploy.md says how to make it", role=role)
         return False
@@ -40,15 +34,8 @@ async def set_password(connection: asyncpg.Connection, role: str, password: Secr
 
 
 def scram_verifier(password: SecretStr, salt: bytes) -> str:
-    """Return what PostgreSQL stores of a password (RFC 5802), so that the server and its log never see the password.
-
-    Raises:
-        ConfigurationError: it is empty, or has other than printable ASCII characters, which RFC 4013 would rewrite.
-    """
-    text = password.get_secret_value()
-    if not text or not text.isascii() or not text.isprintable():
-        raise ConfigurationError(["the password of a role of the database is not made of printable ASCII characters"])
-    salted = hashlib.pbkdf2_hmac("sha256", text.encode(), salt, _ITERATIONS)
+    """Return what PostgreSQL stores of a password (RFC 5802), so that the server and its log never see the password."""
+    salted = hashlib.pbkdf2_hmac("sha256", password.get_secret_value().encode(), salt, _ITERATIONS)
     stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
     server = hmac.digest(salted, b"Server Key", "sha256")
     encoded = [base64.b64encode(part).decode() for part in (salt, stored, server)]
