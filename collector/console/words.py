@@ -153,6 +153,7 @@ LOOPS: Final = {
     "detector": "looks for drops",
     "expiry": "writes down lost days, and deletes what is older than it is to be kept",
     "exporter": "renders the page for Prometheus",
+    "leader": "leads, or tries to, what one process does for all",
     "native": "looks for pins that were not made here",
     "notifier": "tells people what happened",
     "overview": "sums up the fleet for these pages",
@@ -160,9 +161,9 @@ LOOPS: Final = {
     "publisher": "publishes the pins that are due",
     "presence": "tells the other processes that this one is alive",
     "queue": "counts the pins of the queue",
-    "results": "counts the published pins that are due to be asked for",
-    "reporter": "writes the reports of the month that is over",
     "reconciler": "looks for pins of which nobody knows whether they are live",
+    "reporter": "writes the reports of the month that is over",
+    "results": "counts the published pins that are due to be asked for",
     "tracker": "asks how published pins do",
 }
 """What each loop of a process does."""

@@ -76,7 +76,7 @@ def test_the_document_makes_every_secret() -> None:
     document = (ROOT / "docs/deploy.md").read_text(encoding="utf-8")
     for unit in UNITS:
         for credential in entries(unit)["LoadCredential"]:
-            assert f"{source(credential)}" in document
+            assert source(credential) in document
 
 
 def source(credential: str) -> str:

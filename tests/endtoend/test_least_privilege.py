@@ -8,7 +8,7 @@ import aiohttp
 import asyncpg
 import pytest
 
-from collector.config import Role
+from collector.console.words import LOOPS
 from collector.migrate import migrate
 from collector.store.pool import Database, connected, open_database
 from collector.store.profile import ProfileStore
@@ -57,7 +57,7 @@ async def test_every_role_of_the_daemon_does_its_work(
     queued = await program("pins", "add", name, "--client-ref", "a", "--media-url", "https://images.example.com/a.jpg")
     assert queued.code == 0, queued.err
     settings = {"HTTP_PORT": "0", "LOG_FORMAT": "json", "RETENTION_DAYS": "91", "NOTIFY_FILE": "notify.toml"}
-    settings |= {"REPORT_DIR": str(tmp_path), "PIN_LANE_GAP": "0s"}
+    settings |= {"REPORT_DIR": str(tmp_path), "PIN_LANE_GAP": "0s", "NATIVE_PINS": "true"}
     async with program.started("run", **settings) as process, asyncio.timeout(DEADLINE):
         assert process.stderr is not None
         told: list[str] = []
@@ -91,14 +91,15 @@ async def until_done(database: Database) -> None:
 
 
 async def until_every_loop_came_round(address: str) -> str:
-    """Wait until the loops of every role have done their work once; return the page of the process."""
-    wanted = {role.value for role in Role} | {"reconciler", "results", "overview", "backlog", "queue", "expiry"}
+    """Wait until all loops that people are told of have done their work once; return the page of the process."""
     async with aiohttp.ClientSession() as session:
         while True:
             async with session.get(f"{address}/metrics") as response:
                 page = await response.text()
             start = "collector_loop_last_success_timestamp_seconds{loop="
-            if wanted <= {line.split('"')[1] for line in page.splitlines() if line.startswith(start)}:
+            done = {line.split('"')[1] for line in page.splitlines() if line.startswith(start)}
+            assert done <= LOOPS.keys(), "people are told what each loop does"
+            if done == LOOPS.keys():
                 return page
             await asyncio.sleep(0.1)
 
