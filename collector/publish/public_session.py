@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import aiohttp
 
+# All that is handed out of version 6. Outside of it there are more ways to a neighbour than Python knows of.
+_HANDED_OUT: Final = ipaddress.ip_network("2000::/3")
 # NAT64: the address of version 4 is in the last four bytes.
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
 
@@ -29,6 +31,8 @@ def is_public(address: Address) -> bool:
             inner = ipaddress.IPv4Address(address.packed[-4:])
         if inner is not None:
             return is_public(inner)
+        if address not in _HANDED_OUT:
+            return False
     return address.is_global and not address.is_multicast
 
 

@@ -147,6 +147,10 @@ async def test_a_private_address_is_never_connected_to(identity: Path) -> None:
         ("2002:a00:1::", False),
         ("64:ff9b::a00:1", False),
         ("64:ff9b::5db8:d70e", True),
+        ("64:ff9b:1::a00:1", False),
+        ("::10.0.0.1", False),
+        ("::ffff:0:10.0.0.1", False),
+        ("fec0::1", False),
     ],
 )
 def test_only_addresses_of_the_public_internet_are_asked(address: str, public: bool) -> None:
