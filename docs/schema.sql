@@ -1842,6 +1842,8 @@ CREATE TRIGGER pin_queued AFTER INSERT ON pin FOR EACH ROW WHEN ((new.state = 'q
 
 CREATE TRIGGER profile_active_again AFTER UPDATE OF state ON profile FOR EACH ROW WHEN (((new.state = 'active'::text) AND (old.state <> 'active'::text))) EXECUTE FUNCTION wake_lane_of_profile();
 
+CREATE TRIGGER profile_served_again AFTER UPDATE OF rate_limited_until ON profile FOR EACH ROW WHEN (((new.rate_limited_until IS NULL) AND (old.rate_limited_until IS NOT NULL))) EXECUTE FUNCTION wake_lane_of_profile();
+
 CREATE TRIGGER profile_state_changed AFTER UPDATE OF state ON profile FOR EACH ROW WHEN ((new.state <> old.state)) EXECUTE FUNCTION note_state_change();
 
 ALTER TABLE ONLY native_look

@@ -138,3 +138,18 @@ async def test_a_short_wait_takes_nothing_from_a_long_one_that_is_noted_meanwhil
     left = "interval '5 hours 50 minutes'"
     assert await truth(database, f"SELECT rate_limited_until > now() + {left} FROM profile")
     assert await truth(database, f"SELECT next_poll_at > now() + {left} FROM profile")
+
+
+async def test_a_good_answer_before_its_time_ends_the_wait_of_pins_too(database: Database, ayrshare: Ayrshare) -> None:
+    [profile_id] = await register(database, ayrshare, 1)
+    await ayrshare.fault("client-001", "rate_limited", times=1)
+    async with polling(database, ayrshare) as poller, working(database, ayrshare):
+        await poller.poll_named([profile_id])
+        await PinStore(database).enqueue(pin("client-001", "waits"))
+        await until(lambda: planned(database))
+        await poller.poll_named([profile_id])
+        await until(lambda: count_of(database, "published", 1))
+
+
+async def planned(database: Database) -> bool:
+    return bool(await database.fetchval("SELECT EXISTS (SELECT FROM pin_lane WHERE due_at > now())"))
