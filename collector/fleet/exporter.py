@@ -5,15 +5,11 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 
-import structlog
-
 from collector.fleet.drops import render_drops
 from collector.fleet.page import EVERYONE, Fleet, Page, Part
 from collector.store.drop_list import DropList, ListedDrop
 from collector.store.fleet import BATCH, FleetStore
 from collector.store.fleet_drop import FleetDrop
-
-log = structlog.get_logger(__name__)
 
 # Everything is read again (registry changes, the date that moves on) at most this often, and for large fleets so
 # rarely that it takes at most a twentieth of the time. The same share bounds the rendering of a part.
@@ -73,8 +69,9 @@ class Exporter:
         async with kept.rendering:
             kept.asked = started = time.monotonic()
             if kept.page is None or (kept.reading != self._reading and started >= kept.until):
-                kept.reading = self._reading
+                reading = self._reading
                 kept.page = await self._fleet.render(part, render_drops(*self._listed, part))
+                kept.reading = reading
                 now = time.monotonic()
                 kept.until = now + _SHARE * (now - started)
         return kept.page

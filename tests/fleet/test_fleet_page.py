@@ -202,6 +202,25 @@ async def test_many_scrapes_at_once_render_a_part_once(database: Database, monke
     assert await exporter.page(Part(1, 2)) is not first, "a part that nobody asks for any more is not kept"
 
 
+async def test_a_scrape_that_breaks_off_leaves_the_next_one_no_old_page(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collector.fleet.exporter._FULL_SECONDS", 0.0)
+    monkeypatch.setattr("collector.fleet.exporter._SHARE", 0.0)
+    await fill(database, "one")
+    exporter = Exporter(FleetStore(database), DropList(database))
+    await exporter.refresh()
+    await exporter.page()
+    await fill(database, "two")
+    await exporter.refresh()
+    broken = asyncio.create_task(exporter.page())
+    await asyncio.sleep(0)
+    broken.cancel()
+    await asyncio.wait([broken])
+    assert broken.cancelled()
+    assert (await shown(exporter)).profiles == 2
+
+
 def status(profile_id: int, **values: Any) -> ProfileStatus:
     unknown: dict[str, Any] = dict.fromkeys(ProfileStatus.__struct_fields__)
     known = {"id": profile_id, "name": f"p{profile_id}", "client": "c", "state": ProfileState.ACTIVE}
