@@ -94,7 +94,7 @@ sbom: $(INSTALLED)  ## write dist/sbom.cdx.json: what an installation consists o
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --group audit
 	@rm -rf dist/.sbom && mkdir -p dist && "$(PYTHON)" -m venv --without-pip dist/.sbom
 	@$(BIN)/python -m pip --python dist/.sbom/bin/python install --quiet --disable-pip-version-check \
-		-c constraints.txt '.[parquet,plot,xlsx]'
+		-c constraints.txt '.[otel,parquet,plot,xlsx]'
 	@$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o dist/sbom.cdx.json dist/.sbom/bin/python
 	@rm -rf dist/.sbom && echo dist/sbom.cdx.json
 

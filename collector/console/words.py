@@ -164,6 +164,7 @@ LOOPS: Final = {
     "reconciler": "looks for pins of which nobody knows whether they are live",
     "reporter": "writes the reports of the month that is over",
     "results": "counts the published pins that are due to be asked for",
+    "standby": "looks whether the database that pages are read from is well",
     "tracker": "asks how published pins do",
 }
 """What each loop of a process does."""

@@ -1,6 +1,6 @@
 """Lets a daemon work for long while two calls in a hundred fail, and people and Prometheus look at its pages.
 
-Says how its memory, descriptors, connections and lag went; exits with 1 unless they stayed level and every day is right.
+Says how its memory, descriptors, connections and lag went; exits with 1 unless all stayed level and every day is right.
 """
 
 import argparse

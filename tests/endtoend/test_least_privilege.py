@@ -48,7 +48,7 @@ def program(lowly_dsn: str, ayrshare: Ayrshare, tmp_path: Path) -> Program:
 
 
 async def test_every_role_of_the_daemon_does_its_work(
-    program: Program, database: Database, ayrshare: Ayrshare, tmp_path: Path
+    program: Program, database: Database, lowly_dsn: str, ayrshare: Ayrshare, tmp_path: Path
 ) -> None:
     (tmp_path / "notify.toml").write_text(NOTIFY, encoding="utf-8")
     (tmp_path / "hook.url").write_text("http://127.0.0.1:9/", encoding="utf-8")
@@ -58,6 +58,7 @@ async def test_every_role_of_the_daemon_does_its_work(
     assert queued.code == 0, queued.err
     settings = {"HTTP_PORT": "0", "LOG_FORMAT": "json", "RETENTION_DAYS": "91", "NOTIFY_FILE": "notify.toml"}
     settings |= {"REPORT_DIR": str(tmp_path), "PIN_LANE_GAP": "0s", "NATIVE_PINS": "true"}
+    settings |= {"DATABASE_READ_URL": lowly_dsn}
     async with program.started("run", **settings) as process, asyncio.timeout(DEADLINE):
         assert process.stderr is not None
         told: list[str] = []
