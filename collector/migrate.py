@@ -23,6 +23,8 @@ _HERE = Path(__file__).parent
 # Beside the package in a checkout, inside it when installed.
 FOLDER = next((folder for folder in (_HERE / "migrations", _HERE.parent / "migrations") if folder.is_dir()), _HERE)
 VIEWS = "views"
+# The last migration of the release before: programs that know it work on the schema of this one, beside this one.
+WORKS_SINCE = "0022_leader.sql"
 
 _NAME = re.compile(r"\d{4}_[a-z0-9_]+\.sql")
 _REQUIRES_TIMESCALEDB = re.compile(r"\A-- requires: timescaledb$", re.MULTILINE)
@@ -45,6 +47,8 @@ _RECORD = """
 INSERT INTO schema_migration (name, sha256, objects) VALUES ($1, $2, $3)
 ON CONFLICT (name) DO UPDATE SET sha256 = excluded.sha256, applied_at = now(), objects = excluded.objects
 """
+# A row like those of migrations, so that programs of other versions find it: ``sha256`` is `WORKS_SINCE`.
+_SINCE = "works_since"
 _OBJECTS = "SELECT unnest(objects) FROM schema_migration WHERE name = $1"
 # Dropping a view forgets who may read it; others than Grafana's role are an operator's choice.
 _GRANTS = """
@@ -83,9 +87,13 @@ class Migration(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What a database has (``applied``), lacks (``pending``), and cannot have without TimescaleDB (``waiting``)."""
+    """What a database has (``applied``), lacks (``pending``), and cannot have without TimescaleDB (``waiting``).
+
+    ``newer`` are of a version that came after this one, on whose schema this one works; it has the views, too.
+    """
 
     applied: tuple[str, ...]
+    newer: tuple[str, ...]
     pending: tuple[Migration, ...]
     waiting: tuple[Migration, ...]
 
@@ -118,39 +126,47 @@ async def plan(connection: asyncpg.Connection, folder: Path = FOLDER) -> Plan:
     """Compare the database with the files; changes nothing.
 
     Raises:
-        MigrationError: an applied migration was changed, or its file is missing.
+        MigrationError: an applied migration was changed, or is of a version on whose schema this one does not work.
     """
     migrations = read_migrations(folder)
     exists = await connection.fetchval("SELECT to_regclass('schema_migration') IS NOT NULL")
     applied = {row["name"]: row["sha256"] for row in await connection.fetch(_APPLIED)} if exists else {}
-    _compare(applied, {migration.name: migration for migration in migrations})
+    since = applied.pop(_SINCE, None)
+    newer = _compare(applied, {migration.name: migration for migration in migrations}, since)
     missing = [migration for migration in migrations if migration.name not in applied]
     available = any(m.requires_timescaledb for m in missing) and await connection.fetchval(_TIMESCALEDB_AVAILABLE)
     waiting = [m for m in missing if m.requires_timescaledb and not available]
     pending = [m for m in missing if m not in waiting]
+    if newer:
+        return Plan(tuple(applied), newer, (), tuple(waiting))
     views = read_views(folder, timescaledb=any(m.requires_timescaledb for m in migrations if m not in waiting))
     if pending or applied.get(VIEWS) != views.sha256:
         pending.append(views)
-    return Plan(tuple(applied), tuple(pending), tuple(waiting))
+    return Plan(tuple(applied), (), tuple(pending), tuple(waiting))
 
 
-def _compare(applied: dict[str, str], migrations: dict[str, Migration]) -> None:
+def _compare(applied: dict[str, str], migrations: dict[str, Migration], since: str | None) -> tuple[str, ...]:
+    """Return the migrations that only a newer version knows."""
+    newer = tuple(name for name in applied if name != VIEWS and name not in migrations)
+    if newer and (since not in migrations or any(name not in applied for name in _plain(migrations))):
+        raise MigrationError(
+            f"the database has migration {newer[0]}, which this version of the program does not know; "
+            "run the version that applied it, or a newer one"
+        )
     for name, digest in applied.items():
-        if name == VIEWS:
-            continue
-        if name not in migrations:
-            raise MigrationError(
-                f"the database has migration {name}, which this version of the program does not know; "
-                "run the version that applied it, or a newer one"
-            )
-        if migrations[name].sha256 != digest:
+        if name in migrations and migrations[name].sha256 != digest:
             raise MigrationError(
                 f"migration {name} was changed after it was applied; restore the file and put the change into a new one"
             )
+    return newer
+
+
+def _plain(migrations: dict[str, Migration]) -> list[str]:
+    return [name for name, migration in migrations.items() if not migration.requires_timescaledb]
 
 
 async def check(connection: asyncpg.Connection) -> None:
-    """Do nothing when the schema is current.
+    """Do nothing when the schema is current, or newer and fit for this program.
 
     Raises:
         MigrationsPendingError: it is older than this program.
@@ -241,6 +257,8 @@ async def _apply_all(
     for grant in grants:
         if grant["object"] in current:
             await connection.execute(grant["statement"])
+    if any(migration.name == VIEWS for migration in pending):
+        await connection.execute(_RECORD, _SINCE, WORKS_SINCE, [])
 
 
 async def _drop_views(connection: asyncpg.Connection) -> None:

@@ -26,9 +26,12 @@ async def _apply(settings: Settings) -> bool:
         for role, password in ((DAEMON, settings.daemon_password), (GRAFANA, settings.grafana_password)):
             if password is not None and await set_password(connection, role, password):
                 click.echo(f"the password of {role} is set")
-        waiting = (await plan(connection)).waiting
-    click.echo(f"{len(applied)} applied" if applied else "the schema is current")
-    for migration in waiting:
+        found = await plan(connection)
+    if found.newer:
+        click.echo(f"the schema is of a newer version, which applied {found.newer[-1]}; this one works on it")
+    else:
+        click.echo(f"{len(applied)} applied" if applied else "the schema is current")
+    for migration in found.waiting:
         click.echo(f"{migration.name} waits until the server has TimescaleDB; everything works without it")
     return True
 

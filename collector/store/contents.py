@@ -70,7 +70,7 @@ SELECT EXISTS (
 )
 """
 _SET_SEQUENCE = "SELECT setval(pg_get_serial_sequence(quote_ident($1), $2), $3)"
-_MIGRATIONS = "SELECT name, sha256 FROM schema_migration WHERE name <> 'views'"
+_MIGRATIONS = "SELECT name, sha256 FROM schema_migration WHERE name NOT IN ('views', 'works_since')"
 _DOUBT = """
 WITH doubtful AS (
     UPDATE pin
