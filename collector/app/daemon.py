@@ -107,7 +107,7 @@ async def _open_process(
     fleet_from = database
     if settings.database_read_url is not None:
         dsn = settings.database_read_url.get_secret_value()
-        reads = await resources.enter_async_context(open_for_pages(dsn, at_once=False))
+        reads = await resources.enter_async_context(open_for_pages(dsn, standby=True))
         standby = Standby(reads)
         fleet_from = readers = StandbyFirst(readers, standby, reads)
     return Process(

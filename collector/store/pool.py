@@ -77,8 +77,10 @@ def _meaning(error: BaseException, *, connecting: bool) -> type[CollectorError] 
 
 
 @contextmanager
-def translated(place: str = "the database", *, connecting: bool = False) -> Iterator[None]:
+def translated(place: str = "the database", *, connecting: bool = False, noted: bool = True) -> Iterator[None]:
     """Turn the driver's errors into ours by their SQLSTATE, and note whether the database can be used.
+
+    Of a standby it is not ``noted``: one that answers says nothing of the primary, nor does one that is away.
 
     Raises:
         DatabaseUnavailableError: an outage; the same will work later.
@@ -89,20 +91,25 @@ def translated(place: str = "the database", *, connecting: bool = False) -> Iter
     except asyncpg.ClientConfigurationError as error:
         raise ConfigurationError([f"{place}: {_reason(error)}"]) from None
     except DatabaseUnavailableError:
-        DATABASE_UP.set(0)
+        _note(up=False, noted=noted)
         raise
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         if isinstance(error, OSError) and error.errno in _OF_FILES:
             raise
         meaning = _meaning(error, connecting=connecting)
         if meaning is DatabaseUnavailableError:
-            DATABASE_UP.set(0)
+            _note(up=False, noted=noted)
             raise DatabaseUnavailableError(f"{place} cannot be used: {_reason(error)}") from error
         if meaning is not None:
             raise _refused(meaning, error) from error
         raise
     else:
-        DATABASE_UP.set(1)
+        _note(up=True, noted=noted)
+
+
+def _note(*, up: bool, noted: bool) -> None:
+    if noted:
+        DATABASE_UP.set(int(up))
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
@@ -138,10 +145,11 @@ def _reason(error: BaseException) -> str:
 class Database:
     """Runs statements on a pool; each method is one round trip and one transaction."""
 
-    def __init__(self, pool: asyncpg.Pool, dsn: str, lists: "Database | None" = None) -> None:
+    def __init__(self, pool: asyncpg.Pool, dsn: str, lists: "Database | None" = None, *, standby: bool = False) -> None:
         self.pool = pool
         self.dsn = dsn
         self._lists = lists
+        self._noted = not standby
 
     @asynccontextmanager
     async def beside(self) -> AsyncIterator["Database"]:
@@ -206,9 +214,9 @@ class Database:
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """Yield a connection of its own, for statements that cannot run inside a transaction."""
-        with translated(connecting=True):
+        with translated(connecting=True, noted=self._noted):
             connection = await self.pool.acquire()
-        with translated():
+        with translated(noted=self._noted):
             try:
                 yield connection
             except TimeoutError:
@@ -306,20 +314,20 @@ async def open_database(
     statement_seconds: float = _STATEMENT_SECONDS,
     plan_each_time: bool = False,
     lists: Database | None = None,
-    at_once: bool = True,
+    standby: bool = False,
 ) -> AsyncIterator[Database]:
-    """Connect to ``dsn``, ``at_once`` or when there is something to ask; a statement may take so many seconds.
+    """Connect to ``dsn``, to a ``standby`` when there is something to ask; a statement may take so many seconds.
 
     ``plan_each_time`` keeps no plan, which is what ``lists`` are for, other connections to the same database.
 
     Raises:
         DatabaseUnavailableError: the database cannot be reached or refuses us.
     """
-    with translated(place(dsn), connecting=True), explained(dsn):
+    with translated(place(dsn), connecting=True, noted=not standby), explained(dsn):
         pool = await asyncpg.create_pool(
             for_driver(dsn),
             connection_class=_Connection,
-            min_size=int(at_once),
+            min_size=int(not standby),
             max_size=max_size,
             timeout=_PATIENCE_SECONDS,
             command_timeout=statement_seconds,
@@ -329,17 +337,17 @@ async def open_database(
             **tls(dsn),
         )
     try:
-        yield Database(pool, dsn, lists)
+        yield Database(pool, dsn, lists, standby=standby)
     finally:
         await _close(pool)
 
 
 @asynccontextmanager
-async def open_for_pages(dsn: str, *, at_once: bool = True) -> AsyncIterator[Database]:
-    """Connect to ``dsn`` for whoever reads pages. Raises ``DatabaseUnavailableError``, with ``at_once``."""
+async def open_for_pages(dsn: str, *, standby: bool = False) -> AsyncIterator[Database]:
+    """Connect to ``dsn`` for whoever reads pages. Raises ``DatabaseUnavailableError``, but not for a ``standby``."""
     async with (
-        open_database(dsn, max_size=_LISTS_SIZE, plan_each_time=True, at_once=at_once) as lists,
-        open_database(dsn, max_size=_PAGES_SIZE, lists=lists, at_once=at_once) as opened,
+        open_database(dsn, max_size=_LISTS_SIZE, plan_each_time=True, standby=standby) as lists,
+        open_database(dsn, max_size=_PAGES_SIZE, lists=lists, standby=standby) as opened,
     ):
         yield opened
 

@@ -3,8 +3,9 @@
 Whoever looks need not know which: a standby that is away, or so far behind that people would notice, is not read from.
 """
 
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
 
 import asyncpg
@@ -18,15 +19,19 @@ log = structlog.get_logger(__name__)
 LOOK_SECONDS = 5.0
 # The fleet page asks for what was polled within a minute before it last looked.
 MOST_LAG_SECONDS = 30.0
+# One that broke a statement off may be in order a moment later, and would break the same one off again: to go on
+# following the primary, it ends what reads for longer than half a minute.
+_REST_SECONDS = 60.0
 
 MAY_BE_OLD: ContextVar[bool] = ContextVar("may_be_old", default=False)
 """Whether what this task reads may be some seconds old; it writes nothing then."""
 
-# Some transaction is committed every other second, since leaders renew their leases.
+# Some transaction is committed every other second, since leaders renew their leases. What is no standby may be the
+# primary, or have been promoted by itself and be left behind: there nobody leads any more.
 _LAG = """
 SELECT CASE
     WHEN pg_is_in_recovery() THEN extract(epoch FROM now() - pg_last_xact_replay_timestamp())
-    ELSE 0
+    ELSE extract(epoch FROM now() - (SELECT max(lease_until) FROM leader))
 END::double precision
 """
 
@@ -38,6 +43,7 @@ class Standby:
         self._database = database
         self._most_lag_seconds = most_lag_seconds
         self._well: bool | None = None
+        self._rests_until = 0.0
 
     @property
     def well(self) -> bool:
@@ -50,19 +56,23 @@ class Standby:
         except DatabaseUnavailableError as error:
             self.failed(str(error))
             return
+        except asyncpg.UndefinedTableError:
+            self.failed("it does not have the tables of this database")
+            return
         if lag is None:
             self.failed("it has followed no transaction yet")
         elif lag > self._most_lag_seconds:
             self.failed(f"it is {lag:.0f} s behind")
-        elif not self.well:
+        elif not self.well and time.monotonic() >= self._rests_until:
             self._well = True
             log.info("pages are read from the standby")
 
-    def failed(self, reason: str) -> None:
-        """Read from the primary until the next look finds it well."""
+    def failed(self, reason: str, *, rest_seconds: float = 0.0) -> None:
+        """Read from the primary for so long, and until the next look after that finds it well."""
         if self._well is not False:
             log.warning("pages are read from the primary, not from the standby", reason=reason)
         self._well = False
+        self._rests_until = max(self._rests_until, time.monotonic() + rest_seconds)
 
 
 class StandbyFirst(Database):
@@ -89,15 +99,20 @@ class StandbyFirst(Database):
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         async with AsyncExitStack() as stack:
-            database = self._reads if MAY_BE_OLD.get() and self._standby.well else self._primary
-            try:
-                connection = await stack.enter_async_context(database.connection())
-            except DatabaseUnavailableError as error:
-                if database is self._primary:
-                    raise
-                self._standby.failed(str(error))
-                connection = await stack.enter_async_context(self._primary.connection())
-            yield connection
+            connection = None
+            if MAY_BE_OLD.get() and self._standby.well:
+                with suppress(DatabaseUnavailableError):
+                    connection = await stack.enter_async_context(self._of_standby())
+            yield connection or await stack.enter_async_context(self._primary.connection())
+
+    @asynccontextmanager
+    async def _of_standby(self) -> AsyncIterator[asyncpg.Connection]:
+        try:
+            async with self._reads.connection() as connection:
+                yield connection
+        except DatabaseUnavailableError as error:
+            self._standby.failed(str(error), rest_seconds=_REST_SECONDS)
+            raise
 
 
 async def reading(work: Callable[[], Awaitable[object]]) -> object:

@@ -4,11 +4,15 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
+import pytest
 from pydantic import SecretStr
 
 from collector.config import Role
-from collector.store.pool import Database, open_database
+from collector.errors import DatabaseUnavailableError
+from collector.store.leader import LeaderStore
+from collector.store.pool import Database, open_database, open_for_pages
 from collector.store.standby import MAY_BE_OLD, Standby, StandbyFirst
+from collector.telemetry import DATABASE_UP, REGISTRY
 from tests.support.ayrshare import Ayrshare
 from tests.support.daemon import daemon
 from tests.support.profiles import register
@@ -75,3 +79,42 @@ async def reads_of_a_late_one(database: Database, second: Database) -> bool:
     MAY_BE_OLD.set(True)
     ref_id: str = await StandbyFirst(database, late, second).fetchval("SELECT ref_id FROM profile WHERE id = 1")
     return ref_id == "of the primary"
+
+
+async def test_a_standby_that_breaks_a_statement_off_is_left_alone_for_a_while(database: Database, dsn: str) -> None:
+    await LeaderStore(database, owner="me").lead(["expiry"], seconds=60.0)
+    async with open_for_pages(dsn, standby=True) as reads:
+        standby = Standby(reads)
+        await standby.look()
+        MAY_BE_OLD.set(True)
+        both = StandbyFirst(database, standby, reads)
+        assert await pid_of(both) != await pid_of(database)
+        with pytest.raises(DatabaseUnavailableError):
+            await both.execute("DO $$ BEGIN RAISE 'conflict with recovery' USING ERRCODE = '40001'; END $$")
+        await standby.look()
+        assert await pid_of(both) == await pid_of(database)
+
+
+async def test_what_was_promoted_by_itself_and_is_left_behind_is_no_standby(database: Database) -> None:
+    standby = Standby(database)
+    await LeaderStore(database, owner="me").lead(["expiry"], seconds=6.0)
+    await standby.look()
+    assert standby.well, "the primary itself may be named"
+    await database.execute("UPDATE leader SET lease_until = lease_until - interval '1 minute'")
+    await standby.look()
+    assert not standby.well
+
+
+async def test_a_standby_says_nothing_of_whether_the_database_is_up(dsn: str) -> None:
+    async with open_for_pages(dsn, standby=True) as reads:
+        for up in (0, 1):
+            DATABASE_UP.set(up)
+            await reads.fetchval("SELECT 1")
+            with pytest.raises(DatabaseUnavailableError):
+                await reads.execute("DO $$ BEGIN RAISE 'away' USING ERRCODE = '57P01'; END $$")
+            assert REGISTRY.get_sample_value("collector_database_up") == up
+
+
+async def pid_of(database: Database) -> int:
+    """Return which session of the server reads; it is the one of a pool that nobody else uses."""
+    return int(await database.fetchval("SELECT pg_backend_pid()"))
