@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import dataclasses
 import sys
 import tempfile
 import time
@@ -32,9 +33,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("-k", metavar="WORD", action="append", help="only scenarios with this in their name")
     parser.add_argument("--list", action="store_true", help="list the scenarios, and play none")
+    parser.add_argument("--seconds", type=float, help="how long what is injected lasts, instead of its own time")
     parser.add_argument("--together", type=int, default=5, help="how many are played at once (default: 5)")
     chosen = parser.parse_args()
     scenarios = [each for each in SCENARIOS if not chosen.k or any(word in each.name for word in chosen.k)]
+    if chosen.seconds is not None:
+        scenarios = [dataclasses.replace(each, seconds=chosen.seconds) for each in scenarios]
     if chosen.list or not scenarios:
         sys.stdout.write("".join(f"{each.name}: {each.injected}\n" for each in scenarios or SCENARIOS))
         return 0 if scenarios else 2

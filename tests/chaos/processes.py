@@ -5,9 +5,27 @@ from signal import SIGCONT, SIGSTOP
 from typing import Any
 
 from tests.chaos.scenario import ALL_ROLES, Scenario
-from tests.chaos.stage import Stage
+from tests.chaos.stage import MORE, Stage
 
 _BUSY = "SELECT owner FROM pin WHERE state = 'sending' AND lease_until > now() ORDER BY random() LIMIT 1"
+_POLLED_INTERVAL, _POLLED_LEASE = 20.0, 6.0
+_POLLED_PROFILES = 400
+_POLLED_ROLES = "poller,publisher"
+# A slot may be half an interval further away; then there are the call, and a process that wakes up.
+_POLLED_LATEST = 1.5 * _POLLED_INTERVAL + _POLLED_LEASE + 4.0
+# Pairs of polls of a profile since a moment, and those that came too late, or within half an interval.
+_PAIRS = """
+WITH pair AS (
+    SELECT extract(epoch FROM polled_at - lag(polled_at) OVER (PARTITION BY profile_id ORDER BY polled_at)) AS seconds
+    FROM poll_log
+    WHERE polled_at > $1
+)
+SELECT
+    count(seconds) AS pairs,
+    count(*) FILTER (WHERE seconds > $2) AS late,
+    count(*) FILTER (WHERE seconds < $3) AS twice
+FROM pair
+"""
 _LEASES_OF_STOPPED = """
 SELECT (SELECT count(*) FROM profile WHERE lease_owner LIKE '%-' || $1 || '-%')
      + (SELECT count(*) FROM pin WHERE state = 'sending' AND owner LIKE '%-' || $1 || '-%')
@@ -43,6 +61,23 @@ async def _killed(stage: Stage) -> None:
             busy = [each for each in stage.daemons if owner is not None and f"-{each.pid}-" in owner]
             await stage.kill(busy[0] if busy else stage.dice.choice(stage.daemons))
             await stage.start(ALL_ROLES)
+
+
+async def _killed_while_polling(stage: Stage) -> None:
+    """Kill one of the pollers every few seconds, and look at when each profile was polled."""
+    await stage.register(_POLLED_PROFILES - len(stage.profiles), pins=0)
+    await stage.fault("latency", seconds=0.2)
+    await stage.until("SELECT NOT EXISTS (SELECT FROM profile WHERE last_success_at IS NULL)")
+    began = await stage.server.owner.fetchval("SELECT now()")
+    loop = asyncio.get_running_loop()
+    end = loop.time() + stage.seconds
+    while loop.time() < end:
+        await asyncio.sleep(stage.dice.uniform(2.0, 8.0))
+        await stage.kill(stage.dice.choice(stage.daemons))
+        await stage.start(_POLLED_ROLES)
+    [(pairs, late, twice)] = await stage.server.owner.fetch(_PAIRS, began, _POLLED_LATEST, _POLLED_INTERVAL / 2)
+    if late or twice >= pairs / 100 or not pairs:
+        stage.complaints.append(f"of {pairs} polls {late} came too late, and {twice} were of a profile just polled")
 
 
 async def _told_to_stop(stage: Stage) -> None:
@@ -89,6 +124,15 @@ SCENARIOS = (
         short=4,
         daemons=(ALL_ROLES,) * 3,
         patience=180,
+    ),
+    Scenario(
+        name="killed-while-polling",
+        injected="SIGKILL every few seconds for ten minutes on three replicas that poll 400 profiles every 20 s",
+        play=_killed_while_polling,
+        seconds=600,
+        daemons=(_POLLED_ROLES,) * 3,
+        settings={"POLL_INTERVAL": f"{_POLLED_INTERVAL:.0f}s", "LEASE_TIME": f"{_POLLED_LEASE:.0f}s"},
+        emulator={"profiles": _POLLED_PROFILES + MORE},
     ),
     Scenario(
         name="told-to-stop",
