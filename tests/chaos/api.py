@@ -130,7 +130,7 @@ SCENARIOS = (
         injected="429 for everybody and everything for 20 s; the window of 300 s is waited for",
         play=_storm_of_429,
         seconds=20,
-        patience=420,
+        patience=510,
     ),
     Scenario(
         name="api-401",

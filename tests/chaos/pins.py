@@ -103,7 +103,7 @@ SCENARIOS = (
         injected="lost answers of posts, the history rate limited for 6 s; its window of 300 s is waited for",
         play=_history_rate_limited,
         seconds=6,
-        patience=420,
+        patience=510,
     ),
     Scenario(
         name="pins-history-short",
