@@ -10,6 +10,7 @@ from collector.errors import ConfigurationError
 from collector.models.intake import COUNTS
 from collector.table.moment import DateFormat
 from collector.table.sheet import normalised
+from collector.wrong_place import wrong_places
 
 DAY: Final = "day"
 PROFILE: Final = "profile"
@@ -60,7 +61,7 @@ def load_mapping(path: Path | None) -> Mapping:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError([f"{path}: {error}"]) from None
     except ValidationError as error:
-        wrong = [f"{path}: {'.'.join(map(str, each['loc']))}: {each['msg'].lower()}" for each in error.errors()]
+        wrong = [f"{path}: {'.'.join(map(str, place))}: {why}" for place, why in wrong_places(error)]
         raise ConfigurationError(wrong) from None
     if unknown := sorted(set(mapping.columns) - {DAY, PROFILE, *COUNTS}):
         known = ", ".join((DAY, PROFILE, *COUNTS))

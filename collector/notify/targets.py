@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
-from pydantic_core import ErrorDetails
 
 from collector.errors import ConfigurationError
 from collector.models.notice import NoticeKind
 from collector.setting_kind import Duration
+from collector.wrong_place import Place, wrong_places
 
 _LONGEST_NAME = 64
 _DAY_SECONDS = 86400.0
@@ -152,6 +152,11 @@ class Targets(_Strict):
     def by_name(self) -> dict[str, Target]:
         return {target.name: target for target in self.target}
 
+    @property
+    def clients(self) -> set[str]:
+        """The clients that targets name."""
+        return {client for target in self.target for client in target.clients or ()}
+
 
 def load_targets(path: Path) -> Targets:
     """Read the file.
@@ -168,7 +173,8 @@ def load_targets(path: Path) -> Targets:
     try:
         targets = Targets.model_validate(content)
     except ValidationError as error:
-        raise ConfigurationError([f"{path}: {_problem(each, content)}" for each in error.errors()]) from None
+        wrong = [f"{path}: {_problem(place, why, content)}" for place, why in wrong_places(error)]
+        raise ConfigurationError(wrong) from None
     if problems := _contradictions(targets):
         raise ConfigurationError([f"{path}: {each}" for each in problems])
     return targets
@@ -190,9 +196,9 @@ def _contradictions(targets: Targets) -> list[str]:
     return problems
 
 
-def _problem(error: ErrorDetails, content: dict[str, Any]) -> str:
+def _problem(location: Place, why: str, content: dict[str, Any]) -> str:
     """Return a problem as ``target ops: to.0: is not an e-mail address``."""
-    place = list(error["loc"])
+    place = list(location)
     where = ""
     if place[:1] == ["target"] and len(place) > 1 and isinstance(place[1], int):
         named = content["target"][place[1]]
@@ -200,6 +206,5 @@ def _problem(error: ErrorDetails, content: dict[str, Any]) -> str:
         where = f"target {name if isinstance(name, str) else place[1] + 1}: "
         # The kind that was chosen is no key of the file.
         place = [part for part in place[2:] if part not in {"email", "slack", "teams", "webhook"}]
-    message = error["msg"].removeprefix("Value error, ")
     key = ".".join(map(str, place))
-    return f"{where}{key}{': ' if key else ''}{message[:1].lower()}{message[1:]}"
+    return f"{where}{key}{': ' if key else ''}{why}"

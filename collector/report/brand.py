@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from collector.errors import ConfigurationError
 from collector.report.language import Locale
+from collector.wrong_place import wrong_places
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 # Of WCAG, for large text and for lines.
@@ -87,7 +88,8 @@ def load_brand(path: Path | None) -> Brand:
     except OSError as error:
         raise ConfigurationError([f"COLLECTOR_REPORT_FILE: {path} cannot be read: {error.strerror}"]) from None
     except ValidationError as error:
-        raise ConfigurationError([f"{path}: {_problem(each['loc'], each['msg'])}" for each in error.errors()]) from None
+        wrong = [f"{path}: {'.'.join(map(str, place))}: {why}" for place, why in wrong_places(error)]
+        raise ConfigurationError(wrong) from None
     except RecursionError:
         raise ConfigurationError([f"{path}: it is nested too deeply"]) from None
     except ValueError as error:
@@ -101,11 +103,6 @@ def _text(path: Path) -> str:
     if len(content) > _LARGEST_FILE:
         raise ValueError(f"it is larger than {_LARGEST_FILE // 1_000_000} MB")
     return content.decode()
-
-
-def _problem(place: tuple[int | str, ...], message: str) -> str:
-    message = message.removeprefix("Value error, ")
-    return f"{'.'.join(map(str, place))}: {message[:1].lower()}{message[1:]}"
 
 
 def _with_logos(brand: Brand, path: Path) -> Brand:

@@ -102,7 +102,8 @@ def test_every_problem_is_named_at_once_and_no_secret_is_shown() -> None:
     text = "\n".join(error.value.problems)
     for told in (
         "group: ", "smtp.password: is a secret", "smtp.from: is not an e-mail address",
-        "target ops: url: is a secret", "target 2: name: field required", "target 2: to: ", "target 2: color: ",
+        "target ops: url: is a secret", "target 2: name: is missing", "target 2: to: ",
+        "target 2: color: there is no such key",
         "target far: url: the environment has no NO_SUCH_NAME", "target far: events.", "target far: timezone: ",
     ):  # fmt: skip
         assert told in text, told
@@ -110,10 +111,16 @@ def test_every_problem_is_named_at_once_and_no_secret_is_shown() -> None:
     assert "sesame" not in text
 
 
+def test_a_wrong_item_is_told_once() -> None:
+    with pytest.raises(ConfigurationError) as error:
+        load('[[target]]\nname="a"\nkind="email"\nto=["nobody"]')
+    assert error.value.problems == ["notify.toml: target a: to.0: is not an e-mail address"]
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("", "target: field required"),
+        ("", "target: is missing"),
         ("target = 3", "target: "),
         ("target = []", "target: there is none"),
         ("[[target]", "notify.toml: "),
