@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+import structlog
 
 from collector.app.upstream import open_ayrshare
 from collector.app.workers import (
@@ -35,6 +36,9 @@ from collector.report.pictures import Pictures
 from collector.store.drop import DropStore
 from collector.store.pool import Database
 from collector.store.standby import Standby, reading
+from collector.store.unknown import unknown_clients
+
+log = structlog.get_logger(__name__)
 
 _EXPORT_SECONDS = 5.0
 _RESULTS_SECONDS = 15.0
@@ -151,7 +155,10 @@ async def _notifier(process: Process) -> list[Loop]:
     settings = process.settings
     if settings.notify_file is None:
         return []
-    opening = open_notifier(settings, load_targets(settings.notify_file), process.database)
+    targets = load_targets(settings.notify_file)
+    if unknown := await unknown_clients(process.database, targets.clients):
+        log.warning("nobody is told of clients that there are not", file=str(settings.notify_file), reason=unknown)
+    opening = open_notifier(settings, targets, process.database)
     work = (await process.resources.enter_async_context(opening)).run_once
     return [partial(every, _NOTIFY_SECONDS, "notifier", work, process.heartbeats, longest=PATIENCE_SECONDS)]
 

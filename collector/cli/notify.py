@@ -13,6 +13,7 @@ from collector.notify.deliver import DeliveryError, open_deliverer
 from collector.notify.notifier import trial
 from collector.notify.targets import MailTarget, Target, Targets, load_targets
 from collector.store.notice import NoticeStore, TargetState
+from collector.store.unknown import unknown_clients
 
 
 @click.group()
@@ -42,12 +43,15 @@ def list_(*, as_json: bool) -> None:
     """Show the targets, when each was told last, and what could not be told."""
     settings = settings_for_command()
     targets = _targets(settings)
-    states = {each.target: each for each in execute(_states(settings, list(targets.by_name)))}
+    found, unknown = execute(_look(settings, targets))
+    states = {each.target: each for each in found}
     if as_json:
         click.echo(as_json_text([_as_json(each, states.get(each.name)) for each in targets.target]))
         return
     titles = ("target", "kind", "clients", "events", "send", "last sent", "waiting", "given up", "trouble")
     print_table(titles, [_row(each, states.get(each.name)) for each in targets.target])
+    if unknown:
+        click.echo(f"warning: {settings.notify_file}: {unknown}", err=True)
 
 
 @notify.command()
@@ -88,9 +92,11 @@ async def _try(settings: Settings, targets: Targets, chosen: Sequence[Target]) -
     return not failed
 
 
-async def _states(settings: Settings, names: Sequence[str]) -> list[TargetState]:
+async def _look(settings: Settings, targets: Targets) -> tuple[list[TargetState], str | None]:
+    """Return how the targets stand, and which of their clients there are not."""
     async with open_storage(settings) as database:
-        return await NoticeStore(database, owner="", seconds=0.0).states(names)
+        states = await NoticeStore(database, owner="", seconds=0.0).states(list(targets.by_name))
+        return states, await unknown_clients(database, targets.clients)
 
 
 async def _retry(settings: Settings, names: Sequence[str]) -> int:

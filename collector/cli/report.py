@@ -26,6 +26,7 @@ from collector.store.gap import GapStore
 from collector.store.listing import Listing
 from collector.store.pool import Database
 from collector.store.report import ReportStore
+from collector.store.unknown import unknown_clients
 from collector.whole_file import make_folder, whole_file
 
 # As many clients are read by one set of statements.
@@ -60,6 +61,10 @@ class _Wish(msgspec.Struct, frozen=True, kw_only=True):
     def folder(self) -> Path | None:
         """Where files with the names of clients are written; None where ``output`` is the one file."""
         return None if self.output.suffix.lower() == ".html" else self.output
+
+    def target(self, name: str) -> Path:
+        """Return the file of a report: the one file, or that of this name in the folder."""
+        return self.output if self.folder is None else self.folder / f"{name}.html"
 
 
 @click.command()
@@ -103,7 +108,7 @@ def report(
     browser, brand = find_browser() if pdf else None, load_brand(settings.report_file)
     chosen = None if locale is None else Locale(locale)
 
-    async def write() -> int:
+    async def write() -> list[Path]:
         async with open_storage(settings) as database, open_pictures() as pictures:
             wish = _Wish(
                 month=month,
@@ -116,18 +121,21 @@ def report(
             return await _write(database, client, wish)
 
     written = execute(write())
-    click.echo(f"{written} {'report' if written == 1 else 'reports'} written", err=True)
+    told = f"{written[0]}" if len(written) == 1 else f"{len(written)} reports into {output}"
+    click.echo(f"written: {told}", err=True)
 
 
-async def _write(database: Database, client: str | None, wish: _Wish) -> int:
+async def _write(database: Database, client: str | None, wish: _Wish) -> list[Path]:
     await Listing(database).insist_on_known(client=client)
+    if unknown := await unknown_clients(database, wish.brand.client):
+        click.echo(f"warning: COLLECTOR_REPORT_FILE: {unknown}", err=True)
     store = ReportStore(database)
     today = await store.today()
     month = wish.month or month_of(today).before()
     everybody = await store.clients()
     names = file_names(everybody, month)
     clients = everybody if client is None else [client]
-    written = 0
+    written: list[Path] = []
     gaps = await find_gaps(GapStore(database), client=client)
     if wish.folder is not None:
         make_folder(wish.folder, "-o")
@@ -135,7 +143,7 @@ async def _write(database: Database, client: str | None, wish: _Wish) -> int:
         for start in range(0, len(clients), _AT_ONCE):
             found = await gather(store, clients[start : start + _AT_ONCE], month, gaps, today)
             await _write_all([(each, names[each.client]) for each in found], wish, today, advance)
-            written += len(found)
+            written += [wish.target(names[each.client]) for each in found]
     return written
 
 
@@ -159,7 +167,7 @@ async def _write_all(
 
 
 async def _write_one(page: str, name: str, wish: _Wish) -> None:
-    target = wish.output if wish.folder is None else wish.folder / f"{name}.html"
+    target = wish.target(name)
     with whole_file(target, "-o") as file:
         file.write(page.encode())
     if wish.browser is not None:

@@ -1,6 +1,6 @@
 """What is said of profiles, clients and tags that there are not, with the nearest names that there are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
 from collector.errors import RegistryError
@@ -25,6 +25,14 @@ async def unknown_names(database: Database, unknown: Mapping[str, Sequence[str]]
     near = [await _nearest(database, what, name) for what, name in each[:_MOST_GUESSES]]
     meant = ", ".join(filter(None, near))
     return RegistryError(f"{told}; {f'did you mean {meant}?' if meant else '`collector profiles list` shows them all'}")
+
+
+async def unknown_clients(database: Database, named: Iterable[str]) -> str | None:
+    """Say which of these clients there are not; None where there are all."""
+    names = sorted(set(filter(is_sendable, named)))
+    known = await database.fetch("SELECT DISTINCT client FROM profile WHERE client = ANY($1::text[])", names)
+    missing = sorted(set(names) - {client for (client,) in known})
+    return str(await unknown_names(database, {"client": missing})) if missing else None
 
 
 async def _nearest(database: Database, what: str, name: str) -> str | None:

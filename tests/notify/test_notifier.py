@@ -413,6 +413,8 @@ async def test_the_test_command_sends_to_every_target_and_names_those_that_fail(
     unknown = await collector("notify", "test", "--target", "nobody", **settings)
     assert unknown.code == 2
     assert "the file has hook, anna" in unknown.err
+    write("notify.toml", HOOK + 'clients = ["Nobody"]')
+    assert "no such client: Nobody" in (await collector("notify", "list", **settings)).err
     unset = await collector("notify", "list")
     assert (unset.code, unset.err) == (2, "error: COLLECTOR_NOTIFY_FILE is not set: name the file with the targets\n")
 

@@ -306,8 +306,8 @@ def test_the_looks_of_a_client_win_over_those_of_the_agency(tmp_path: Path) -> N
     [
         ('accent = "red"', "accent: is no colour"),
         ('accent = "#ffee00"', "accent: #ffee00 is too pale"),
-        ('colour = "#123456"', "colour: extra inputs are not permitted"),
-        ('[client.Acme]\nlocale = "fr"', "client.Acme.locale: input should be 'en' or 'de'"),
+        ('colour = "#123456"', "colour: there is no such key"),
+        ('[client.Acme]\nlocale = "fr"', "client.Acme.locale: is not 'en' or 'de'"),
         ('logo = "none.png"', "logo: none.png cannot be read"),
         ('[client.Acme]\nlogo = "report.toml"', "client.Acme.logo: report.toml is neither PNG, JPEG nor SVG"),
         ("logo = ", "Invalid value"),
@@ -330,11 +330,24 @@ async def test_the_command_writes_a_file_a_client(collector: Program, database: 
     assert ended.code == 0, ended.err
     written = sorted((tmp_path / "out").iterdir())
     assert len(written) == 3
+    assert ended.err == "written: 3 reports into out\n"
     assert "Acme 2025-09.html" in {each.name for each in written}
     assert all("September 2025" in each.read_text(encoding="utf-8") for each in written)
     one = await collector("report", "--client", "Acme", "--month", "2025-09", "--locale", "de", "-o", "acme.html")
     assert one.code == 0, one.err
+    assert one.err == "written: acme.html\n"
     assert "Pinterest-Bericht" in (tmp_path / "acme.html").read_text(encoding="utf-8")
+
+
+async def test_a_client_that_is_mistyped_in_the_file_of_looks_is_told(
+    collector: Program, database: Database, tmp_path: Path
+) -> None:
+    await database.execute(_FILL, "Acme", 2)
+    (tmp_path / "report.toml").write_text('[client."Acne"]\ntitle = "Pins"')
+    ended = await collector("report", "--client", "Acme", "--month", "2025-09", REPORT_FILE="report.toml")
+    assert ended.err == (
+        "warning: COLLECTOR_REPORT_FILE: no such client: Acne; did you mean Acme?\nwritten: Acme 2025-09.html\n"
+    )
 
 
 @pytest.mark.parametrize(
