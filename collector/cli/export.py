@@ -34,8 +34,8 @@ _STDOUT = Path("-")
     "--format",
     "form",
     type=click.Choice([each.value for each in FileFormat]),
-    help="By default what the name of the file ends in, or csv. In CSV a ' is put before a cell that a spreadsheet "
-    "would calculate; in a workbook texts are texts.",
+    help="By default what the name of the file ends in; csv where it has no ending. In CSV a ' is put before a "
+    "cell that a spreadsheet would calculate; in a workbook texts are texts.",
 )
 @click.option(
     "-o", "--output", required=True, type=click.Path(path_type=Path, allow_dash=True), help="A file, or - for here."
@@ -56,14 +56,24 @@ def export(
     """
     if as_of is not None and table != Table.DAILY:
         raise click.UsageError(f"--as-of is for daily: no former versions are kept of {table}")
-    suffix = output.suffix.lower().removeprefix(".")
-    chosen = FileFormat(form or (suffix if suffix in {each.value for each in FileFormat} else FileFormat.CSV))
+    chosen = FileFormat(form) if form else _format_of(output)
     choice = Choice(
         client=client, first_day=first.date() if first else None, last_day=last.date() if last else None, as_of=as_of
     )
     with _opened(output) as file:
         rows = execute(_write(Table(table), choice, chosen, file))
     click.echo(f"{rows} rows", err=True)
+
+
+def _format_of(output: Path) -> FileFormat:
+    suffix = output.suffix.lower().removeprefix(".")
+    if not suffix:
+        return FileFormat.CSV
+    try:
+        return FileFormat(suffix)
+    except ValueError:
+        known = ", ".join(f".{each}" for each in FileFormat)
+        raise click.UsageError(f"-o: {output} ends in none of {known}; choose the --format") from None
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """How the program finds its commands, and how their errors reach the operator."""
 
 from importlib import import_module
+from inspect import cleandoc
 from keyword import iskeyword
 from typing import Any
 
@@ -30,6 +31,9 @@ class LazyCommand(click.Command):
     def load(self) -> click.Command:
         name = f"{self.name}_" if iskeyword(str(self.name)) else str(self.name)
         command: click.Command = getattr(import_module(f"collector.cli.{name}"), name)
+        for each in getattr(command, "commands", {}).values():
+            # Else the list of commands would cut each text to a line.
+            each.short_help = each.short_help or " ".join(cleandoc(each.help or "").split("\n\n")[0].split())
         return command
 
 

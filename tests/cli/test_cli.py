@@ -61,6 +61,10 @@ COMMANDS = {
 }
 
 
+async def test_a_list_of_commands_cuts_no_text(collector: Program) -> None:
+    assert "..." not in (await collector("pins", "--help")).out.partition("Commands:")[2]
+
+
 @pytest.fixture
 def polling(dsn: str, tmp_path: Path, ayrshare: Ayrshare) -> Program:
     """The program with an Ayrshare to call."""

@@ -173,6 +173,7 @@ async def waits_for_the_table(database: Database) -> bool:
     [
         (("pins", "--as-of", "2026-01-01", "-o", "-"), "--as-of is for daily"),
         (("daily", "-o", "nowhere/at/all.csv"), "-o: nowhere/at/all.csv cannot be written"),
+        (("daily", "-o", "days.xls"), "-o: days.xls ends in none of .csv, .json, .parquet, .xlsx; choose the --format"),
         (("daily", "--client", "nobody", "-o", "-"), "no such client: nobody"),
     ],
 )
