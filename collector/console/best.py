@@ -29,6 +29,11 @@ class Best(msgspec.Struct, frozen=True):
     told: list[tuple[str, list[Slot]]]
     fewest: int = FEWEST
 
+    @property
+    def brief(self) -> bool:
+        """Whether both lists of times, one above the other, are no longer than the list of pins beside them."""
+        return sum(len(slots) for _, slots in self.told) <= _SHOWN
+
     def word(self, slot: Slot) -> Word:
         """Return what the pins of a weekday or an hour show; where it may be chance, it says so."""
         difference = percent((slot.relative or 1.0) - 1.0)

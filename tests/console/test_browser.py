@@ -100,6 +100,8 @@ async def test_pages_fit_a_phone(shown: Shown) -> None:
         for path in PATHS:
             await page.goto(path)
             assert await page.evaluate("document.documentElement.scrollWidth") <= 360, path
+            wide = "[...document.querySelectorAll('table.folds td')].filter(it => it.scrollWidth > it.clientWidth)"
+            assert await page.evaluate(f"{wide}.map(it => it.textContent)") == [], path
 
 
 async def test_a_page_is_light(shown: Shown) -> None:
