@@ -2,15 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from collector.history.gaps import find_gaps, note_lost_days
 from collector.models.gap import Gap
 from collector.store.gap import GappyProfile, GapStore
+from collector.store.pool import Database
 from collector.store.profile import ProfileStore
 from tests.support.ayrshare import Ayrshare
+from tests.support.profiles import new_profile
 from tests.support.simulation import Simulation, simulating
 
 WINDOW, SETTLE = 30, 3
@@ -131,3 +133,14 @@ async def test_a_day_that_is_lost_at_midnight_is_not_passed_over(simulation: Sim
     await played.days(40, running=False)
     await note_lost_days(AtMidnight(simulation.database))
     assert days_of(await played.gaps(STEADY)) == await truly_missing(simulation, STEADY)
+
+
+async def test_how_polls_ended_is_asked_again_until_their_day_is_over(database: Database) -> None:
+    store, today = GapStore(database), datetime.now(UTC).date()
+    await ProfileStore(database).put([new_profile("acme", "K1")])
+    assert (await store.fleet_days({today}))[today] is None
+    await database.execute(
+        "INSERT INTO poll_log (profile_id, outcome, duration_seconds, rows_new, rows_changed, problems) "
+        "SELECT id, 'ok', 0, 0, 0, 0 FROM profile"
+    )
+    assert (await store.fleet_days({today}))[today] == "ok"
