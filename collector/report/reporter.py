@@ -32,11 +32,11 @@ from collector.whole_file import make_folder, whole_file
 
 log = structlog.get_logger(__name__)
 
-LEASE_SECONDS: Final = 600.0
-"""For how long a claim holds: a batch takes seconds, and a browser that hangs two minutes for each PDF."""
-
-_AT_ONCE: Final = 10
 FOLDER_SETTING: Final = "COLLECTOR_REPORT_DIR"
+LEASE_SECONDS: Final = 600.0
+"""For how long a claim holds: longer than a batch takes, even with a browser that hangs at each page."""
+
+_AT_ONCE: Final = 4
 
 
 class _Task(msgspec.Struct, frozen=True):

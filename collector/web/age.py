@@ -29,4 +29,4 @@ async def may_be_old(
 
 def _note(response: web.StreamResponse, *, looks: bool) -> None:
     if not looks and not response.prepared:
-        response.set_cookie(_CHANGED, "1", max_age=int(MOST_LAG_SECONDS), httponly=True, samesite="Lax")
+        response.set_cookie(_CHANGED, "1", max_age=int(MOST_LAG_SECONDS), httponly=True, samesite="Strict")
