@@ -1,4 +1,4 @@
-"""Only a few pages and answers are made at once; others wait for their turn, and what takes none is answered meanwhile."""
+"""Few pages and answers are made at once; others wait for their turn, and what takes none is answered meanwhile."""
 
 import asyncio
 
