@@ -23,6 +23,7 @@ _NUMBER = re.compile(r"\d{1,18}(\.\d{1,18})?|\.\d{1,18}")
 _SWITCH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 _QUOTES = {('"', '"'), ("'", "'"), ("`", "`"), ("\u201c", "\u201d"), ("\u201e", "\u201c"), ("\u2018", "\u2019")}
 # One or more of host, host:port, [IPv6]:port, :port; none is the default.
+_SCHEMES = ("postgres://", "postgresql://")
 _HOSTS = re.compile(r"((\[[^\]]*\]|[^:,\[\]]*)(:[0-9]{1,5})?(,(?!$)|$))*")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?")
 
@@ -235,11 +236,11 @@ def postgresql_url(value: SecretStr) -> SecretStr:
     text = value.get_secret_value()
     try:
         url = urlsplit(text)
-        readable = url.scheme in {"postgres", "postgresql"} and _HOSTS.fullmatch(url.netloc.rpartition("@")[2])
+        readable = text.startswith(_SCHEMES) and _HOSTS.fullmatch(url.netloc.rpartition("@")[2])
     except ValueError:
         readable = None
     encoded = readable and "@" not in url.path + url.query and "#" not in text
-    if text.startswith(("postgres://", "postgresql://")) and not encoded:
+    if text.startswith(_SCHEMES) and not encoded:
         raise ValueError(
             "cannot be read; percent-encode the password: @ is %40, / is %2F, # is %23, ? is %3F, : is %3A, [ is %5B"
         )

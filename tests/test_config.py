@@ -337,6 +337,7 @@ def test_database_addresses_in_all_their_forms_are_taken(url: str, monkeypatch: 
         ("DATABASE_URL", "mysql://u:hunter2@db/x"),
         ("DATABASE_URL", "postgresql://u:hunter2@db/x?pooler=session"),
         ("DATABASE_URL", "hunter2"),
+        ("DATABASE_URL", "postgres:/u:hunter2@db/x"),
         ("DATABASE_URL", "postgresql://u:hunter2@db:port/x"),
         ("DATABASE_URL", "postgresql://u:hunter2@[db/x"),
         ("DATABASE_URL", "postgresql://u:hunter2\u2100@db/x"),  # urllib's own error quotes it
