@@ -74,8 +74,9 @@ class Trouble(msgspec.Struct, frozen=True):
 
 
 class Attention(msgspec.Struct, frozen=True):
-    """What wants somebody; ``open_drops`` is None as long as not all is known."""
+    """What wants somebody; ``profiles`` and ``open_drops`` are None as long as not all is known."""
 
+    profiles: int | None
     open_drops: int | None
     drops: list[OpenDrop]
     troubles: list[Trouble]
@@ -199,6 +200,7 @@ class FleetPage:
     async def _attention(self) -> Attention:
         overview, (drops, refused) = await self._keeper.get(), await self._urgent.get()
         return Attention(
+            profiles=overview.profiles if overview else None,
             open_drops=overview.open_drops if overview else None,
             drops=drops,
             troubles=[*refused, *(_other_troubles(overview) if overview else [])],

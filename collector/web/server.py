@@ -108,8 +108,8 @@ def _part(request: web.Request) -> Part:
     part = Part(int(shard[1]), int(shard[2]), request.query.get("client")) if shard else None
     if part is None or not 1 <= part.shard <= part.shards or request.query.keys() - {"shard", "client"}:
         raise web.HTTPBadRequest(
-            text=f"{request.query_string!r}: it is shard=1/8 to shard=8/8 for an eighth of the profiles each (up to "
-            "999 shards), client=NAME for those of a client, or both\n"
+            text=f"{request.query_string!r} is no part of this page; write shard=1/8 to shard=8/8, each for an eighth "
+            "of the profiles (up to 999 shards), client=NAME for those of a client, or both\n"
         )
     return part
 

@@ -33,8 +33,10 @@ async def ids(database: Database) -> dict[str, int]:
 async def test_an_empty_collector_says_how_to_begin(database: Database) -> None:
     async with console_session(database) as session:
         text = await page(session, "/")
-    assert "No profiles yet" in text
+        operations = await page(session, "/operations")
     assert "collector profiles add" in text
+    assert text.count("No profiles yet") == 3
+    assert "All data is coming in" not in text + operations
 
 
 async def test_the_fleet_shows_its_week_and_compares_only_what_is_whole(database: Database) -> None:
