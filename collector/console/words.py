@@ -70,6 +70,7 @@ _PAUSES: Final = {
     PauseReason.QUOTA: "the month's posts are used up",
     PauseReason.FAILING: "too many pins in a row failed",
     PauseReason.FLEET_REFUSED: "much of the fleet is refused, so the refusal is not believed yet",
+    PauseReason.RATE_LIMITED: "Ayrshare said 429: too many requests",
 }
 
 PLANNED: Final = {

@@ -21,7 +21,8 @@ class PauseReason(StrEnum):
     """Why a profile's pins wait.
 
     A state of the profile, Pinterest's anti-spam block, a call that is not allowed, the month's quota of posts, so many
-    failures in a row that more would only use it up, or a refusal that is not believed while the fleet gets it.
+    failures in a row that more would only use it up, a refusal that is not believed while the fleet gets it, or the
+    wait after answers of 429, which is the profile's and not of its lane.
     """
 
     PAUSED = "paused"
@@ -33,6 +34,7 @@ class PauseReason(StrEnum):
     QUOTA = "quota"
     FAILING = "failing"
     FLEET_REFUSED = "fleet_refused"
+    RATE_LIMITED = "rate_limited"
 
 
 class Override(StrEnum):

@@ -12,6 +12,7 @@ from collector.models.profile import ProfileState
 from collector.store.columns import names, values
 from collector.store.pool import Database
 from collector.store.profile import RegisteredProfile
+from collector.store.rate_limit import PIN_WAITS_FOR, PIN_WAITS_UNTIL
 from collector.store.sendable import is_sendable
 from collector.store.unknown import unknown_names
 
@@ -128,13 +129,11 @@ WHERE why IS NOT NULL
 ORDER BY why, client, name
 """
 
-PINS: Final = """
+PINS: Final = f"""
 SELECT
     p.id, p.profile_id, f.name AS profile, f.client, p.client_ref, p.title, p.state, p.state_since, p.publish_at,
     p.attempts, p.last_error, p.pin_url, p.published_at,
-    CASE WHEN p.state = 'queued' THEN l.paused_reason END AS waits_for,
-    CASE WHEN p.state = 'queued' AND l.paused_reason IS NOT NULL AND l.not_before > now() THEN l.not_before END
-        AS waits_until
+    {PIN_WAITS_FOR} AS waits_for, {PIN_WAITS_UNTIL} AS waits_until
 FROM pin p
 JOIN profile f ON f.id = p.profile_id
 LEFT JOIN pin_lane l ON l.profile_id = p.profile_id

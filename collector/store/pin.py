@@ -9,6 +9,7 @@ from collector.errors import DataRefusedError, PinConflictError, PinError
 from collector.models.pin import NewPin, PinProblem, PinState
 from collector.store.columns import names, values
 from collector.store.pool import Database
+from collector.store.rate_limit import PIN_WAITS_FOR, PIN_WAITS_UNTIL
 from collector.store.sendable import is_sendable
 
 
@@ -132,8 +133,9 @@ _DETAILS = f"""
 SELECT {names(PinDetails)}
 FROM (
     SELECT
-        f.name AS profile, f.client, p.*, p.xmin::text AS version, l.paused_reason, l.paused_since, l.paused_detail,
-        l.not_before
+        f.name AS profile, f.client, p.*, p.xmin::text AS version,
+        coalesce(l.paused_reason, {PIN_WAITS_FOR}) AS paused_reason, l.paused_since, l.paused_detail,
+        coalesce({PIN_WAITS_UNTIL}, l.not_before) AS not_before
     FROM pin p
     JOIN profile f ON f.id = p.profile_id
     LEFT JOIN pin_lane l ON l.profile_id = p.profile_id
@@ -175,7 +177,7 @@ SELECT id, wake_lane(profile_id, publish_at)
 FROM retried
 """
 
-# The lane sends at once whatever it waits for: a cool-down, a backoff, the gap.
+# The lane sends at once whatever it waits for: a cool-down, a backoff, the gap, what is left of a wait after 429.
 _RESUME = """
 WITH resumed AS (
     UPDATE pin_lane AS l
@@ -185,6 +187,12 @@ WITH resumed AS (
     WHERE f.id = l.profile_id
       AND f.name = ANY ($1::text[])
     RETURNING l.profile_id, f.name, f.state
+),
+asked AS (
+    UPDATE profile
+    SET rate_limited_until = NULL
+    WHERE id IN (SELECT profile_id FROM resumed)
+      AND rate_limited_until IS NOT NULL
 )
 SELECT name, state, wake_lane(profile_id, now())
 FROM resumed

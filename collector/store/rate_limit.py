@@ -11,6 +11,19 @@ import asyncpg
 OTHERS_WAIT_UNTIL = "(f.rate_limited_until + interval '1 minute')"
 OTHERS_WAIT = f"coalesce({OTHERS_WAIT_UNTIL} > now(), false)"
 
+# What a pin ``p`` of profile ``f`` waits for beside its time, and until when, with its lane ``l``.
+PIN_WAITS_FOR = f"""
+CASE WHEN p.state = 'queued' THEN coalesce(l.paused_reason, CASE WHEN {OTHERS_WAIT} THEN 'rate_limited' END) END
+"""
+PIN_WAITS_UNTIL = f"""
+CASE
+    WHEN p.state = 'queued'
+     AND (l.paused_reason IS NOT NULL OR {OTHERS_WAIT})
+     AND greatest(l.not_before, {OTHERS_WAIT_UNTIL}) > now()
+    THEN greatest(l.not_before, {OTHERS_WAIT_UNTIL})
+END
+"""
+
 # As long as the first answer asks for, then 15 minutes, 45, 135, and six hours: at most nine refusals a day. Those that
 # come during a wait were under way when it began.
 _NOTE = """

@@ -1,7 +1,7 @@
 """Days on which Ayrshare answers 429 to all that is asked in the name of a profile, played at the speed of tests."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -13,12 +13,14 @@ from collector.poll.decision import Policy
 from collector.poll.poller import Poller
 from collector.poll.reader import Reader
 from collector.store.lease import LeaseStore
+from collector.store.listing import Listing, PinFilter
 from collector.store.metric import MetricStore
 from collector.store.pin import PinStore
 from collector.store.pin_queue import PinQueue
 from collector.store.pool import Database
 from tests.support.ayrshare import Ayrshare
 from tests.support.profiles import KEYS, register
+from tests.support.program import Program
 from tests.support.publishing import count_of, pin, truth, until, working
 from tests.support.tracking import live, tracking
 
@@ -140,16 +142,30 @@ async def test_a_short_wait_takes_nothing_from_a_long_one_that_is_noted_meanwhil
     assert await truth(database, f"SELECT next_poll_at > now() + {left} FROM profile")
 
 
-async def test_a_good_answer_before_its_time_ends_the_wait_of_pins_too(database: Database, ayrshare: Ayrshare) -> None:
+@asynccontextmanager
+async def waiting(database: Database, ayrshare: Ayrshare) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+    """Let a profile wait after one answer of 429, and a pin with it; yield what polls the profile all the same."""
     [profile_id] = await register(database, ayrshare, 1)
     await ayrshare.fault("client-001", "rate_limited", times=1)
     async with polling(database, ayrshare) as poller, working(database, ayrshare):
         await poller.poll_named([profile_id])
         await PinStore(database).enqueue(pin("client-001", "waits"))
-        await until(lambda: planned(database))
-        await poller.poll_named([profile_id])
+        await until(lambda: truth(database, "SELECT EXISTS (SELECT FROM pin_lane WHERE due_at > now())"))
+        yield lambda: poller.poll_named([profile_id])
+
+
+async def test_a_good_answer_before_its_time_ends_the_wait_of_pins_too(database: Database, ayrshare: Ayrshare) -> None:
+    async with waiting(database, ayrshare) as poll:
+        await poll()
         await until(lambda: count_of(database, "published", 1))
 
 
-async def planned(database: Database) -> bool:
-    return bool(await database.fetchval("SELECT EXISTS (SELECT FROM pin_lane WHERE due_at > now())"))
+async def test_what_a_pin_waits_for_is_shown_and_an_operator_can_end_it(
+    database: Database, collector: Program, ayrshare: Ayrshare
+) -> None:
+    async with waiting(database, ayrshare):
+        assert "waits: rate_limited until 20" in (await collector("pins", "list")).out
+        assert "rate_limited" in (await collector("pins", "show", "1")).out
+        assert (await collector("pins", "resume", "client-001")).out == "client-001: its pins go out now\n"
+        await until(lambda: count_of(database, "published", 1))
+    assert (await Listing(database).pins(PinFilter()))[0].waits_for is None
