@@ -76,7 +76,8 @@ def _analytics(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _first(row: dict[str, Any], names: tuple[str, ...]) -> str:
-    found = (row.get(name) for name in names)
+    # Ids of digits alone may come as numbers, as in the history.
+    found = (str(value) if type(value) is int else value for value in map(row.get, names))
     return next((clean(text, _LONGEST_TEXT) for text in found if isinstance(text, str) and text), "")
 
 

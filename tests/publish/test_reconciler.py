@@ -349,6 +349,7 @@ async def test_a_pin_that_only_pinterest_has_is_not_sent_again(
             }
         },
         [{"id": "9", "created_at": "2026-11-24T12:00:00+00:00", "title": "t", "description": "d", "postUrl": "u"}],
+        [{"id": 9, "created": "2026-11-24T12:00:00Z", "title": "t", "post": "d", "postUrl": "u"}],
     ],
 )
 def test_native_pins_are_read_in_any_likely_shape(body: Any) -> None:
