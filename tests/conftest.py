@@ -90,6 +90,18 @@ def collector(dsn: str, tmp_path: Path) -> Program:
 
 
 @pytest.fixture
+def calling(dsn: str, tmp_path: Path, ayrshare: Ayrshare) -> Program:
+    """The same with an Ayrshare to call."""
+    return Program(
+        tmp_path,
+        DATABASE_URL=dsn,
+        ENCRYPTION_KEYS=ENCRYPTION_KEY,
+        AYRSHARE_URL=ayrshare.url,
+        AYRSHARE_API_KEY=ayrshare.config.api_key,
+    )
+
+
+@pytest.fixture
 async def database(dsn: str) -> AsyncIterator[Database]:
     async with open_database(dsn) as opened:
         yield opened

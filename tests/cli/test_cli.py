@@ -66,18 +66,6 @@ async def test_a_list_of_commands_cuts_no_text(collector: Program) -> None:
 
 
 @pytest.fixture
-def polling(dsn: str, tmp_path: Path, ayrshare: Ayrshare) -> Program:
-    """The program with an Ayrshare to call."""
-    return Program(
-        tmp_path,
-        DATABASE_URL=dsn,
-        ENCRYPTION_KEYS=ENCRYPTION_KEY,
-        AYRSHARE_URL=ayrshare.url,
-        AYRSHARE_API_KEY=ayrshare.config.api_key,
-    )
-
-
-@pytest.fixture
 async def twelve(database: Database, ayrshare: Ayrshare) -> list[str]:
     """The names of twelve registered profiles, all of them due."""
     identities = [ayrshare.identity(index) for index in range(12)]
@@ -215,10 +203,10 @@ async def test_pages_that_others_reach_are_not_served_without_a_token(command: s
     assert list_folder(tmp_path) == []
 
 
-async def test_the_daemon_refuses_encryption_keys_of_another_database(polling: Program, twelve: list[str]) -> None:
+async def test_the_daemon_refuses_encryption_keys_of_another_database(calling: Program, twelve: list[str]) -> None:
     assert twelve
     other = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
-    refused = await polling("run", ENCRYPTION_KEYS=other, HTTP_PORT="0")
+    refused = await calling("run", ENCRYPTION_KEYS=other, HTTP_PORT="0")
 
     assert refused.code == 2
     assert "COLLECTOR_ENCRYPTION_KEYS: they do not open the profile keys in this database" in refused.err
@@ -273,35 +261,35 @@ async def test_pending_migrations_stop_the_daemon_until_they_are_applied(
 # Polling.
 
 
-async def test_poll_reads_due_or_named_profiles_and_prints_their_outcomes(polling: Program, twelve: list[str]) -> None:
-    due = await polling("poll")
+async def test_poll_reads_due_or_named_profiles_and_prints_their_outcomes(calling: Program, twelve: list[str]) -> None:
+    due = await calling("poll")
     assert (due.code, due.out, due.err) == (0, "12 of 12 polled: 12 ok; days: 360 new, 0 changed\n", "")
 
-    nothing = await polling("poll")
+    nothing = await calling("poll")
     assert (nothing.code, nothing.out) == (0, "nothing is due\n")
 
-    named = await polling("poll", twelve[0], twelve[1], twelve[0])
+    named = await calling("poll", twelve[0], twelve[1], twelve[0])
     assert named.code == 0
     assert named.out.startswith("2 of 2 polled: ")
     assert named.out.endswith("days: 0 new, 0 changed\n")
 
 
 async def test_poll_refuses_unknown_and_paused_profiles_and_names_failed_ones(
-    polling: Program, twelve: list[str], ayrshare: Ayrshare, database: Database
+    calling: Program, twelve: list[str], ayrshare: Ayrshare, database: Database
 ) -> None:
-    unknown = await polling("poll", twelve[0], "nobody")
+    unknown = await calling("poll", twelve[0], "nobody")
     assert unknown.code == 1
     assert unknown.err == "error: no such profile: nobody; `collector profiles list` shows them all\n"
 
     await database.execute("UPDATE profile SET state = 'paused', next_poll_at = NULL WHERE name = $1", twelve[0])
-    paused = await polling("poll", twelve[0])
+    paused = await calling("poll", twelve[0])
     assert paused.code == 1
     assert paused.err == f"error: {twelve[0]}: paused; `collector profiles resume` first\n"
-    everything = await polling("poll", "--all")
+    everything = await calling("poll", "--all")
     assert (everything.code, everything.out.split(":")[0]) == (0, "11 of 11 polled")
 
     await ayrshare.fault(twelve[1], "status", status=500, message="out of coffee")
-    failed = await polling("poll", twelve[1], twelve[2])
+    failed = await calling("poll", twelve[1], twelve[2])
     assert failed.code == 1
     assert f"{twelve[1]}: upstream_error: out of coffee\n" in failed.err
     assert f"{twelve[2]}: " not in failed.err
@@ -309,7 +297,7 @@ async def test_poll_refuses_unknown_and_paused_profiles_and_names_failed_ones(
 
 
 async def test_five_troubled_profiles_are_named_with_their_reasons_and_the_rest_is_fine(
-    polling: Program, twelve: list[str], ayrshare: Ayrshare
+    calling: Program, twelve: list[str], ayrshare: Ayrshare
 ) -> None:
     faults = {
         twelve[0]: ("hang", "timeout", f"no answer from {ayrshare.url.split('/')[2]} in time"),
@@ -321,14 +309,14 @@ async def test_five_troubled_profiles_are_named_with_their_reasons_and_the_rest_
     for name, (fault, *_) in faults.items():
         await ayrshare.fault(name, fault)
 
-    polled = await polling("poll", "--all", REQUEST_TIMEOUT="3s")
+    polled = await calling("poll", "--all", REQUEST_TIMEOUT="3s")
 
     assert polled.code == 1
     assert polled.out.startswith("12 of 12 polled: 7 ok")
     assert polled.out.endswith("days: 210 new, 0 changed\n")
     for name, (_, outcome, why) in faults.items():
         assert f"{name}: {outcome}: {why}" in polled.err
-    shown = await polling("status")
+    shown = await calling("status")
     assert shown.code == 0
     assert "\n5 in trouble\n" in shown.out
     troubled = {line.split()[0]: line for line in shown.out.splitlines() if line.startswith("client-")}
@@ -337,7 +325,7 @@ async def test_five_troubled_profiles_are_named_with_their_reasons_and_the_rest_
         assert outcome in troubled[name]
         assert why in troubled[name]
     assert "\x1b" not in shown.out
-    found = json.loads((await polling("status", "--json")).out)
+    found = json.loads((await calling("status", "--json")).out)
     assert {row["name"]: row["last_outcome"] for row in found["profiles"]["troubled"]} == {
         name: outcome for name, (_, outcome, _) in faults.items()
     }
@@ -361,13 +349,13 @@ WRONG = {
 
 @pytest.mark.parametrize("setting", WRONG)
 async def test_a_pass_with_a_wrong_setting_says_so_and_writes_no_failure(
-    setting: str, polling: Program, twelve: list[str], database: Database
+    setting: str, calling: Program, twelve: list[str], database: Database
 ) -> None:
     value, code, why = WRONG[setting]
     everything = "SELECT md5(string_agg(p::text, ' ' ORDER BY id)) FROM profile p"
     before = await database.fetchval(everything)
 
-    refused = await polling("poll", "--all", **{setting: value})
+    refused = await calling("poll", "--all", **{setting: value})
 
     assert (refused.code, refused.out) == (code, "")
     assert why in refused.err
@@ -375,15 +363,15 @@ async def test_a_pass_with_a_wrong_setting_says_so_and_writes_no_failure(
     assert "hunter2" not in refused.out + refused.err
     assert await database.fetchval(everything) == before
     assert await database.fetchval("SELECT count(*) FROM poll_log") == 0
-    healed = await polling("poll", "--all")
+    healed = await calling("poll", "--all")
     assert (healed.code, healed.out.split(":")[0]) == (0, f"{len(twelve)} of {len(twelve)} polled")
 
 
 async def test_a_pass_with_an_address_that_is_not_the_api_says_what_to_check(
-    polling: Program, twelve: list[str], ayrshare: Ayrshare
+    calling: Program, twelve: list[str], ayrshare: Ayrshare
 ) -> None:
     assert twelve
-    refused = await polling("poll", "--all", AYRSHARE_URL=ayrshare.url.removesuffix("/api"))
+    refused = await calling("poll", "--all", AYRSHARE_URL=ayrshare.url.removesuffix("/api"))
 
     assert refused.code == 1
     assert "check COLLECTOR_AYRSHARE_URL, which ends in /api; nothing was polled or written" in refused.err
@@ -391,17 +379,17 @@ async def test_a_pass_with_an_address_that_is_not_the_api_says_what_to_check(
 
 @pytest.mark.parametrize("fault", ["status", "escaped"])
 async def test_a_key_that_ayrshare_echoes_is_shown_and_stored_nowhere(
-    polling: Program, twelve: list[str], ayrshare: Ayrshare, database: Database, fault: str
+    calling: Program, twelve: list[str], ayrshare: Ayrshare, database: Database, fault: str
 ) -> None:
     identity = ayrshare.identity(0)
     secrets = (identity.profile_key, ayrshare.config.api_key)
     await ayrshare.fault(identity.title, fault, status=500, message=f"who is {secrets[0]} of {secrets[1]}?")
 
     printed = [
-        await polling("poll", twelve[0], LOG_LEVEL="debug", LOG_FORMAT="json"),
-        await polling("status"),
-        await polling("status", "--json"),
-        await polling("profiles", "show", twelve[0]),
+        await calling("poll", twelve[0], LOG_LEVEL="debug", LOG_FORMAT="json"),
+        await calling("status"),
+        await calling("status", "--json"),
+        await calling("profiles", "show", twelve[0]),
     ]
 
     assert [each.code for each in printed] == [1, 0, 0, 0]
@@ -440,11 +428,11 @@ async def test_status_of_an_empty_registry_says_what_to_do_first(collector: Prog
 
 
 async def test_a_terminated_daemon_ends_at_once_and_gives_its_leases_back(
-    polling: Program, twelve: list[str], ayrshare: Ayrshare, database: Database
+    calling: Program, twelve: list[str], ayrshare: Ayrshare, database: Database
 ) -> None:
     for name in twelve:
         await ayrshare.fault(name, "latency", seconds=60.0)
-    async with polling.started("run", HTTP_PORT="0", REQUEST_TIMEOUT="90s", LEASE_TIME="10m") as daemon:
+    async with calling.started("run", HTTP_PORT="0", REQUEST_TIMEOUT="90s", LEASE_TIME="10m") as daemon:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while await requests_suffering(ayrshare) < 12:
                 await asyncio.sleep(0.02)
@@ -460,9 +448,9 @@ async def test_a_terminated_daemon_ends_at_once_and_gives_its_leases_back(
     assert await database.fetchval("SELECT count(*) FROM profile WHERE next_poll_at <= now()") == 12
 
 
-async def test_a_daemon_whose_port_is_taken_says_so(polling: Program) -> None:
+async def test_a_daemon_whose_port_is_taken_says_so(calling: Program) -> None:
     with taken_port() as port:
-        refused = await polling("run", HTTP_PORT=str(port))
+        refused = await calling("run", HTTP_PORT=str(port))
 
     assert refused.code == 1
     assert f"error: cannot listen on 127.0.0.1:{port}: " in refused.err

@@ -11,7 +11,7 @@ from collector.models.pin import PinState
 from collector.store.pin import PinStore
 from collector.store.pool import Database
 from tests.support.ayrshare import Ayrshare
-from tests.support.profiles import ENCRYPTION_KEY, registered
+from tests.support.profiles import registered
 from tests.support.program import Program
 
 URL = "https://x.example/a.jpg"
@@ -19,15 +19,9 @@ HEADER = "profile,client_ref,publish_at,description,media_urls,title,link,board_
 
 
 @pytest.fixture
-async def collector(tmp_path: Path, dsn: str, ayrshare: Ayrshare, database: Database) -> Program:
+async def collector(calling: Program, ayrshare: Ayrshare, database: Database) -> Program:
     await registered(database, {"acme": ayrshare.identity(0).profile_key, "other": ayrshare.identity(1).profile_key})
-    return Program(
-        tmp_path,
-        DATABASE_URL=dsn,
-        ENCRYPTION_KEYS=ENCRYPTION_KEY,
-        AYRSHARE_URL=ayrshare.url,
-        AYRSHARE_API_KEY=ayrshare.config.api_key,
-    )
+    return calling
 
 
 async def stored(database: Database) -> int:

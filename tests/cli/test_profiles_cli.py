@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from collector.cli import main
 from collector.store.pool import Database
 from tests.support.ayrshare import Ayrshare
-from tests.support.profiles import ENCRYPTION_KEY, KEYS, registered
+from tests.support.profiles import KEYS, registered
 from tests.support.program import Program
 
 KEY = "SECRET77-SECRET88-SECRET99-SECRET00"
@@ -361,23 +361,16 @@ async def test_unknown_profiles_are_named_and_nothing_changes(collector: Program
 
 
 async def test_show_prints_the_last_polls_and_the_newest_numbers(
-    dsn: str, tmp_path: Path, ayrshare: Ayrshare, database: Database
+    calling: Program, ayrshare: Ayrshare, database: Database
 ) -> None:
-    collector = Program(
-        tmp_path,
-        DATABASE_URL=dsn,
-        ENCRYPTION_KEYS=ENCRYPTION_KEY,
-        AYRSHARE_URL=ayrshare.url,
-        AYRSHARE_API_KEY=ayrshare.config.api_key,
-    )
     identity = ayrshare.identity(0)
-    await collector("profiles", "add", identity.title, "--client", "acme", stdin=identity.profile_key)
-    assert (await collector("poll")).code == 0
+    await calling("profiles", "add", identity.title, "--client", "acme", stdin=identity.profile_key)
+    assert (await calling("poll")).code == 0
     await ayrshare.fault(identity.title, "status", status=500, message="out of [coffee]")
-    assert (await collector("poll", identity.title)).code == 1
+    assert (await calling("poll", identity.title)).code == 1
 
-    shown = await collector("profiles", "show", identity.title)
-    told = json.loads((await collector("profiles", "show", identity.title, "--json")).out)
+    shown = await calling("profiles", "show", identity.title)
+    told = json.loads((await calling("profiles", "show", identity.title, "--json")).out)
 
     assert [poll["outcome"] for poll in told["polls"]] == ["upstream_error", "ok"]
     assert told["polls"][1]["rows_new"] == 30
@@ -601,32 +594,20 @@ async def test_answering_no_removes_nothing(collector: Program, database: Databa
 # Trying keys.
 
 
-@pytest.fixture
-def asking(dsn: str, tmp_path: Path, ayrshare: Ayrshare) -> Program:
-    """The program with an Ayrshare to ask."""
-    return Program(
-        tmp_path,
-        DATABASE_URL=dsn,
-        ENCRYPTION_KEYS=ENCRYPTION_KEY,
-        AYRSHARE_URL=ayrshare.url,
-        AYRSHARE_API_KEY=ayrshare.config.api_key,
-    )
-
-
 async def test_an_added_key_is_tried_and_what_was_found_is_told(
-    asking: Program, ayrshare: Ayrshare, database: Database
+    calling: Program, ayrshare: Ayrshare, database: Database
 ) -> None:
     keys = [ayrshare.identity(index).profile_key for index in range(4)]
     await ayrshare.fault(ayrshare.identity(1).title, "unlinked")
 
-    linked = await asking("profiles", "add", "a", "--client", "acme", stdin=keys[0])
-    unlinked = await asking("profiles", "add", "b", "--client", "acme", stdin=keys[1])
-    invalid = await asking("profiles", "add", "c", "--client", "acme", stdin="NO-SUCH-KEY")
-    away = await asking(
+    linked = await calling("profiles", "add", "a", "--client", "acme", stdin=keys[0])
+    unlinked = await calling("profiles", "add", "b", "--client", "acme", stdin=keys[1])
+    invalid = await calling("profiles", "add", "c", "--client", "acme", stdin="NO-SUCH-KEY")
+    away = await calling(
         "profiles", "add", "d", "--client", "acme", stdin=keys[2], AYRSHARE_URL="http://127.0.0.1:1/api"
     )
-    rotated = await asking("profiles", "rotate-key", "a", stdin="NO-SUCH-KEY")
-    forced = await asking("profiles", "rotate-key", "b", "--no-check", stdin="NO-SUCH-KEY")
+    rotated = await calling("profiles", "rotate-key", "a", stdin="NO-SUCH-KEY")
+    forced = await calling("profiles", "rotate-key", "b", "--no-check", stdin="NO-SUCH-KEY")
 
     assert (linked.code, linked.out) == (0, "a added; it is polled next. Its key works: linked to Pinterest\n")
     assert unlinked.code == 0
@@ -644,16 +625,16 @@ async def test_an_added_key_is_tried_and_what_was_found_is_told(
 
 
 async def test_keys_of_a_table_are_tried_where_that_was_asked(
-    asking: Program, ayrshare: Ayrshare, database: Database
+    calling: Program, ayrshare: Ayrshare, database: Database
 ) -> None:
     first, second = (ayrshare.identity(index) for index in range(2))
     await ayrshare.fault(second.title, "unlinked")
     good = f"{HEADER}\na,acme,{first.profile_key}\nb,acme,{second.profile_key}\n"
 
-    refused = await asking("profiles", "import", "-", "--check", stdin=f"{good}c,acme,NO-SUCH-KEY\n")
-    shown = await asking("profiles", "import", "-", "--check", "--dry-run", stdin=f"{good}c,acme,NO-SUCH-KEY\n")
+    refused = await calling("profiles", "import", "-", "--check", stdin=f"{good}c,acme,NO-SUCH-KEY\n")
+    shown = await calling("profiles", "import", "-", "--check", "--dry-run", stdin=f"{good}c,acme,NO-SUCH-KEY\n")
     assert await names(database) == []
-    taken = await asking("profiles", "import", "-", "--check", stdin=good)
+    taken = await calling("profiles", "import", "-", "--check", stdin=good)
 
     assert refused.code == 1
     assert "line 4: the profile key is not a key of this Ayrshare account: " in refused.err
@@ -669,26 +650,19 @@ async def test_keys_of_a_table_are_tried_where_that_was_asked(
 
 
 async def test_discover_prints_linked_missing_suspended_and_deleted_profiles(
-    dsn: str, tmp_path: Path, ayrshare: Ayrshare
+    calling: Program, ayrshare: Ayrshare
 ) -> None:
-    collector = Program(
-        tmp_path,
-        DATABASE_URL=dsn,
-        ENCRYPTION_KEYS=ENCRYPTION_KEY,
-        AYRSHARE_URL=ayrshare.url,
-        AYRSHARE_API_KEY=ayrshare.config.api_key,
-    )
     first, second = ayrshare.identity(0), ayrshare.identity(1)
     rows = [f"{first.title},acme,THE-KEY-0,", f"renamed,acme,THE-KEY-1,{second.ref_id}"]
     rows += ["left long ago,acme,THE-KEY-2,no-such-ref", "whose,acme,THE-KEY-3,"]
-    await collector("profiles", "import", "-", stdin="\n".join([f"{HEADER},ref_id", *rows]))
+    await calling("profiles", "import", "-", stdin="\n".join([f"{HEADER},ref_id", *rows]))
     for index, change in ((2, {"suspended": True}), (3, {"linked": False})):
         body = {"profile": ayrshare.identity(index).title} | change
         async with ayrshare.session.post(f"{ayrshare.url}/_emulator/profiles", json=body) as response:
             assert response.status == 200
 
-    shown = await collector("profiles", "discover")
-    told = json.loads((await collector("profiles", "discover", "--json")).out)
+    shown = await calling("profiles", "discover")
+    told = json.loads((await calling("profiles", "discover", "--json")).out)
 
     found = {row["title"]: row for row in told["profiles"]}
     assert len(found) == 50

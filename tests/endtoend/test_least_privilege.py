@@ -17,7 +17,7 @@ from collector.store.retention import expire
 from collector.store.role import DAEMON
 from tests.support.ayrshare import Ayrshare
 from tests.support.databases import as_user, stop_policies
-from tests.support.profiles import ENCRYPTION_KEY, new_profile, register
+from tests.support.profiles import new_profile, register
 from tests.support.program import Program
 
 DEADLINE = 60.0
@@ -36,15 +36,9 @@ async def lowly(lowly_dsn: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 @pytest.fixture
-def program(lowly_dsn: str, ayrshare: Ayrshare, tmp_path: Path) -> Program:
-    """The program as the daemon's role, in a folder of its own."""
-    return Program(
-        tmp_path,
-        DATABASE_URL=lowly_dsn,
-        ENCRYPTION_KEYS=ENCRYPTION_KEY,
-        AYRSHARE_URL=ayrshare.url,
-        AYRSHARE_API_KEY=ayrshare.config.api_key,
-    )
+def program(calling: Program, lowly_dsn: str) -> Program:
+    """The program as the daemon's role."""
+    return calling.with_settings(DATABASE_URL=lowly_dsn)
 
 
 async def test_every_role_of_the_daemon_does_its_work(
