@@ -134,7 +134,8 @@ async def _tracker(process: Process) -> list[Loop]:
 async def _exporter(process: Process) -> list[Loop]:
     if process.exporter is None:
         return []
-    return [partial(every, _EXPORT_SECONDS, "exporter", partial(reading, process.exporter.refresh), process.heartbeats)]
+    refresh = partial(process.exporter.refresh, partial(process.heartbeats.beat, "exporter"))
+    return [partial(every, _EXPORT_SECONDS, "exporter", partial(reading, refresh), process.heartbeats)]
 
 
 async def _detector(process: Process) -> list[Loop]:

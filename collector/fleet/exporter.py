@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from collector.fleet.drops import render_drops
@@ -43,12 +43,12 @@ class Exporter:
         self._reading = 0
         self._kept: dict[Part, _Kept] = {}
 
-    async def refresh(self) -> None:
-        """Read what changed."""
+    async def refresh(self, beat: Callable[[], None] = lambda: None) -> None:
+        """Read what changed; ``beat`` is called while everything is read, which takes minutes in a very large fleet."""
         self._forget()
         now = await self._store.now()
         if self._read_at is None or time.monotonic() >= self._full_due:
-            await self._read_all()
+            await self._read_all(beat)
         elif not await self._read_polled(self._read_at):
             return
         self._listed = await self._drops.listed(0), await self._drops.fleet_listed(0)
@@ -80,11 +80,12 @@ class Exporter:
         before = time.monotonic() - _KEPT_SECONDS
         self._kept = {part: kept for part, kept in self._kept.items() if kept.asked > before}
 
-    async def _read_all(self) -> None:
+    async def _read_all(self, beat: Callable[[], None]) -> None:
         started = time.monotonic()
         fleet = Fleet()
         async for profiles in self._store.status():
             fleet.update(profiles)
+            beat()
         self._fleet = fleet
         self._full_due = time.monotonic() + max(_FULL_SECONDS, _SHARE * (time.monotonic() - started))
 

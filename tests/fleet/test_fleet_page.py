@@ -148,6 +148,17 @@ async def test_what_was_polled_is_shown_without_reading_everything_again(
     assert found == {("acme", "one"): 997.0, ("acme", "two"): 998.0}
 
 
+async def test_the_loop_is_not_late_while_a_large_fleet_is_read(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collector.store.fleet.BATCH", 2)
+    for number in range(5):
+        await fill(database, f"p{number}")
+    beats: list[int] = []
+    await Exporter(FleetStore(database), DropList(database)).refresh(lambda: beats.append(1))
+    assert len(beats) == 3, "once for each batch"
+
+
 async def test_a_removed_profile_leaves_the_page_with_the_next_full_reading(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
