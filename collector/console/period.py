@@ -187,7 +187,7 @@ class Period:
         shown = [
             (True, "line", words.METRICS[self._wish.metric]),
             (self._wish.compare and bool(self.before), "before", "the period before"),
-            (self._has_band, "expected", "expected, and the least that is normal"),
+            (self._has_band, "expected", self._band_in_words()),
             (any(not each.settled for each in self.days), "hatch", "provisional: Pinterest may still change it"),
             (any(not each.inhibited and each.last_day >= first for each in happened.drops), "drop", "drop"),
             (any(last >= first for _, last in happened.fleet_drops), "fleet-drop", "the whole fleet dropped"),
@@ -200,6 +200,11 @@ class Period:
     @property
     def _has_band(self) -> bool:
         return self._wish.metric == _BAND_METRIC and any(each.expected is not None for each in self.days)
+
+    def _band_in_words(self) -> str:
+        # Of a client, it is known where it is of every profile.
+        whole = all(each.expected is not None for each in self.days if each.settled)
+        return f"expected, and the least that is normal{'' if whole else ', where that can be told'}"
 
     def table(self) -> list[TableDay]:
         """Return the days, the newest first."""

@@ -99,7 +99,8 @@ async def test_a_profile_shows_its_days_its_drops_and_its_polls_in_words(databas
     await make_agency(database)
     known = await ids(database)
     async with console_session(database) as session:
-        assert "expected, and the least that is normal" in await page(session, f"/profiles/{known['Casa Lumen']}")
+        whole = await page(session, f"/profiles/{known['Casa Lumen']}")
+        assert "expected, and the least that is normal</li>" in whole
     await database.execute(
         "UPDATE drop_band SET since = $2::date - 9, expected = '{{NaN,25,25,25,25,25,25,25,25,26}}', "
         "low = '{{NaN,15,15,15,15,15,15,15,15,16}}' WHERE profile_id = $1",
@@ -115,6 +116,7 @@ async def test_a_profile_shows_its_days_its_drops_and_its_polls_in_words(databas
     assert lumen.count("Expected 25 (at least 15)") == 8
     assert lumen.count("Expected 26 (at least 16)") == 1
     assert "Expected" not in lumen.replace("Expected 2", ""), "the day before the band has none"
+    assert "the least that is normal, where that can be told</li>" in lumen
     assert "have the client link it again" in outlet
     assert re.search(r"\d+ days left", outlet)
     assert "Ayrshare said 429: too many requests" in slowed
