@@ -378,6 +378,13 @@ def missing_token(settings: Settings) -> list[str]:
     return [f"{PREFIX}API_TOKEN or {PREFIX}API_TOKEN_READ is required, {why}; make one with `openssl rand -hex 24`"]
 
 
+def missing_database(settings: Settings) -> list[str]:
+    """Return the problem of a standby without the database that it follows, if it is one."""
+    if settings.database_read_url is None or settings.database_url is not None:
+        return []
+    return [f"{PREFIX}DATABASE_URL is required with {PREFIX}DATABASE_READ_URL, which names a standby of it"]
+
+
 def _api_key_problems(key: SecretStr | None) -> list[str]:
     name = f"{PREFIX}AYRSHARE_API_KEY"
     if key is None:

@@ -68,6 +68,7 @@ class _Demo:
         self._settings = settings.model_copy(
             update={
                 "database_url": None,
+                "database_read_url": None,
                 "data_dir": self._folder,
                 "http_port": port,
                 "ayrshare_api_key": SecretStr(self._emulator.api_key),

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 import structlog
 
-from collector.config import Settings, doubts, load_settings, missing_secrets, missing_token
+from collector.config import Settings, doubts, load_settings, missing_database, missing_secrets, missing_token
 from collector.errors import CollectorError
 from collector.telemetry import configure_logging
 
@@ -36,7 +36,7 @@ def settings_for_command(*, keys: bool = False, api_key: bool = False, by_roles:
     def missing(settings: Settings) -> list[str]:
         needed = settings.calls_ayrshare if by_roles else keys or api_key
         secrets = missing_secrets(settings, api_key=by_roles or api_key) if needed else []
-        return secrets + (missing_token(settings) if by_roles else [])
+        return secrets + (missing_database(settings) + missing_token(settings) if by_roles else [])
 
     settings = load_settings(missing=missing)
     configure_logging(settings.log_format, settings.log_level)

@@ -203,6 +203,15 @@ async def test_pages_that_others_reach_are_not_served_without_a_token(command: s
     assert list_folder(tmp_path) == []
 
 
+async def test_a_standby_without_its_database_is_refused(tmp_path: Path) -> None:
+    standby = "postgresql://u:p@standby:5432/collector"
+    refused = await Program(tmp_path, AYRSHARE_API_KEY="k", DATABASE_READ_URL=standby)("run")
+    assert refused.code == 2
+    [line] = refused.err.splitlines()
+    assert line.startswith("error: COLLECTOR_DATABASE_URL is required with COLLECTOR_DATABASE_READ_URL")
+    assert list_folder(tmp_path) == []
+
+
 async def test_the_daemon_refuses_encryption_keys_of_another_database(calling: Program, twelve: list[str]) -> None:
     assert twelve
     other = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
