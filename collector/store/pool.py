@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
@@ -25,6 +26,9 @@ _PAGES_SIZE = 4
 _LISTS_SIZE = 3
 # For the server to confirm that a statement was cancelled, or a transaction rolled back.
 _CANCEL_SECONDS = 1.0
+# A connection that was not used for so long may be lost, and is if it says nothing for so long.
+_IDLE_SECONDS = 10.0
+_SILENT_SECONDS = 2.0
 # A connection on which nothing is said is tried this often: when a router forgets it, neither end is told.
 _LISTENING_SECONDS = 60.0
 # What every session has, and a pooler too passes on.
@@ -112,11 +116,31 @@ def _note(*, up: bool, noted: bool) -> None:
         DATABASE_UP.set(int(up))
 
 
+class _ForgottenError(Exception):
+    """A router has forgotten a connection, or the database is frozen; nothing was asked yet."""
+
+
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
     """Encodes COPY as it encodes arguments: what cannot be encoded is refused data, not whatever the codec raised.
 
     One that is lost is closed without an error: nobody waits for the answer of those that the pool replaces.
     """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 -- asyncpg's own
+        super().__init__(*arguments, **options)
+        self.used()
+
+    def used(self) -> None:
+        self._used_at = time.monotonic()
+
+    async def make_sure(self) -> None:
+        """Ask something if nobody did for a while. Raises ``_ForgottenError`` if no answer comes."""
+        if time.monotonic() - self._used_at < _IDLE_SECONDS:
+            return
+        try:
+            await self.execute("SELECT 1", timeout=_SILENT_SECONDS)
+        except TimeoutError:
+            raise _ForgottenError from None
 
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 -- asyncpg's own
         with suppress(TimeoutError):
@@ -215,7 +239,7 @@ class Database:
     async def connection(self) -> AsyncIterator[asyncpg.Connection]:
         """Yield a connection of its own, for statements that cannot run inside a transaction."""
         with translated(connecting=True, noted=self._noted):
-            connection = await self.pool.acquire()
+            connection = await self._acquire()
         with translated(noted=self._noted):
             try:
                 yield connection
@@ -224,6 +248,13 @@ class Database:
                 raise
             finally:
                 await self._release(connection)
+
+    async def _acquire(self) -> asyncpg.Connection:
+        try:
+            return await self.pool.acquire()
+        except _ForgottenError:
+            await self._suspect_all()
+            return await self.pool.acquire()
 
     async def _release(self, connection: asyncpg.Connection) -> None:
         # One that does not confirm is cut off; that is no error beside the cancellation.
@@ -302,8 +333,14 @@ async def connected(dsn: str, named: str = "COLLECTOR_DATABASE_URL") -> AsyncIte
             await connection.close(timeout=_PATIENCE_SECONDS)
 
 
-async def _leave(_connection: asyncpg.Connection) -> None:
+async def _leave(connection: asyncpg.Connection) -> None:
     """Give a connection back as it is: nothing here changes a session, and the usual reset is a round trip."""
+    connection.used()
+
+
+async def _look_at(connection: asyncpg.Connection) -> None:
+    """Try one that was idle: if it is lost, a statement would wait for all of its time, and a visitor with it."""
+    await connection.make_sure()
 
 
 @asynccontextmanager
@@ -331,6 +368,7 @@ async def open_database(
             max_size=max_size,
             timeout=_PATIENCE_SECONDS,
             command_timeout=statement_seconds,
+            setup=_look_at,
             reset=_leave,
             server_settings=_settings(dsn, plan_each_time=plan_each_time),
             **_statements(dsn),

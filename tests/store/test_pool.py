@@ -182,6 +182,17 @@ async def test_when_connections_are_lost_without_a_word_one_statement_waits_and_
         await in_transaction(far, "SELECT 4")
 
 
+async def test_idle_connections_that_were_lost_are_replaced_before_anything_is_asked(
+    far: Database, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("collector.store.pool._IDLE_SECONDS", 0.0)
+    await asyncio.gather(*(far.fetchval("SELECT pg_sleep(0.1)") for _ in range(8)))
+    proxy.lose()
+    async with asyncio.timeout(30.0):
+        assert await far.fetchval("SELECT 3") == 3, "a visitor neither waits for the statement's time nor sees an error"
+        await in_transaction(far, "SELECT 4")
+
+
 async def test_a_transaction_that_lost_its_client_does_not_keep_its_locks(far: Database) -> None:
     wanted = "SELECT setting FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'"
     assert await far.fetchval(wanted) == "60000"
