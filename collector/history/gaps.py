@@ -1,5 +1,6 @@
 """Finds what is missing and why, and writes down what is lost before the log of polls forgets the reason."""
 
+import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import Final
@@ -11,6 +12,8 @@ from collector.models.gap import Cause, Gap, GapReason
 from collector.store.gap import GappyProfile, GapStore, PollDay, StateChange, log_begins
 
 _AT_ONCE: Final = 1000
+_PASSES: Final = 5
+_PASS_SECONDS: Final = 1.0
 _PHRASES: Final = {
     GapReason.NOT_RUNNING: "no poll ran: the collector was not running",
     GapReason.NOT_POLLED: "other profiles were polled, this one was not",
@@ -60,7 +63,20 @@ async def find_gaps(store: GapStore, *, client: str | None = None, profile: str 
 
 async def note_lost_days(store: GapStore) -> int:
     """Write down all that was lost since the last time; return how many days."""
-    noted, after = 0, 0
+    noted = 0
+    for _ in range(_PASSES):
+        written, left = await _note_all(store)
+        noted += written
+        if not left:
+            break
+        # Those whose polls were being stored just then.
+        await asyncio.sleep(_PASS_SECONDS)
+    return noted
+
+
+async def _note_all(store: GapStore) -> tuple[int, int]:
+    """Look at every profile once; return how many days were written down, and how many could not be yet."""
+    written, found, after = 0, 0, 0
     while through := await store.to_look_at(after, _AT_ONCE):
         after = max(through)
         explained = await _explained(store, await store.losing(list(through)))
@@ -70,8 +86,9 @@ async def note_lost_days(store: GapStore) -> int:
             for cause in causes
             if cause.day <= through[one.profile_id]
         ]
-        noted += await store.note_lost(through, lost)
-    return noted
+        found += len(lost)
+        written += await store.note_lost(through, lost)
+    return written, found - written
 
 
 async def _explained(store: GapStore, profiles: Sequence[GappyProfile]) -> list[tuple[GappyProfile, list[Cause]]]:

@@ -38,6 +38,8 @@ _MISSED_SINCE = """
 WITH forgotten AS (DELETE FROM lost_day)
 UPDATE profile SET first_day = current_date - 400, lost_through = NULL
 """
+# The lease of one that was killed is over; the next to start leads at once.
+_NOBODY_LEADS = "DELETE FROM leader"
 # No day that Ayrshare no longer serves is neither stored nor written down.
 _ALL_WRITTEN_DOWN = """
 SELECT (SELECT count(*) FROM lost_day) > 0 AND count(*) = 0
@@ -105,6 +107,7 @@ async def _lose_days(stage: Stage) -> None:
         for interruption in _INTERRUPTIONS:
             await stage.server.owner.execute(_MISSED_SINCE)
             await stage.kill(stage.daemons[0])
+            await stage.server.owner.execute(_NOBODY_LEADS)
             # So that each statement of the writing may be the one that is interrupted.
             stage.database.latency_seconds = 0.05
             writing = await stage.start(_ROLES)
@@ -113,6 +116,7 @@ async def _lose_days(stage: Stage) -> None:
             await interruption(stage)
             stage.database.latency_seconds = 0.0
             await stage.kill(stage.daemons[0])
+            await stage.server.owner.execute(_NOBODY_LEADS)
             await (await stage.start(_ROLES)).until_running()
             await stage.until(_ALL_WRITTEN_DOWN)
 

@@ -1,13 +1,13 @@
 """What is missing and why: months are played in a moment, and the reasons are compared with what was played."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from collector.history.gaps import find_gaps, note_lost_days
-from collector.models.gap import Gap
+from collector.models.gap import Cause, Gap
 from collector.store.gap import GappyProfile, GapStore
 from collector.store.pool import Database
 from collector.store.profile import ProfileStore
@@ -133,6 +133,28 @@ async def test_a_day_that_is_lost_at_midnight_is_not_passed_over(simulation: Sim
     await played.days(40, running=False)
     await note_lost_days(AtMidnight(simulation.database))
     assert days_of(await played.gaps(STEADY)) == await truly_missing(simulation, STEADY)
+
+
+async def test_days_of_profiles_that_others_write_just_then_are_written_down_a_moment_later(
+    simulation: Simulation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class WhileOthersWrite(GapStore):
+        others_write = True
+
+        async def note_lost(self, through: Mapping[int, date], lost: Sequence[tuple[int, Cause]]) -> int:
+            async with simulation.database.transaction() as connection:
+                if self.others_write:
+                    await connection.execute("SELECT FROM profile FOR UPDATE")
+                self.others_write = False
+                return await super().note_lost(through, lost)
+
+    monkeypatch.setattr("collector.history.gaps._PASS_SECONDS", 0.0)
+    played = Played(simulation)
+    await simulation.poll()
+    await played.days(40, running=False)
+    assert await note_lost_days(WhileOthersWrite(simulation.database)) > 0
+    assert days_of([gap for gap in await played.gaps(STEADY) if gap.lost]) <= await truly_missing(simulation, STEADY)
+    assert await note_lost_days(played.store) == 0, "nothing is left for the next hour"
 
 
 async def test_how_polls_ended_is_asked_again_until_their_day_is_over(database: Database) -> None:
