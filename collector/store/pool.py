@@ -116,10 +116,6 @@ def _note(*, up: bool, noted: bool) -> None:
         DATABASE_UP.set(int(up))
 
 
-class _ForgottenError(Exception):
-    """A router has forgotten a connection, or the database is frozen; nothing was asked yet."""
-
-
 class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no types
     """Encodes COPY as it encodes arguments: what cannot be encoded is refused data, not whatever the codec raised.
 
@@ -133,14 +129,9 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg has no t
     def used(self) -> None:
         self._used_at = time.monotonic()
 
-    async def make_sure(self) -> None:
-        """Ask something if nobody did for a while. Raises ``_ForgottenError`` if no answer comes."""
-        if time.monotonic() - self._used_at < _IDLE_SECONDS:
-            return
-        try:
-            await self.execute("SELECT 1", timeout=_SILENT_SECONDS)
-        except TimeoutError:
-            raise _ForgottenError from None
+    @property
+    def idle_seconds(self) -> float:
+        return time.monotonic() - self._used_at
 
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 -- asyncpg's own
         with suppress(TimeoutError):
@@ -250,11 +241,20 @@ class Database:
                 await self._release(connection)
 
     async def _acquire(self) -> asyncpg.Connection:
+        """Return a connection; one that was idle is tried: if it is lost, a statement waits for all of its time."""
+        connection = await self.pool.acquire()
+        if connection.idle_seconds < _IDLE_SECONDS:
+            return connection
         try:
-            return await self.pool.acquire()
-        except _ForgottenError:
+            await connection.execute("SELECT 1", timeout=_SILENT_SECONDS)
+        except TimeoutError:
             await self._suspect_all()
+            await self._release(connection)
             return await self.pool.acquire()
+        except BaseException:
+            await self._release(connection)
+            raise
+        return connection
 
     async def _release(self, connection: asyncpg.Connection) -> None:
         # One that does not confirm is cut off; that is no error beside the cancellation.
@@ -338,11 +338,6 @@ async def _leave(connection: asyncpg.Connection) -> None:
     connection.used()
 
 
-async def _look_at(connection: asyncpg.Connection) -> None:
-    """Try one that was idle: if it is lost, a statement would wait for all of its time, and a visitor with it."""
-    await connection.make_sure()
-
-
 @asynccontextmanager
 async def open_database(
     dsn: str,
@@ -368,7 +363,6 @@ async def open_database(
             max_size=max_size,
             timeout=_PATIENCE_SECONDS,
             command_timeout=statement_seconds,
-            setup=_look_at,
             reset=_leave,
             server_settings=_settings(dsn, plan_each_time=plan_each_time),
             **_statements(dsn),
