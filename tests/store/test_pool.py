@@ -9,7 +9,8 @@ import pytest
 
 from collector.errors import DatabaseUnavailableError, DataRefusedError, DuplicateError
 from collector.store import pool
-from collector.store.pool import Database, open_database, translated
+from collector.store.pool import Database, open_database
+from collector.store.translation import translated
 from collector.telemetry import REGISTRY
 from tests.support.proxy import Proxy, proxied
 
