@@ -112,9 +112,9 @@ def _wanted() -> bool:
 def _provider() -> "TracerProvider | None":
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 -- an extra
-        from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415
-        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+        from opentelemetry.sdk.resources import OTELResourceDetector, Resource  # noqa: PLC0415 -- an extra
+        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415 -- an extra
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 -- an extra
     except ImportError:
         # An orchestrator may set the variables for whatever it runs.
         log.warning("no spans are sent: OpenTelemetry is missing; pip install 'pinterest-collector[otel]'")

@@ -57,8 +57,8 @@ async def explain(store: DropStore, name: str, day: date | None = None) -> Expla
         RegistryError: there is no such profile, or it has no settled day until then.
     """
     # A process without the detector has no numpy, which takes 20 MiB, until somebody asks for this.
-    from collector.detect.detector import judge, origin  # noqa: PLC0415
-    from collector.detect.reason import open_episode, verdict_in_words  # noqa: PLC0415
+    from collector.detect.detector import judge, origin  # noqa: PLC0415 -- as above
+    from collector.detect.reason import open_episode, verdict_in_words  # noqa: PLC0415 -- as above
 
     found = await store.history_of(name)
     if found is None:
